@@ -1,0 +1,1 @@
+"""batchkit: a spreadsheet becomes thousands of changes in a live system."""

@@ -1,0 +1,43 @@
+"""A problem with one row, as every part of batchkit words it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Level = Literal["error", "warning", "notice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong, where, and what to do about it.
+
+    Attributes:
+        row: Row number a spreadsheet program shows; None when the whole file is meant.
+        column: Column of the source (or field of the target) it is about; None for the whole row.
+        value: The value as it stands in the file, shortened to 200 characters; None when there is none.
+        rule: One word that names the rule (`required`, `siret`, `width`, `duplicate`, ...).
+        message: What is wrong.
+        advice: What to do next.
+        level: `error` keeps the row from being sent, `warning` and `notice` don't.
+    """
+
+    row: int | None
+    column: str | None
+    value: str | None
+    rule: str
+    message: str
+    advice: str = ""
+    level: Level = "error"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The problem as plain JSON-able values."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        where = [f"row {self.row}"] if self.row is not None else []
+        if self.column:
+            where.append(f"column {self.column!r}")
+        place = ", ".join(where)
+        value = f" (value {self.value!r})" if self.value is not None else ""
+        return f"{place + ': ' if place else ''}{self.message}{value}. {self.advice}".strip()
