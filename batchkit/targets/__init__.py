@@ -1,0 +1,1 @@
+"""The systems that can be written to, one module each."""

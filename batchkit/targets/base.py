@@ -1,0 +1,301 @@
+"""What a target is: the system that is written to.
+
+A target comes in one of two shapes. A `FrameTarget` takes a whole chunk as a polars frame and applies it in one
+transaction (databases). A `CallTarget` takes a few items per call and answers for each (HTTP). Both state
+their facts as attributes, so the engine knows without asking what may be tried again.
+
+Columns of a plan's frame, as `FrameTarget.apply` receives them:
+
+    item            UInt32   ordinal of the item in the plan, 0-based; what the journal knows it by
+    row             UInt32   row number in the source; null for an item that no row stands for (a delete)
+    change          String   one of `states.Change`
+    key:<field>     typed    what identifies the item at the target
+    before:<field>  typed    before-image: the value the plan saw at the target
+    after:<field>   typed    wanted value; equal to `before:` where nothing is to change
+    name:<field>    String   name of a lookup row that does not exist yet and shall be created; null otherwise
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..states import Outcome
+
+if TYPE_CHECKING:
+    import polars as pl
+
+KEY, BEFORE, AFTER, NAME, RAW = "key:", "before:", "after:", "name:", "raw:"
+ITEM, FILE_ROW, CHANGE, PROBLEMS = "item", "row", "change", "problems"
+
+
+class Fate(StrEnum):
+    """What the engine does about an error."""
+
+    RETRY = "retry"  # the target did not do it and may next time
+    REJECT = "reject"  # this item (or one of this call's items) will never pass
+    ABORT = "abort"  # no item will pass: the run gives up
+    UNKNOWN = "unknown"  # it went out, and nobody knows whether it was done
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as the target's own table judges it.
+
+    Attributes:
+        fate: What to do about it.
+        rule: Short name for counting and for the failure signature (`constraint`, `timeout`, `401`, ...).
+        reason: What happened, in words an operator reads.
+        advice: What to do next.
+        retry_after: Seconds the target asked us to wait; slows the whole run.
+        connection: True when nobody answered (counts towards the connection breaker).
+    """
+
+    fate: Fate
+    rule: str
+    reason: str
+    advice: str = ""
+    retry_after: float | None = None
+    connection: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one item in a call.
+
+    Attributes:
+        item: Ordinal of the item in the plan.
+        outcome: Its outcome. `unchanged` means the target already held the wanted values.
+        rule: Short name of the cause when it wasn't done.
+        reason: The target's own words, shortened.
+        advice: What to do next.
+        detail: JSON-able facts (for a conflict: `{field: {"planned": .., "found": .., "wanted": ..}}`).
+    """
+
+    item: int
+    outcome: Outcome
+    rule: str = ""
+    reason: str = ""
+    advice: str = ""
+    detail: Mapping[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class Item:
+    """One unit of work as a `CallTarget` sees it."""
+
+    index: int
+    row: int | None
+    change: str
+    key: dict[str, Any]
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldType:
+    """A field as the target declares it.
+
+    Attributes:
+        type: One of text, integer, decimal, float, date, datetime, boolean, bytes, json.
+        scale: Decimals of a `decimal`.
+        precision: Digits of a `decimal` in all.
+        max_length: Characters a `text` may have.
+        minimum, maximum: Bounds of an `integer`.
+        nullable: Whether the target accepts no value.
+        has_default: Whether the target fills it in when it is left out.
+        generated: Whether the target computes it itself, so that it can't be written.
+        key: Whether it is part of the target's own primary key.
+    """
+
+    type: str
+    scale: int | None = None
+    precision: int | None = None
+    max_length: int | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    nullable: bool = True
+    has_default: bool = False
+    generated: bool = False
+    key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkContext:
+    """What a `FrameTarget` needs to know about the chunk besides its rows.
+
+    Attributes:
+        run: Id of the run; with `first` and `last` the name of the chunk at the target.
+        first, last: Ordinals of the chunk's first and last item.
+        recovering: The chunk may have been applied before (after a crash or a lost answer): rows that already
+            hold the wanted values are ours, so they are `done` and not `unchanged`.
+        dry_run: Apply and roll back.
+        overwrite: The operator said that conflicts are to be overwritten.
+    """
+
+    run: str
+    first: int
+    last: int
+    recovering: bool = False
+    dry_run: bool = False
+    overwrite: bool = False
+
+
+class Target(ABC):
+    """The system that is written to.
+
+    Attributes:
+        idempotent: Sending an item twice has the effect of sending it once.
+        readable: The current values can be read back, so the plan can tell update from unchanged.
+        reversible: Its changes can be undone from before-images.
+        call_size: Items one call carries; None when a call is a whole chunk.
+        max_workers: Calls it can bear at once; None when it does not care.
+    """
+
+    idempotent: ClassVar[bool] = False
+    readable: ClassVar[bool] = False
+    reversible: ClassVar[bool] = False
+    call_size: int | None = 1
+    max_workers: int | None = None
+    keys: tuple[str, ...] = ()
+
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """The target's address without any secret: shown, stored in plans and compared at the start of a run."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """JSON-able description from which `open_target` makes the same target again; no secrets."""
+
+    @abstractmethod
+    def connect(self) -> None:
+        """Check address, login and table before anything is planned or sent.
+
+        Raises:
+            TargetError: With the reason and advice; `TargetUnreachable` when nobody answers.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release connections. Safe to call twice."""
+
+    @abstractmethod
+    def fields(self) -> dict[str, FieldType]:
+        """The target's fields in its own order; empty when it takes any."""
+
+    @abstractmethod
+    def classify(self, error: BaseException) -> Failure:
+        """Judge an error raised by `apply`, `send` or `read` by this target's table."""
+
+    def read(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
+        """Current values of the items with these keys.
+
+        Args:
+            keys: One column per key field (typed), no nulls, no repeats.
+            fields: Which other fields to bring.
+
+        Returns:
+            A frame with the key columns and `fields`, a row per item that exists, in any order. Several rows for one
+            key mean that the key is not unique at the target.
+        """
+        raise NotImplementedError(f"{type(self).__name__} can't be read")
+
+
+class FrameTarget(Target):
+    """A target that applies a whole chunk at once, as a transaction."""
+
+    call_size = None
+    atomic: ClassVar[bool] = True
+
+    @abstractmethod
+    def apply(self, frame: pl.DataFrame, context: ChunkContext) -> list[Result]:
+        """Apply the chunk in one transaction; runs in a worker thread.
+
+        Args:
+            frame: The chunk, columns as the module's docstring lists them; only sendable changes.
+            context: Which chunk of which run, and how.
+
+        Returns:
+            A result for each item that is NOT simply done. An empty list means that all are done.
+
+        Raises:
+            Exception: Anything `classify` can judge; then nothing of the chunk was applied (or, for fate
+                `unknown`, nobody knows).
+        """
+
+    def scan_keys(self, fields: Sequence[str], size: int = 50_000) -> Iterator[pl.DataFrame]:
+        """Every item at the target, in frames of `size`: key columns and `fields` (needed to plan deletes)."""
+        raise NotImplementedError(f"{type(self).__name__} can't list its items")
+
+    def resolve_lookup(self, lookup: Mapping[str, Any], names: pl.Series) -> pl.DataFrame:
+        """Ids for names of a lookup table, as a frame `name`, `id`; names without a row are left out."""
+        raise NotImplementedError(f"{type(self).__name__} has no lookups")
+
+
+class CallTarget(Target):
+    """A target that takes a few items per call and answers for each of them."""
+
+    async def begin(self) -> None:
+        """Called on the engine's loop before the first call: open clients here."""
+
+    async def end(self) -> None:
+        """Called on the engine's loop after the last call."""
+
+    @abstractmethod
+    async def send(self, items: Sequence[Item], *, dry_run: bool = False) -> Sequence[Result] | None:
+        """Send one call.
+
+        Returns:
+            A result per item that is not simply done; None or empty when all are done.
+
+        Raises:
+            Exception: Anything `classify` can judge; it then stands for every item of the call, which the engine
+                splits when the fate is `reject` and the call carries more than one.
+        """
+
+
+_REGISTRY: dict[str, str] = {
+    "sqlite": "batchkit.targets.sql:SqlTarget",
+    "postgresql": "batchkit.targets.sql:SqlTarget",
+    "postgres": "batchkit.targets.sql:SqlTarget",
+    "memory": "batchkit.testing:MemoryTarget",
+}
+
+
+def register(scheme: str, path: str) -> None:
+    """Make addresses that start with `scheme:` open the class at `path` (`package.module:Class`)."""
+    _REGISTRY[scheme] = path
+
+
+def schemes() -> Iterable[str]:
+    """The schemes that have a target."""
+    return sorted(_REGISTRY)
+
+
+def open_target(url: str, **options: Any) -> Target:
+    """The target behind an address; not connected yet.
+
+    Args:
+        url: Address such as `sqlite:///companies.sqlite` or `postgresql://user@host/db`.
+        **options: What that target takes (`table`, `key`, `mode`, ...).
+
+    Raises:
+        UsageError: No target has that scheme.
+    """
+    from importlib import import_module
+
+    from ..errors import UsageError
+
+    scheme = url.split(":", 1)[0].split("+", 1)[0].lower()
+    if scheme not in _REGISTRY:
+        raise UsageError(
+            f"No target knows the address {scheme}:...",
+            advice=f"Known are: {', '.join(schemes())}.",
+        )
+    module, _, name = _REGISTRY[scheme].partition(":")
+    target: Target = getattr(import_module(module), name)(url, **options)
+    return target
