@@ -1,0 +1,1 @@
+"""The tests; `services` and `needs` are shared with the benchmarks."""
