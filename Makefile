@@ -1,0 +1,48 @@
+# Each target sets up .venv by itself; the second time that takes no time. Pass options by ARGS="...".
+
+# The first Python that the pinned packages were tested on, else any newer one.
+PYTHON := $(or $(PYTHON),$(shell \
+  for p in python3 python3.13 python3.12 python3.11 python; do \
+    if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then echo $$p; exit; fi; \
+  done; \
+  if python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo python3; fi))
+
+BIN := .venv/bin
+
+.PHONY: help setup demo test test-slow lab bench lint browser
+
+help:
+	@echo "make demo       a sample, its plan, a dry run and a run, in this terminal"
+	@echo "make test       all tests but the slow ones (make test-slow runs those)"
+	@echo "make lab        JupyterLab on the notebooks"
+	@echo "make bench      the benchmarks, with their ratios"
+	@echo "make lint       ruff, mypy, stripped notebooks"
+
+setup:
+	@if [ -n "$(PYTHON)" ]; then "$(PYTHON)" tools/setup_env.py; \
+	elif command -v uv >/dev/null; then uv run --quiet --no-project --python 3.13 tools/setup_env.py; \
+	else echo "batchkit needs Python 3.11 or newer, and there is none here. Install it (or uv) and run make again." >&2; exit 1; fi
+
+demo: setup
+	@$(BIN)/batchkit demo $(ARGS)
+
+browser: setup
+	@$(BIN)/python tools/setup_browser.py
+
+test: setup browser
+	@$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal $(ARGS)
+
+test-slow: setup browser
+	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+lab: setup
+	@$(BIN)/jupyter lab --notebook-dir notebooks $(ARGS)
+
+bench: setup
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/python tools/notebooks.py

@@ -1,0 +1,74 @@
+"""See to a Chromium for the browser tests: the machine's own, apt's, or playwright's.
+
+Without one those tests skip, and this says so; under `BATCHKIT_REQUIRE_ALL=1` it fails instead.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tests.needs import REQUIRE_ALL, chromium_program
+
+SECONDS = 600
+
+
+def main() -> int:
+    """Find a Chromium or install one.
+
+    Returns:
+        0 when there is one, or when there need not be; else 1.
+    """
+    if chromium_program():
+        return 0
+    print("Installing Chromium for the browser tests (once) ...", flush=True)
+    if (_by_apt() or _by_playwright()) and chromium_program():
+        return 0
+    print(
+        "No Chromium, and none could be installed here: the browser tests will be skipped.\n"
+        "Install Chromium or Chrome, or set BATCHKIT_CHROMIUM to its program.",
+        file=sys.stderr,
+    )
+    return int(os.environ.get(REQUIRE_ALL, "") not in ("", "0"))
+
+
+def _by_apt() -> bool:
+    if not shutil.which("apt-get"):
+        return False
+    first: list[str] = []
+    if os.geteuid() != 0:
+        first = ["sudo", "-n"]  # never a question: nobody may be there to answer
+        if not shutil.which("sudo") or not _run(["sudo", "-n", "true"]):
+            return False
+    _run([*first, "apt-get", "update", "-q"])  # a stale list is often good enough
+    noninteractive = ["env", "DEBIAN_FRONTEND=noninteractive"]
+    install = ["apt-get", "install", "-y", "-q", "--no-install-recommends"]
+    return any(_run([*first, *noninteractive, *install, name]) for name in ("chromium", "chromium-browser"))
+
+
+def _by_playwright() -> bool:
+    return _run([sys.executable, "-m", "playwright", "install", "chromium"])
+
+
+def _run(command: list[str]) -> bool:
+    try:
+        done = subprocess.run(
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
