@@ -17,7 +17,7 @@ import re
 import threading
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from .errors import SecretError
 
@@ -41,6 +41,7 @@ _HEADER: Final = re.compile(
 
 _lock = threading.Lock()
 _folders: list[Path] = []
+_concealed: dict[str, str] = {}
 _known: set[str] = set()
 _pattern: re.Pattern[str] | None = None
 
@@ -87,7 +88,7 @@ def lookup(name: str) -> str:
     Raises:
         SecretError: It has no value in the environment, in `.env`, or in the keyring.
     """
-    value = _from_environment(name) or _from_dotenv(name) or _from_keyring(name)
+    value = _concealed.get(name) or _from_environment(name) or _from_dotenv(name) or _from_keyring(name)
     if not value:
         raise SecretError(
             f"The secret {name!r} has no value.",
@@ -98,6 +99,31 @@ def lookup(name: str) -> str:
         )
     register(value)
     return value
+
+
+def conceal(address: str) -> str:
+    """The address with a password written in it replaced by `{secret:NAME}`.
+
+    The value stays in this process only: whoever stores the address stores no password, and whoever resolves
+    it here gets it back. Another process needs it from the environment (see `concealed`).
+    """
+
+    def by_name(match: re.Match[str]) -> str:
+        if not match[2] or _PART.fullmatch(match[2]):
+            return match[0]
+        start, separator = (match[1], ":") if match.re is _URL_PASSWORD else (match[1], "")
+        name = _name_for(address)
+        _concealed[name] = unquote(match[2])
+        register(_concealed[name])
+        end = "@" if match.re is _URL_PASSWORD else ""
+        return f"{start}{separator}{{secret:{name}}}{end}"
+
+    return _PARAMETER.sub(by_name, _URL_PASSWORD.sub(by_name, address))
+
+
+def concealed() -> dict[str, str]:
+    """Environment variables that give a child process the passwords concealed in this one."""
+    return {_variable(name): value for name, value in _concealed.items()}
 
 
 def register(value: str) -> None:
@@ -143,6 +169,11 @@ def exposes_password(text: str) -> bool:
 def _masked(match: re.Match[str]) -> str:
     # The name of a secret is no secret, and an operator who reads it knows what to set.
     return match[0] if not match[2] or _PART.fullmatch(match[2]) else f"{match[1]}:{MASK}@"
+
+
+def _name_for(address: str) -> str:
+    bare = urlsplit(_URL_PASSWORD.sub(r"\1@", address))
+    return re.sub(r"\W+", "_", f"password_{bare.netloc}").strip("_").lower()
 
 
 def _variable(name: str) -> str:
