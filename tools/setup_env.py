@@ -98,7 +98,9 @@ def _install() -> bool:
 
 def _run(command: list[str | Path], *, quiet: bool = False) -> bool:
     sink = subprocess.DEVNULL if quiet else None
-    return subprocess.run(command, check=False, cwd=ROOT, stdout=sink, stderr=sink).returncode == 0
+    # uv (by either name of the setting) shall trust what the system trusts, as a company's proxy needs.
+    env = {"UV_NATIVE_TLS": "1", "UV_SYSTEM_CERTS": "1", **os.environ}
+    return subprocess.run(command, check=False, cwd=ROOT, env=env, stdout=sink, stderr=sink).returncode == 0
 
 
 def _fail(what: str, advice: str) -> int:
