@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchkit.cells import guard, guard_expr, needs_guard, unguard, unguard_expr
+from batchkit.guards import guard, guard_expr, needs_guard, unguard, unguard_expr
 
 any_text = st.text(st.characters(exclude_categories=["Cs"]))
 texts = any_text | st.text("'=+-@ 0123456789.,()%\t\r\nA|!\ufeff\u00a0＝")
