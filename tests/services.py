@@ -182,19 +182,22 @@ def _reachable(folder: Path) -> bool:
 
 
 def _copy_for_all(programs: Path) -> Path:
-    """Copy an installation to where an account without privileges can run it, once."""
+    """Copy the wheel's installation to where an account without privileges can run it, once."""
     stamp = int(programs.stat().st_mtime)
     place = Path(tempfile.gettempdir()) / f"batchkit-postgres-{os.getuid()}-{stamp}"
+    package = programs.parent.parent
     if not place.exists():
         half = Path(tempfile.mkdtemp(prefix="batchkit-postgres-"))
-        shutil.copytree(programs.parent, half, dirs_exist_ok=True)
+        # The programs find their libraries beside the package, so both keep their places.
+        for part in (programs.parent, *package.parent.glob(f"{package.name}.libs")):
+            shutil.copytree(part, half / part.relative_to(package.parent))
         for path in (half, *half.rglob("*")):
             path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
         try:
             half.rename(place)
         except OSError:  # another worker was quicker
             shutil.rmtree(half, ignore_errors=True)
-    return place / programs.name
+    return place / programs.relative_to(package.parent)
 
 
 def _unprivileged_account() -> str | None:
