@@ -36,7 +36,7 @@ test-slow: setup browser
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 lab: setup
-	@$(BIN)/jupyter lab --notebook-dir notebooks $(ARGS)
+	@$(BIN)/jupyter lab --notebook-dir notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 bench: setup
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -47,7 +47,7 @@ def _by_apt() -> bool:
             return False
     _run([*first, "apt-get", "update", "-q"])  # a stale list is often good enough
     noninteractive = ["env", "DEBIAN_FRONTEND=noninteractive"]
-    install = ["apt-get", "install", "-y", "-q", "--no-install-recommends"]
+    install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "fonts-liberation"]
     return any(_run([*first, *noninteractive, *install, name]) for name in ("chromium", "chromium-browser"))
 
 
