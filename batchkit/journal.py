@@ -299,6 +299,13 @@ class Journal(JournalReader):
             self._statements.append(("DELETE FROM intents WHERE first = ?", (first,)))
             self._work.notify()
 
+    def record_items(self, first: int, rows: Iterable[OutcomeRow]) -> None:
+        """Record the items of a chunk one by one and close the chunk's intent, in one commit."""
+        with self._work:
+            self._statements.extend((_OUTCOME_SQL, row) for row in rows)
+            self._statements.append(("DELETE FROM intents WHERE first = ?", (first,)))
+            self._work.notify()
+
     def close_intent(self, first: int) -> None:
         """Note that nothing of the intent that begins at `first` is in doubt any more."""
         self.execute("DELETE FROM intents WHERE first = ?", (first,))
@@ -357,10 +364,20 @@ class Journal(JournalReader):
         with _translated(self.path):
             future.result()
 
-    def forget(self, items: Iterable[int]) -> None:
-        """Make items pending again (the operator decided to send them once more)."""
-        with self._work:
-            self._statements.extend(("DELETE FROM outcomes WHERE item = ?", (item,)) for item in items)
+    def reopen(self, outcome: Outcome) -> None:
+        """Make the items with this outcome pending again (the operator decided to send them once more).
+
+        Their rows stay, since a row of its own is what keeps an item from counting as done with its chunk.
+        """
+        self.execute(
+            "UPDATE outcomes SET outcome = ?, rule = NULL, reason = NULL, advice = NULL, detail = NULL"
+            " WHERE outcome = ?",
+            (CODES[Outcome.PENDING], CODES[outcome]),
+        )
+
+    def settle(self, outcome: Outcome, as_outcome: Outcome) -> None:
+        """Give the items with one outcome another (the operator looked at the target)."""
+        self.execute("UPDATE outcomes SET outcome = ? WHERE outcome = ?", (CODES[as_outcome], CODES[outcome]))
 
     def close(self) -> None:
         """Write what is left and release the file. Safe to call twice."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 
 from .estimate import EtaEstimator
@@ -39,7 +39,7 @@ class Tally:
         self.in_flight = 0
         self.done = 0
         self.failed = 0
-        self.waited: Counter[str] = Counter()
+        self.waited: defaultdict[str, float] = defaultdict(float)
         self._clock = clock
         self._earlier = seconds
         self._active = 0.0

@@ -21,7 +21,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ..states import Outcome
 
@@ -155,9 +155,9 @@ class Target(ABC):
         max_workers: Calls it can bear at once; None when it does not care.
     """
 
-    idempotent: ClassVar[bool] = False
-    readable: ClassVar[bool] = False
-    reversible: ClassVar[bool] = False
+    idempotent: bool = False
+    readable: bool = False
+    reversible: bool = False
     call_size: int | None = 1
     max_workers: int | None = None
     keys: tuple[str, ...] = ()
@@ -209,7 +209,7 @@ class FrameTarget(Target):
     """A target that applies a whole chunk at once, as a transaction."""
 
     call_size = None
-    atomic: ClassVar[bool] = True
+    atomic: bool = True
 
     @abstractmethod
     def apply(self, frame: pl.DataFrame, context: ChunkContext) -> list[Result]:

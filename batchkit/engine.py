@@ -1,0 +1,526 @@
+"""The engine: the one asyncio loop that drives a run. Chunks → gate → call → judgement → journal.
+
+One engine is one session of one run. It runs in a thread of its own (see `run.py`); everything it shows is read
+from its tally, everything it is told comes through the journal's control messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from .breakers import Breakers
+from .chunks import recommended_size
+from .delivery import Call, Delivery, Session
+from .errors import BatchkitError
+from .estimate import disk_estimate, disk_need, memory_in_use
+from .feeder import Chunk, Covered, Feeder, recovery_chunks
+from .gate import DELAY, Gate
+from .journal import CODES, Intent, Journal, Message
+from .plan import Plan
+from .runlog import RunLog
+from .settings import LIVE, Settings
+from .snapshot import Snapshot
+from .states import PLANNED_OUTCOME, Change, Outcome, RunState
+from .tally import Tally
+from .targets.base import CallTarget, FrameTarget
+
+MOST_THREADS: Final = 256
+TICK: Final = 0.1
+SNAPSHOT_EVERY: Final = 0.5
+SAMPLE_EVERY: Final = 1.0
+DISK_EVERY: Final = 2.0
+YIELD_EVERY: Final = 0.005  # seconds a worker may go on before the loop looks at everything else
+
+
+class Engine:
+    """Drives one session of a run.
+
+    Args:
+        plan: What is applied.
+        target: Where to; connected.
+        journal: The run's journal, owned by this process.
+        settings: How.
+        run: Id of the run.
+        folder: The run folder.
+        dry_run: Nothing may stay written.
+        owner: `pid 123 on host`.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        target: CallTarget | FrameTarget,
+        journal: Journal,
+        settings: Settings,
+        *,
+        run: str,
+        folder: Path,
+        dry_run: bool = False,
+        owner: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._plan = plan
+        self._target = target
+        self._journal = journal
+        self._folder = folder
+        self._owner = owner
+        self._clock = clock
+        self._frames = isinstance(target, FrameTarget)
+        self._log = RunLog(folder / "log.jsonl")
+        self._tally = Tally(
+            _outcomes(plan, journal),
+            seconds=journal.meta("seconds", 0.0),
+            attempts=journal.attempts(),
+            clock=clock,
+        )
+        self._message = ""
+        self._failure = ""
+        self._stopping = False
+        # What was asked of a run before it began holds; what was asked of a session that died doesn't.
+        self._seen = 0 if journal.present_state() is RunState.PLANNED else journal.last_message()
+        self._disk = disk_estimate(folder, self._disk_need(), settings.disk_reserve)
+        self._memory = memory_in_use()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._calls: deque[Call] = deque()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._delivering = 0
+        self._fed = False
+        # As many threads as calls are under way: the worker tasks bound them, so that their number can change live.
+        self._threads = ThreadPoolExecutor(MOST_THREADS, "batchkit-worker")
+        self._run = run
+        self._dry_run = dry_run
+        self._settings = settings
+
+    # What others may ask, from any thread.
+
+    def look(self) -> None:
+        """Look at the journal's control messages now."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop closed just now: nobody is left to tell
+                self._loop.call_soon_threadsafe(self._read_messages)
+
+    def snapshot(self) -> Snapshot:
+        """Where the run stands, from memory: cheap enough for ten times a second."""
+        tally = self._tally
+        outcomes = {str(outcome): n for outcome, n in tally.outcomes.items()}
+        state = self._journal.present_state()
+        left = tally.outcomes[Outcome.PENDING]
+        tried = tally.settled
+        working = state in (RunState.RUNNING, RunState.PAUSING, RunState.STOPPING)
+        return Snapshot(
+            run=self._run,
+            state=state,
+            dry_run=self._dry_run,
+            message=self._message,
+            total=len(self._plan),
+            to_send=self._plan.to_send(),
+            outcomes=outcomes,
+            attempts=tally.attempts,
+            retries=tally.retries,
+            calls=tally.calls,
+            chunks=tally.chunks,
+            seconds=tally.seconds,
+            rate=tally.rate() if working else None,
+            eta=tally.eta(left) if working else None,
+            limiter=tally.limiter(self._width()) if state is RunState.RUNNING else "",
+            success_rate=tally.done / tried if tried else None,
+            top_errors=tally.errors.most_common(10),
+            workers=self._width(),
+            settings=self._settings.model_dump(),
+            memory=self._memory,
+            disk_free=self._disk.free,
+            disk_need=self._disk.need,
+            owner=self._owner,
+            in_flight=tally.in_flight,
+        )
+
+    # The session.
+
+    async def drive(self) -> RunState:
+        """Run until everything has its outcome, or somebody or something ends the session.
+
+        Returns:
+            The state it ended in: finished, stopped or failed.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._gate = Gate(self._settings, self._tally, self._clock)
+        self._session = Session(
+            self._run, self._settings, self._dry_run, self._journal, self._tally, self._gate, Breakers(), self._log,
+            self._threads, self._clock, self._give_up,
+        )  # fmt: skip
+        self._delivery = Delivery(self._session, self._target)
+        self._stocked, self._low = asyncio.Event(), asyncio.Event()
+        self._set_state(RunState.RUNNING)
+        ticker = asyncio.create_task(self._tick())
+        try:
+            if isinstance(self._target, CallTarget):
+                await self._target.begin()
+            await self._work()
+        except Exception as error:
+            self._internal_error(error)
+        finally:
+            ticker.cancel()
+            await asyncio.gather(ticker, return_exceptions=True)
+            if isinstance(self._target, CallTarget):
+                await asyncio.gather(self._target.end(), return_exceptions=True)
+            self._threads.shutdown(wait=True)
+        return self._end()
+
+    async def _work(self) -> None:
+        self._resize()
+        feeder = asyncio.create_task(self._feed())
+        try:
+            await feeder
+        finally:
+            self._fed = True
+            self._stocked.set()
+            while self._workers:
+                await asyncio.wait(set(self._workers))
+
+    def _end(self) -> RunState:
+        self._tally.stop_clock()
+        state = RunState.FINISHED
+        if self._failure:
+            state = RunState.FAILED
+        elif self._tally.outcomes[Outcome.PENDING]:
+            state = RunState.STOPPED if self._stopping else RunState.FAILED
+        if self._journal.present_state() is RunState.PAUSED:
+            # No arrow leads from paused to finished: it was told to go on or to stop before it came here.
+            self._journal.set_state(RunState.STOPPING)
+        self._message = self._failure
+        if self._journal.error is None:
+            self._set_state(state, self._failure)
+            self._journal.set_meta(ended=time.time())
+            self._sample()
+            self._persist()
+            self._journal.flush()
+        self._log.write("session over", state=state, message=self._message, outcomes=self._counts())
+        return state
+
+    def _internal_error(self, error: Exception) -> None:
+        words = str(error) if isinstance(error, BatchkitError) else f"{type(error).__name__}: {error}"
+        if not isinstance(error, BatchkitError):
+            self._log.write("internal error", error=words, trace=traceback.format_exc())
+            words = f"Something inside batchkit failed: {words}. The details are in {self._folder / 'log.jsonl'}."
+        self._give_up(words, False)
+
+    # Feeding.
+
+    async def _feed(self) -> None:
+        covered = await self._aside(lambda: Covered(len(self._plan), self._journal))
+        intents = await self._aside(self._journal.intents)
+        if intents:
+            await self._recover(covered, intents)
+        feeder = Feeder(self._plan, covered)
+        sent = 0
+        upcoming = self._fetch(feeder)
+        while (chunk := await upcoming) is not None:
+            await self._between_chunks(sent)
+            if self._gate.leaving:
+                return
+            await self._push(chunk)
+            sent += chunk.frame.height
+            upcoming = self._fetch(feeder, left=self._canary_left(sent))
+            await self._room()
+
+    def _fetch(self, feeder: Feeder, *, left: int | None = None) -> asyncio.Future[Chunk | None]:
+        size = self._chunk_size()
+        if left is None:
+            left = self._canary_left(0)
+        if left:
+            size = min(size, left)
+        return self._aside(partial(feeder.next, size, as_items=not self._frames))
+
+    def _canary_left(self, sent: int) -> int:
+        return max(0, self._settings.canary - sent) if self._settings.canary is not None else 0
+
+    async def _between_chunks(self, sent: int) -> None:
+        """Wait for what must lie between two chunks: the delay, the canary's look, the operator's word."""
+        settings = self._settings
+        if settings.confirm == "chunk":
+            await self._quiet()
+            self._pause(f"{sent:,} items are sent. Resume to send the next chunk.")
+        elif settings.canary is not None and sent and sent >= settings.canary and not self._canary_seen:
+            await self._quiet()
+            self._canary_seen = True
+            self._pause(f"The first {sent:,} items are sent: look at them, then resume to send the rest.")
+        elif settings.delay and sent:
+            await self._quiet()
+            await self._gate.wait_out(lambda: self._settings.delay, DELAY)
+        await self._gate.released()
+
+    _canary_seen = False
+
+    async def _push(self, chunk: Chunk) -> None:
+        if chunk.items:
+            size = self._settings.call_size or self._target.call_size or 1
+            calls = [Call(chunk, chunk.items[i : i + size]) for i in range(0, len(chunk.items), size)]
+        else:
+            calls = [Call(chunk)]
+        chunk.open_calls = len(calls)
+        if self._frames or self._target.idempotent:
+            await asyncio.wrap_future(self._journal.intend([Intent(chunk.first, chunk.last)]))
+        self._calls.extend(calls)
+        self._stocked.set()
+
+    async def _room(self) -> None:
+        """Wait until the workers are about to run dry."""
+        most = 1 if self._frames else 2 * self._width()
+        while len(self._calls) > most - 1 and not self._gate.leaving:
+            self._low.clear()
+            await self._low.wait()
+
+    async def _quiet(self) -> None:
+        """Wait until no call is queued or under way."""
+        while (self._calls or self._delivering) and not self._gate.leaving:
+            self._low.clear()
+            await self._low.wait()
+
+    async def _recover(self, covered: Covered, intents: list[Intent]) -> None:
+        """Deal with what was under way when an earlier session died."""
+        if not self._frames and not self._target.idempotent:
+            await self._aside(lambda: self._mark_unknown(covered, intents))
+            return
+        chunks = recovery_chunks(self._plan, covered, intents, as_items=not self._frames)
+        while (chunk := await self._aside(lambda: next(chunks, None))) is not None:
+            self._log.write("recover", first=chunk.first, last=chunk.last, items=chunk.frame.height)
+            await self._push(chunk)
+            await self._quiet()
+            if self._gate.leaving:
+                return
+            covered.add(chunk.first, chunk.last)
+        self._forget_stale(intents)
+
+    def _forget_stale(self, intents: list[Intent]) -> None:
+        open_now = {intent.first for intent in self._journal.intents()}
+        for intent in intents:
+            if intent.first in open_now:
+                self._journal.close_intent(intent.first)
+
+    def _mark_unknown(self, covered: Covered, intents: list[Intent]) -> None:
+        reason = "The run died while this was being sent; whether it arrived is not known."
+        advice = "Look at the target, then resume with `--settle done` or `--settle resend`."
+        for chunk in recovery_chunks(self._plan, covered, intents, as_items=False):
+            for item in chunk.frame["item"].to_list():
+                self._journal.record(
+                    (item, CODES[Outcome.UNKNOWN], 1, time.time(), "interrupted", reason, advice, None)
+                )
+                self._tally.settle(Outcome.UNKNOWN)
+            covered.add(chunk.first, chunk.last)
+        for intent in intents:
+            self._journal.close_intent(intent.first)
+
+    def _aside(self, work: Callable[[], Any]) -> asyncio.Future[Any]:
+        """Do something that blocks in a thread; the loop goes on."""
+        return asyncio.ensure_future(asyncio.to_thread(work))
+
+    def _chunk_size(self) -> int:
+        return self._settings.chunk_size or recommended_size(
+            self._plan.to_send(), call_size=self._settings.call_size or self._target.call_size
+        )
+
+    # Workers.
+
+    def _width(self) -> int:
+        most = self._target.max_workers
+        return min(self._settings.workers, most) if most else self._settings.workers
+
+    def _resize(self) -> None:
+        while len(self._workers) < self._width():
+            task = asyncio.create_task(self._worker())
+            self._workers.add(task)
+            task.add_done_callback(self._workers.discard)
+
+    async def _worker(self) -> None:
+        calls, deliver, clock = self._calls, self._delivery.deliver, self._clock
+        yielded = clock()
+        while True:
+            if len(self._workers) > self._width() or (self._fed and not calls):
+                # Out of the set at once, so that of two surplus workers only the surplus leaves.
+                self._workers.discard(asyncio.current_task())
+                return
+            if not calls:
+                self._low.set()
+                self._stocked.clear()
+                await self._stocked.wait()
+                continue
+            call = calls.popleft()
+            self._delivering += 1
+            try:
+                await deliver(call)
+            except Exception as error:
+                self._internal_error(error)
+            finally:
+                self._delivering -= 1
+            if len(calls) < 2 * self._settings.workers:
+                self._low.set()
+            if clock() - yielded > YIELD_EVERY:
+                await asyncio.sleep(0)
+                yielded = clock()
+
+    # Control.
+
+    def _read_messages(self) -> None:
+        for message in self._journal.messages(self._seen):
+            self._seen = message.id
+            self._handle(message)
+
+    def _handle(self, message: Message) -> None:
+        """Act on one control message; runs on the loop."""
+        try:
+            answer = self._obey(message)
+        except BatchkitError as error:
+            answer = str(error)
+        self._log.write("control", command=message.command, by=message.sender, answer=answer, **message.arguments)
+        self._journal.execute("UPDATE control SET answer = ? WHERE id = ?", (answer, message.id))
+
+    def _obey(self, message: Message) -> str:
+        state = self._journal.present_state()
+        match message.command:
+            case "pause" if state is RunState.RUNNING:
+                self._pause("Paused on request.")
+            case "resume" if state in (RunState.PAUSING, RunState.PAUSED):
+                self._message = ""
+                self._set_state(RunState.RUNNING)
+                self._tally.start_clock()
+                self._gate.release()
+            case "stop" if state in (RunState.RUNNING, RunState.PAUSING, RunState.PAUSED):
+                self._stop()
+            case "set":
+                return self._change(message.arguments)
+            case "pause" | "resume" | "stop":
+                return f"Nothing to do: the run is {state}."
+            case unknown:
+                return f"There is no command {unknown!r}."
+        return "ok"
+
+    def _change(self, values: dict[str, Any]) -> str:
+        fixed = sorted(name for name in set(values) - LIVE if name in Settings.model_fields)
+        if fixed:
+            return f"{', '.join(fixed)} can't change while the run runs."
+        self._settings = self._settings.changed(values)
+        self._session.settings = self._settings
+        self._gate.change(self._settings)
+        self._resize()
+        self._low.set()
+        self._journal.set_meta(settings=self._settings.model_dump())
+        return "ok"
+
+    def _pause(self, message: str) -> None:
+        if self._journal.present_state() is not RunState.RUNNING:
+            return
+        self._message = message
+        self._set_state(RunState.PAUSING, message)
+        self._gate.hold()
+        self._settle_pause()
+
+    def _settle_pause(self) -> None:
+        if self._journal.present_state() is RunState.PAUSING and not self._tally.in_flight:
+            self._tally.stop_clock()
+            self._set_state(RunState.PAUSED, self._message)
+            self._persist()
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self._set_state(RunState.STOPPING)
+        self._tally.start_clock()
+        self._leave()
+
+    def _give_up(self, message: str, may_pause: bool) -> None:
+        if self._failure:
+            return
+        if may_pause and self._settings.on_limit == "pause" and not self._stopping:
+            self._log.write("paused by a limit", message=message)
+            self._pause(message)
+            return
+        self._failure = message
+        self._log.write("giving up", message=message)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._calls.clear()
+        self._gate.leave()
+        self._low.set()
+        self._stocked.set()
+
+    def _set_state(self, state: RunState, message: str = "") -> None:
+        if self._journal.present_state() is not state:
+            self._journal.set_state(state, message)
+            self._log.write("state", state=state, message=message)
+        if state is RunState.RUNNING:
+            self._tally.start_clock()
+
+    # Ticking.
+
+    async def _tick(self) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(TICK)
+            ticks += 1
+            if self._journal.error is not None:
+                self._give_up(f"The journal can't be written: {self._journal.error}. {_DISK_ADVICE}", False)
+            self._read_messages()
+            self._settle_pause()
+            self._delivery.cut_overdue()
+            if self._journal.present_state() is RunState.RUNNING:
+                self._tally.tick()
+                if ticks % round(SAMPLE_EVERY / TICK) == 0:
+                    self._sample()
+            if ticks % round(SNAPSHOT_EVERY / TICK) == 0:
+                self._persist()
+            if ticks % round(DISK_EVERY / TICK) == 0:
+                self._look_at_disk()
+
+    def _persist(self) -> None:
+        """Leave a snapshot for other processes."""
+        self._journal.set_meta(snapshot=self.snapshot().to_dict(), seconds=self._tally.seconds)
+
+    def _sample(self) -> None:
+        counts = self._tally.outcomes
+        done = counts[Outcome.DONE]
+        rejected = counts[Outcome.REJECTED]
+        other = sum(counts[o] for o in (Outcome.UNCHANGED, Outcome.CONFLICT, Outcome.UNKNOWN))
+        self._journal.execute(
+            "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (time.time(), self._tally.seconds, done, rejected, other, self._tally.rate(), self._width()),
+        )
+
+    def _look_at_disk(self) -> None:
+        self._memory = memory_in_use()
+        self._disk = disk_estimate(self._folder, self._disk_need(), self._settings.disk_reserve)
+        if self._disk.critical and not self._stopping:
+            self._pause(
+                f"Only {self._disk.free / 1024**2:,.0f} MiB of disk are free at {self._folder}, less than the reserve"
+                f" of {self._settings.disk_reserve / 1024**2:,.0f} MiB. {_DISK_ADVICE}"
+            )
+
+    def _disk_need(self) -> int:
+        return disk_need(self._tally.outcomes[Outcome.PENDING], atomic=self._frames)
+
+    def _counts(self) -> dict[str, int]:
+        return {str(outcome): n for outcome, n in self._tally.outcomes.items()}
+
+
+_DISK_ADVICE: Final = "Free some disk, then resume: nothing is lost."
+
+
+def _outcomes(plan: Plan, journal: Journal) -> dict[Outcome, int]:
+    """How many of a plan's items have each outcome: those the plan decides, and those on record."""
+    counts = journal.counts()
+    for kind, n in plan.counts.items():
+        outcome = PLANNED_OUTCOME.get(Change(kind))
+        if outcome is not None:
+            counts[outcome] += n
+    counts[Outcome.PENDING] = len(plan) - sum(counts[o] for o in Outcome if o is not Outcome.PENDING)
+    return counts
+

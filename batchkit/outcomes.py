@@ -1,0 +1,91 @@
+"""What became of each item: the plan's rows beside the journal's, in slices of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from .journal import OUTCOMES, JournalReader
+from .states import PLANNED_OUTCOME, Outcome
+from .targets.base import CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW
+
+if TYPE_CHECKING:
+    from .plan import Plan
+
+_JOURNAL_SCHEMA: Final = {
+    ITEM: pl.UInt32, "code": pl.UInt8, "attempts": pl.UInt32, "at": pl.Float64, "rule": pl.String,
+    "reason": pl.String, "advice": pl.String, "detail": pl.String,
+}  # fmt: skip
+COLUMNS: Final = (
+    ITEM, FILE_ROW, "key", CHANGE, "outcome", "attempts", "at", "rule", "reason", "advice", "detail",
+)  # fmt: skip
+
+
+def outcome_frames(
+    plan: Plan, journal: JournalReader, *, size: int = 50_000, raw: bool = False
+) -> Iterator[pl.DataFrame]:
+    """A row per item of the plan, in plan order.
+
+    Args:
+        plan: The plan that was run.
+        journal: The run's journal.
+        size: Items per frame.
+        raw: Bring the source's columns as well, as `raw:<column>`.
+
+    Yields:
+        Frames with `item, row, key, change, outcome, attempts, at, rule, reason, advice, detail`. `at` is a moment
+        (UTC), `detail` JSON text; both are null where nothing was sent.
+    """
+    chunks = pl.DataFrame(
+        journal.chunks(),
+        schema={"first": pl.UInt32, "last": pl.UInt32, "items": pl.UInt32, "tries": pl.UInt32, "when": pl.Float64},
+        orient="row",
+    )
+    for start in range(0, len(plan), size):
+        rows = plan.changes().slice(start, size)
+        extra = [pl.col(f"^{RAW}.*$")] if raw else []
+        frame = rows.select(ITEM, FILE_ROW, CHANGE, PROBLEMS, pl.col(f"^{KEY}.*$"), *extra).collect()
+        own = pl.DataFrame(journal.outcomes(start, start + size - 1), schema=_JOURNAL_SCHEMA, orient="row")
+        yield _joined(frame, own, chunks, plan.key)
+
+
+def _joined(frame: pl.DataFrame, own: pl.DataFrame, chunks: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    names = {code: str(outcome) for code, outcome in enumerate(OUTCOMES)}
+    planned = {str(change): str(outcome) for change, outcome in PLANNED_OUTCOME.items()}
+    joined = frame.join(own, on=ITEM, how="left", maintain_order="left").join_asof(
+        chunks, left_on=ITEM, right_on="first", strategy="backward"
+    )
+    in_chunk = (
+        pl.col("code").is_null() & (pl.col(ITEM) <= pl.col("last")) & ~pl.col(CHANGE).is_in(list(planned))
+    ).fill_null(False)
+    errors = pl.col(PROBLEMS).list.filter(pl.element().struct["level"] == "error")
+    return joined.with_columns(
+        key=_key_text(key),
+        outcome=pl.coalesce(
+            pl.col("code").replace_strict(names, default=None, return_dtype=pl.String),
+            pl.when(in_chunk).then(pl.lit(str(Outcome.DONE))),
+            pl.col(CHANGE).replace_strict(planned, default=None, return_dtype=pl.String),
+            pl.lit(str(Outcome.PENDING)),
+        ),
+        attempts=pl.coalesce("attempts", pl.when(in_chunk).then(pl.col("tries")), pl.lit(0, pl.UInt32)),
+        at=(pl.coalesce("at", pl.when(in_chunk).then(pl.col("when"))) * 1_000_000)
+        .cast(pl.Int64)
+        .cast(pl.Datetime("us", "UTC")),
+        rule=pl.coalesce("rule", errors.list.eval(pl.element().struct["rule"]).list.first()),
+        reason=pl.coalesce("reason", _joined_words(errors, "message")),
+        advice=pl.coalesce("advice", _joined_words(errors, "advice")),
+    ).select(*COLUMNS, pl.col(f"^{RAW}.*$"))
+
+
+def _key_text(key: list[str]) -> pl.Expr:
+    if not key:
+        return pl.lit("")
+    return pl.concat_str([pl.col(KEY + name).cast(pl.String).fill_null("") for name in key], separator=" / ")
+
+
+def _joined_words(errors: pl.Expr, word: str) -> pl.Expr:
+    words = errors.list.eval(pl.element().struct[word]).list.unique(maintain_order=True).list.join(" ")
+    return pl.when(words != "").then(words)
+

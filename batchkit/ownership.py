@@ -1,0 +1,83 @@
+"""Who drives a run: one process at a time, by a lock that dies with it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import psutil
+
+from .errors import RunBusy
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process that drives a run."""
+
+    pid: int
+    host: str
+    since: float
+
+    def __str__(self) -> str:
+        return f"pid {self.pid} on {self.host}"
+
+
+class Ownership:
+    """The right to drive a run; let go by `release`, or by the end of the process however it ends.
+
+    Args:
+        folder: The run folder.
+
+    Raises:
+        RunBusy: Another process (or another thread of this one) drives the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._note = folder / "owner.json"
+        self._lock = filelock.FileLock(folder / "run.lock", thread_local=False)
+        try:
+            self._lock.acquire(timeout=0.2)
+        except filelock.Timeout:
+            owner = owner_of(folder)
+            raise RunBusy(
+                f"The run {folder.name} is driven by {owner or 'another process'}.",
+                advice="Watch it with `batchkit watch`, or stop it first.",
+                pid=owner.pid if owner else None,
+                host=owner.host if owner else None,
+            ) from None
+        started = psutil.Process().create_time()
+        facts = {"pid": os.getpid(), "host": socket.gethostname(), "started": started, "since": time.time()}
+        part = self._note.with_suffix(".part")
+        part.write_text(json.dumps(facts), encoding="utf-8")
+        part.replace(self._note)
+
+    def release(self) -> None:
+        """Let go. Safe to call twice."""
+        if self._lock.is_locked:
+            with contextlib.suppress(OSError):
+                self._note.unlink(missing_ok=True)
+            self._lock.release()
+
+
+def owner_of(folder: Path) -> Owner | None:
+    """The living process that drives a run; None when nobody does.
+
+    Looks at the note its owner left and whether that very process lives, so that looking never stands in the way of
+    somebody who takes the lock. A folder that was copied from another machine has no owner here.
+    """
+    try:
+        facts = json.loads((folder / "owner.json").read_text(encoding="utf-8"))
+        if facts["host"] != socket.gethostname():
+            return None
+        process = psutil.Process(facts["pid"])
+        if abs(process.create_time() - facts["started"]) > 1.0 or process.status() == psutil.STATUS_ZOMBIE:
+            return None
+    except (OSError, ValueError, KeyError, psutil.Error):
+        return None
+    return Owner(facts["pid"], facts["host"], facts["since"])

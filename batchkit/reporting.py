@@ -1,0 +1,58 @@
+"""Gathers what a report says about a run from its plan and its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from .report import ReportData
+from .secrets import redact_all
+from .states import ACTIVE, RunState
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from .run import Run
+
+
+def report_data(run: Run) -> ReportData:
+    """The facts of a run as its reports take them."""
+    plan, snapshot, journal = run.plan, run.snapshot(), run.journal
+    summary = plan.summary()
+    over = snapshot.state not in (*ACTIVE, RunState.PLANNED)
+
+    def failed_frames(outcomes: Collection[str], size: int) -> Iterator[pl.DataFrame]:
+        import polars as pl
+
+        for frame in run.outcome_frames(size, raw=True):
+            failed = frame.filter(pl.col("outcome").is_in(list(outcomes)))
+            if failed.height:
+                yield failed
+
+    return ReportData(
+        run=run.id,
+        state=snapshot.state,
+        dry_run=run.dry_run,
+        source=summary.source,
+        target=summary.target,
+        started=_moment(journal.meta("created")),
+        finished=_moment(journal.meta("ended")) if over else None,
+        seconds=snapshot.seconds,
+        changes=summary.changes,
+        outcomes=snapshot.outcomes,
+        attempts=snapshot.attempts,
+        settings=redact_all(dict(snapshot.settings)),
+        message=snapshot.message,
+        reversible=summary.reversible,
+        fix_file="fix.csv" if (run.folder / "fix.csv").is_file() else "",
+        samples=journal.samples(),
+        notices=summary.notices,
+        columns=summary.columns,
+        frames=run.outcome_frames,
+        raw_frames=failed_frames,
+    )
+
+
+def _moment(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,454 @@
+"""A run: one execution of a plan. Start it, watch it, pause, resume, stop and change it, from anywhere.
+
+A run lives in a folder that holds all it needs, and is owned by at most one process at a time: a lock says which,
+and the lock dies with its process. The owner drives it in a thread of its own; everybody else reads the journal and
+leaves control messages there.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets as random_words
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from .driver import Driver, live_driver
+from .errors import RunBusy, RunError, RunFailed, RunNotFound, UsageError
+from .journal import JournalReader
+from .journal import create as create_journal
+from .ownership import owner_of
+from .places import runs_folder
+from .settings import PRESETS, Settings
+from .snapshot import Snapshot
+from .states import ACTIVE, PLANNED_OUTCOME, Change, Outcome, RunState
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from .plan import Plan
+    from .report import ReportData
+    from .targets.base import Target
+
+_POLL = 0.1
+_QUIET_STATES = (RunState.STOPPED, RunState.FINISHED, RunState.FAILED, RunState.INTERRUPTED)
+
+
+def start(
+    plan: Plan,
+    *,
+    dry_run: bool = False,
+    detach: bool = False,
+    target: Target | None = None,
+    report: bool = True,
+    **settings: Any,
+) -> Run:
+    """Start a run of a plan; returns at once, the run goes on behind.
+
+    Args:
+        plan: The plan.
+        dry_run: Apply and roll back: everything is tried, nothing stays written.
+        detach: Drive it in a process of its own that outlives this one.
+        target: A connected target to use instead of opening the plan's own (same process only).
+        report: Write a report into the run folder when the session ends.
+        **settings: See `Settings`; the target's preset and the job's own settings stand behind them.
+
+    Raises:
+        SettingsError: A setting is wrong; nothing was started.
+        DiskFull: No room for the run folder.
+    """
+    chosen = Settings.of(_preset(plan), **{**plan.facts.get("settings", {}), **settings})
+    folder = _make_folder(plan, chosen, dry_run=dry_run, report=report)
+    run = Run(folder)
+    if detach:
+        if target is not None:
+            raise UsageError("A detached run opens its target itself.", advice="Leave out target= or detach=.")
+        run._detach()
+    else:
+        Driver.start_on(folder, target=target)
+    return run
+
+
+def _preset(plan: Plan) -> Mapping[str, Any]:
+    return PRESETS.get(plan.facts["address"].split(":", 1)[0].split("+", 1)[0], {})
+
+
+def _make_folder(plan: Plan, settings: Settings, *, dry_run: bool, report: bool) -> Path:
+    stem = Path(str(plan.facts["source"].get("name") or "rows")).stem
+    slug = "".join(c if c.isascii() and c.isalnum() else "-" for c in stem.lower())[:24].strip("-") or "rows"
+    moment = datetime.now().strftime("%Y%m%d-%H%M%S")
+    name = f"{moment}-{slug}-{'dry-' if dry_run else ''}{random_words.token_hex(2)}"
+    folder = runs_folder() / name
+    folder.mkdir(mode=0o700)
+    try:
+        plan.save(folder / "plan.parquet")
+        outcomes = {str(o): 0 for o in Outcome}
+        for kind, n in plan.counts.items():
+            outcomes[PLANNED_OUTCOME.get(Change(kind), Outcome.PENDING)] += n
+        first = Snapshot(
+            run=name,
+            state=RunState.PLANNED,
+            dry_run=dry_run,
+            total=len(plan),
+            to_send=plan.to_send(),
+            outcomes=outcomes,
+            settings=settings.model_dump(),
+        )
+        create_journal(
+            folder / "journal.sqlite",
+            {
+                "run": name,
+                "dry_run": dry_run,
+                "report": report,
+                "settings": settings.model_dump(),
+                "created": time.time(),
+                "snapshot": first.to_dict(),
+                "message": "",
+            },
+        )
+        job = plan.facts.get("job")
+        if job:
+            (folder / "job.toml").write_text(job, encoding="utf-8")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # a run that never began leaves nothing behind
+        raise
+    return folder
+
+
+def find_run(name: str | Path) -> Path:
+    """The folder of a run.
+
+    Args:
+        name: Its id, an unambiguous beginning or part of it, `last`, or the path of its folder.
+
+    Raises:
+        RunNotFound: None, or more than one, fits.
+    """
+    path = Path(name)
+    if (path / "journal.sqlite").is_file():
+        return path.absolute()
+    folders = run_folders()
+    if str(name) == "last" and folders:
+        return folders[0]
+    exact = [folder for folder in folders if folder.name == str(name)]
+    fitting = exact or [folder for folder in folders if folder.name.startswith(str(name))]
+    fitting = fitting or [folder for folder in folders if str(name) in folder.name]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        names = ", ".join(folder.name for folder in fitting[:5])
+        raise RunNotFound(f"More than one run fits {str(name)!r}: {names}.", advice="Write more of its id.")
+    raise RunNotFound(f"There is no run {str(name)!r}.", advice="`batchkit runs` lists them.")
+
+
+def run_folders() -> list[Path]:
+    """The run folders, newest first."""
+    folders = [path.parent for path in runs_folder().glob("*/journal.sqlite")]
+    return sorted(folders, key=lambda folder: folder.name, reverse=True)
+
+
+def list_runs() -> list[Run]:
+    """The runs, newest first; folders that hold no readable journal are left out."""
+    found = []
+    for folder in run_folders():
+        try:
+            found.append(Run(folder))
+        except RunError:
+            continue
+    return found
+
+
+class Run:
+    """A run, seen from any process. Make one by `plan.start()` or `Run.open(id)`.
+
+    Attributes:
+        id: Its name, which begins with the time it was made.
+        folder: The run folder.
+        dry_run: Whether it leaves nothing written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._journal = JournalReader(folder / "journal.sqlite")
+        self.id: str = self._journal.meta("run", folder.name)
+        self.dry_run: bool = self._journal.meta("dry_run", False)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._plan: Plan | None = None
+
+    @classmethod
+    def open(cls, name: str | Path) -> Run:
+        """The run with this id (or an unambiguous part of it, `last`, or the path of its folder).
+
+        Raises:
+            RunNotFound: None, or more than one, fits.
+        """
+        return cls(find_run(name))
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id}: {self.state}>"
+
+    @property
+    def plan(self) -> Plan:
+        """The plan it runs."""
+        if self._plan is None:
+            from .plan import Plan
+
+            self._plan = Plan.load(self.folder / "plan.parquet", verify=False)
+        return self._plan
+
+    @property
+    def journal(self) -> JournalReader:
+        """Its journal, for reading."""
+        return self._journal
+
+    @property
+    def state(self) -> RunState:
+        """Where it stands; a run whose owner died is `interrupted`."""
+        driver = live_driver(self.folder)
+        state = self._journal.state()
+        if driver is None and state in ACTIVE and owner_of(self.folder) is None:
+            # Read again: it may have ended in good order between the two looks.
+            state = self._journal.state()
+            return RunState.INTERRUPTED if state in ACTIVE else state
+        return state
+
+    def snapshot(self) -> Snapshot:
+        """Where it stands, in figures; cheap enough for ten times a second."""
+        driver = live_driver(self.folder)
+        if driver is not None and driver.engine is not None:
+            return driver.engine.snapshot()
+        stored = Snapshot.from_dict(self._journal.meta("snapshot"))
+        state = self.state
+        changes: dict[str, Any] = {"state": state, "message": self._journal.meta("message", "")}
+        owner = owner_of(self.folder)
+        changes["owner"] = str(owner) if owner else ""
+        if owner is None:
+            changes.update(rate=None, eta=None, limiter="", in_flight=0, memory=0)
+        if state is RunState.INTERRUPTED:
+            changes.update(self._recounted(stored))
+        return Snapshot.from_dict({**stored.to_dict(), **changes})
+
+    def _recounted(self, stored: Snapshot) -> dict[str, Any]:
+        """Counts from the journal itself: the last snapshot of a run that died is older than its last outcome."""
+        counts = self._journal.counts()
+        for kind, n in self.plan.counts.items():
+            if Change(kind) in PLANNED_OUTCOME:
+                counts[PLANNED_OUTCOME[Change(kind)]] += n
+        counts[Outcome.PENDING] = stored.total - sum(n for o, n in counts.items() if o is not Outcome.PENDING)
+        message = "The process that drove it died. Resume it: what was done is on record."
+        return {
+            "outcomes": {str(o): n for o, n in counts.items()},
+            "attempts": self._journal.attempts(),
+            "message": message,
+        }
+
+    # Control.
+
+    def pause(self) -> None:
+        """Let the calls under way come back, then hold; `resume` goes on."""
+        self._post("pause")
+
+    def stop(self) -> None:
+        """Let the calls under way come back, then end the session; `resume` takes it up again later."""
+        self._post("stop")
+
+    def set(self, **settings: Any) -> None:
+        """Change settings while it runs (`workers=8, rate=2, chunk_size=100`, ...).
+
+        Raises:
+            SettingsError: A setting is wrong; nothing was changed.
+        """
+        Settings.of(self._journal.meta("settings")).changed(settings)
+        self._post("set", settings)
+
+    def resume(
+        self,
+        *,
+        settle: Literal["done", "resend"] | None = None,
+        overwrite: bool = False,
+        detach: bool = False,
+        target: Target | None = None,
+        **settings: Any,
+    ) -> Run:
+        """Go on: tell the owner of a paused run to, or take up a run that nobody owns.
+
+        Args:
+            settle: What to do about items whose fate is unknown: they were `done`, or `resend` them.
+            overwrite: Send the items in conflict again, whatever the target holds now.
+            detach: Drive it in a process of its own.
+            target: A connected target to use instead of opening the plan's own.
+            **settings: Settings to change from here on.
+
+        Raises:
+            RunBusy: It is running already; the message names the owner.
+            RunError: It has nothing left to do.
+        """
+        state, owner = self.state, owner_of(self.folder)
+        if owner is not None:
+            if state in (RunState.PAUSED, RunState.PAUSING) and not (settle or overwrite):
+                if settings:
+                    self.set(**settings)
+                self._post("resume")
+                return self
+            raise RunBusy(
+                f"The run {self.id} is {state}, driven by {owner}.",
+                advice="Watch it with `batchkit watch`, or stop it first.",
+                pid=owner.pid,
+                host=owner.host,
+            )
+        if state is RunState.FINISHED and not settle and not overwrite:
+            raise RunError(f"The run {self.id} is finished: nothing is left to send.")
+        Driver.prepare(self.folder, settle=settle, overwrite=overwrite, settings=settings)
+        if detach:
+            self._detach()
+        else:
+            Driver.start_on(self.folder, target=target)
+        return self
+
+    def wait(self, timeout: float | None = None) -> RunState:
+        """Block until the session is over (finished, stopped, failed, interrupted) or the time is up."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            driver = live_driver(self.folder)
+            state = self.state
+            if driver is None and (state in _QUIET_STATES or self._never_began(state)):
+                return state
+            left = _POLL if deadline is None else min(_POLL, deadline - time.monotonic())
+            if left <= 0:
+                return state
+            if driver is not None:
+                driver.join(left)
+            else:
+                time.sleep(left)
+
+    def raise_for_state(self) -> None:
+        """Raise `RunFailed`, with what happened and what to do next, unless the run is finished."""
+        snapshot = self.snapshot()
+        if snapshot.state is not RunState.FINISHED:
+            raise RunFailed(
+                f"The run {self.id} is {snapshot.state}. {snapshot.message}".strip(),
+                advice=f"When the cause is mended, go on with: batchkit resume {self.id}",
+                run=self.id,
+                state=snapshot.state,
+            )
+
+    # Results.
+
+    def outcome_frames(self, size: int = 50_000, *, raw: bool = False) -> Iterator[pl.DataFrame]:
+        """What became of each item, in frames of `size`, in plan order; see `outcomes.outcome_frames`."""
+        from .outcomes import outcome_frames
+
+        return outcome_frames(self.plan, self._journal, size=size, raw=raw)
+
+    def outcomes(self, kind: str | None = None) -> pl.DataFrame:
+        """What became of each item, as one frame.
+
+        Args:
+            kind: Only items with this outcome.
+        """
+        import polars as pl
+
+        frames = [
+            frame.filter(pl.col("outcome") == kind) if kind else frame for frame in self.outcome_frames()
+        ]
+        return pl.concat(frames)
+
+    def report_data(self) -> ReportData:
+        """What a report says about this run, for `batchkit.report`."""
+        from .reporting import report_data
+
+        return report_data(self)
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write a report.
+
+        Args:
+            path: `.html`, `.xlsx`, `.csv` or `.json`; without one, `report.html` in the run folder.
+
+        Returns:
+            Where it lies.
+
+        Raises:
+            UsageError: No report has that suffix, or the file can't be written there.
+            DiskFull: No room is left.
+        """
+        from .report import write_report
+
+        return write_report(self.report_data(), path or self.folder / "report.html")
+
+    def fix_file(
+        self, path: str | Path | None = None, *, outcomes: tuple[str, ...] = ("rejected", "conflict")
+    ) -> Path | None:
+        """Write the rows that failed, as they stand in the source, with error and advice: correct it, run it again.
+
+        Args:
+            path: `.csv` or `.xlsx`; without one, `fix.csv` in the run folder.
+            outcomes: Which items. `unknown` only when asked for: such an item may have been written.
+
+        Returns:
+            Where it lies; None when nothing failed.
+        """
+        from .report import write_fix_file
+
+        return write_fix_file(self.report_data(), path or self.folder / "fix.csv", outcomes=outcomes)
+
+    def undo(self, path: str | Path | None = None) -> Plan:
+        """The inverse plan: what would take back what this run did. Preview it and run it like any other plan.
+
+        Raises:
+            PlanError: It can't be undone (a dry run, an append without a key, a message that was sent).
+            RunBusy: It is running.
+        """
+        from .inverse import inverse
+
+        if owner_of(self.folder) is not None:
+            raise RunBusy(f"The run {self.id} is {self.state}.", advice="Stop it first, then undo it.")
+        if self.dry_run:
+            raise RunError(f"The run {self.id} was a dry run: it wrote nothing, so there is nothing to undo.")
+        return inverse(self.plan, self.outcome_frames(), run_id=self.id, path=path)
+
+    # Plumbing.
+
+    def _post(self, command: str, arguments: Mapping[str, Any] | None = None) -> None:
+        driver = live_driver(self.folder)
+        if driver is None and owner_of(self.folder) is None and self._child is None:
+            raise RunError(
+                f"The run {self.id} is {self.state}: nobody drives it, so it can't be told to {command}.",
+                advice=f"Take it up with: batchkit resume {self.id}",
+            )
+        sender = f"pid {os.getpid()} on {socket.gethostname()}"
+        self._journal.post(command, dict(arguments or {}), sender)
+        if driver is not None:
+            driver.poke()
+
+    def _detach(self) -> None:
+        log = self.folder / "detached.log"
+        options: dict[str, Any] = {"start_new_session": True}
+        if sys.platform == "win32":
+            flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+            options = {"creationflags": flags}
+        with log.open("ab") as output:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "batchkit.detached", str(self.folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                **options,
+            )
+        # Reaped when it ends, so that it doesn't linger as a zombie of a long notebook session.
+        threading.Thread(target=self._child.wait, daemon=True).start()
+
+    def _never_began(self, state: RunState) -> bool:
+        if state is not RunState.PLANNED or owner_of(self.folder) is not None:
+            return False
+        return self._child is None or self._child.poll() is not None
+
+
+__all__ = ["Run", "find_run", "list_runs", "run_folders", "start"]

@@ -1,0 +1,51 @@
+"""Plans made by hand, for tests that need a run and no file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from batchkit.plan import Plan
+from batchkit.planfile import WINDOW, PlanWriter, regroup
+from batchkit.states import Change
+from batchkit.targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW
+
+PROBLEM = pl.List(
+    pl.Struct({name: pl.String for name in ("column", "value", "rule", "message", "advice", "level")})
+)
+
+
+def plan_of(
+    path: Path, items: int, *, changes: list[str] | None = None, target: dict[str, Any] | None = None
+) -> Plan:
+    """A plan of `items` rows `id` → `name`; every item is a create unless `changes` (repeated) says otherwise."""
+    kinds = pl.Series(changes or [str(Change.CREATE)])
+    numbers = pl.int_range(items, eager=True, dtype=pl.UInt32)
+    kind = kinds.gather(numbers % len(kinds))
+    ids = numbers.cast(pl.String)
+    exists = kind.is_in(["update", "unchanged", "delete"])
+    frame = pl.DataFrame({
+        ITEM: numbers,
+        FILE_ROW: numbers + 2,
+        CHANGE: kind,
+        KEY + "id": ids,
+        BEFORE + "name": pl.select(pl.when(exists).then("old " + ids)).to_series(),
+        AFTER + "name": "new " + ids,
+        RAW + "id": ids,
+        RAW + "name": "new " + ids,
+        PROBLEMS: pl.Series([None] * items, dtype=PROBLEM),
+    })
+    address = (target or {}).get("url", "memory:test")
+    with PlanWriter(path, frame.schema) as writer:
+        for window in regroup([frame], WINDOW):
+            writer.write(window)
+        facts = writer.finish({
+            "created_at": "2026-01-01T00:00:00+00:00", "source": {"name": path.stem, "kind": "frame"},
+            "columns": ["id", "name"], "unused": [], "mapping": {}, "address": address,
+            "target": target or {"url": "memory:test", "key": ["id"]}, "table": "", "key": ["id"],
+            "fields": ["name"], "mode": "upsert", "compare": {}, "types": {}, "settings": {}, "notices": [],
+            "irreversible_because": "", "undoes": None, "job": None,
+        })  # fmt: skip
+    return Plan(path, facts)
