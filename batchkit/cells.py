@@ -8,8 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from .problems import Level, Problem
-
-SHOWN = 200  # characters of a value that a problem shows
+from .sources import SHOWN
 
 #: Columns of a frame of problems.
 PROBLEM_SCHEMA = pl.Schema(
@@ -55,18 +54,19 @@ class Cells:
         self.warn = frozenset(warn)
         self.problems: list[pl.DataFrame] = []
 
-    def judge(self, bad: pl.Series, explain: Callable[[str], Verdict]) -> None:
+    def judge(self, bad: pl.Series, explain: Callable[[str], Verdict], *, firm: bool = False) -> None:
         """Record a problem for each cell where `bad` is true; its text is dropped unless it is but a warning.
 
         Args:
             bad: Mask over the batch.
             explain: Says what is wrong with a text; asked once per distinct one.
+            firm: The rule is the target's own: it doesn't soften to a warning.
         """
         at = bad.arg_true()
         if not len(at):
             return
         texts = self.text.gather(at).to_list()
-        verdicts = {text: self._softened(explain(text)) for text in set(texts)}
+        verdicts = {text: self._softened(explain(text), firm) for text in set(texts)}
         self._record(at, [verdicts[text] for text in texts])
         if all(verdict.level != "error" for verdict in verdicts.values()):
             return
@@ -74,14 +74,37 @@ class Cells:
         mask = pl.Series([False]).new_from_index(0, len(bad)).scatter(refused, True)
         self.text = self.text.zip_with(~mask, pl.Series([None], dtype=pl.String))
 
-    def flag(self, bad: pl.Series, verdict: Verdict) -> None:
+    def flag(self, bad: pl.Series, verdict: Verdict, *, firm: bool = False) -> None:
         """Record the same problem for each cell where `bad` is true; the text stays."""
         at = bad.arg_true()
         if len(at):
-            self._record(at, [self._softened(verdict)] * len(at))
+            self._record(at, [self._softened(verdict, firm)] * len(at))
 
-    def _softened(self, verdict: Verdict) -> Verdict:
-        soften = verdict.rule in self.warn and verdict.level == "error"
+    def read_rest(self, values: pl.Series, read: Callable[[str], object]) -> pl.Series:
+        """Read the cells that a quick conversion left null, once per distinct text.
+
+        Args:
+            values: What the quick conversion made of `text`.
+            read: The value a text stands for, as something that casts to the type of `values`, or the verdict
+                that refuses it.
+
+        Returns:
+            `values` with what could be read; what could not is recorded as problems.
+        """
+        left = values.is_null() & self.text.is_not_null()
+        at = left.arg_true()
+        if not len(at):
+            return values
+        texts = self.text.gather(at).to_list()
+        known = {text: read(text) for text in set(texts)}
+        refused = {text: verdict for text, verdict in known.items() if isinstance(verdict, Verdict)}
+        better = pl.Series([None if text in refused else known[text] for text in texts])
+        if refused:
+            self.judge(left & self.text.is_in(list(refused)), refused.__getitem__)
+        return patched(values, at, better)
+
+    def _softened(self, verdict: Verdict, firm: bool) -> Verdict:
+        soften = not firm and verdict.rule in self.warn and verdict.level == "error"
         return verdict._replace(level="warning") if soften else verdict
 
     def _record(self, at: pl.Series, verdicts: list[Verdict]) -> None:
