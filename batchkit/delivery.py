@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .breakers import Breakers
 from .feeder import Chunk
@@ -78,11 +78,9 @@ class Delivery:
         self._s = session
         self._target = target
         self._send: Callable[[Call], Awaitable[Sequence[Result] | None]]
-        if isinstance(target, FrameTarget):
-            self._send = self._apply
-        else:
-            self._send = self._request
-        self._intend_calls = not isinstance(target, FrameTarget) and not target.idempotent
+        self._frames = isinstance(target, FrameTarget)
+        self._send = self._apply if self._frames else self._request
+        self._intend_calls = not self._frames and not target.idempotent
         self._outage: float | None = None
         self._loop = asyncio.get_running_loop()
         self.under_way: dict[asyncio.Task[Any], float] = {}
@@ -117,8 +115,7 @@ class Delivery:
     # Sending.
 
     async def _request(self, call: Call) -> Sequence[Result] | None:
-        target = self._target
-        assert isinstance(target, CallTarget)
+        target = cast(CallTarget, self._target)
         if self._intend_calls:
             intent = Intent(call.items[0].index, call.items[-1].index)
             await asyncio.wrap_future(self._s.journal.intend([intent]))
@@ -144,8 +141,7 @@ class Delivery:
                 task.cancel()
 
     async def _apply(self, call: Call) -> Sequence[Result]:
-        target, chunk = self._target, call.chunk
-        assert isinstance(target, FrameTarget)
+        target, chunk = cast(FrameTarget, self._target), call.chunk
         context = ChunkContext(
             run=self._s.run,
             first=chunk.first,
@@ -215,7 +211,7 @@ class Delivery:
             self._s.log.write("retry", item=call.chunk.first, attempt=call.attempt, reason=failure.reason)
             await gate.wait_out(lambda: wait, BACKOFF)
             return True
-        if failure.connection or isinstance(self._target, FrameTarget):
+        if failure.connection or self._frames:
             # The items are sound: it is the target that can't take them now, so they stay pending.
             self._s.give_up(
                 f"The target failed {call.attempt} times: {failure.reason} {failure.advice}".strip(), True
@@ -263,7 +259,7 @@ class Delivery:
 
     def _record(self, call: Call, results: Sequence[Result] | None) -> list[Item] | None:
         """Record an answered call; returns the items that are to be sent again, None when there are none."""
-        if isinstance(self._target, FrameTarget):
+        if self._frames:
             self._record_chunk(call, results or ())
             return None
         if not results:

@@ -34,6 +34,7 @@ from .tally import Tally
 from .targets.base import CallTarget, FrameTarget
 
 MOST_THREADS: Final = 256
+MOST_AHEAD: Final = 64  # chunks whose intent is one commit
 TICK: Final = 0.1
 SNAPSHOT_EVERY: Final = 0.5
 SAMPLE_EVERY: Final = 1.0
@@ -86,6 +87,8 @@ class Engine:
         self._message = ""
         self._failure = ""
         self._stopping = False
+        self._canary_seen = False
+        self._dry = False
         # What was asked of a run before it began holds; what was asked of a session that died doesn't.
         self._seen = 0 if journal.present_state() is RunState.PLANNED else journal.last_message()
         self._disk = disk_estimate(folder, self._disk_need(), settings.disk_reserve)
@@ -222,27 +225,27 @@ class Engine:
         if intents:
             await self._recover(covered, intents)
         feeder = Feeder(self._plan, covered)
-        sent = 0
-        upcoming = self._fetch(feeder)
-        while (chunk := await upcoming) is not None:
+        sent, ahead = 0, 1
+        upcoming = self._fetch(feeder, sent, ahead)
+        while chunks := await upcoming:
             await self._between_chunks(sent)
             if self._gate.leaving:
                 return
-            await self._push(chunk)
-            sent += chunk.frame.height
-            upcoming = self._fetch(feeder, left=self._canary_left(sent))
+            await self._push(chunks)
+            sent += sum(chunk.frame.height for chunk in chunks)
+            # Workers that ran dry meanwhile are faster than one commit per chunk: intend more chunks in one.
+            ahead = min(2 * ahead, MOST_AHEAD) if self._dry else max(ahead // 2, 1)
+            upcoming = self._fetch(feeder, sent, ahead)
             await self._room()
 
-    def _fetch(self, feeder: Feeder, *, left: int | None = None) -> asyncio.Future[Chunk | None]:
-        size = self._chunk_size()
-        if left is None:
-            left = self._canary_left(0)
-        if left:
-            size = min(size, left)
-        return self._aside(partial(feeder.next, size, as_items=not self._frames))
-
-    def _canary_left(self, sent: int) -> int:
-        return max(0, self._settings.canary - sent) if self._settings.canary is not None else 0
+    def _fetch(self, feeder: Feeder, sent: int, ahead: int) -> asyncio.Future[list[Chunk]]:
+        """Cut the next chunks aside, while the present ones are being sent."""
+        settings, size = self._settings, self._chunk_size()
+        if settings.canary is not None and sent < settings.canary:
+            size, ahead = min(size, settings.canary - sent), 1
+        if settings.delay or settings.confirm != "none" or self._frames:
+            ahead = 1
+        return self._aside(partial(feeder.next_few, ahead, size, as_items=not self._frames))
 
     async def _between_chunks(self, sent: int) -> None:
         """Wait for what must lie between two chunks: the delay, the canary's look, the operator's word."""
@@ -259,19 +262,21 @@ class Engine:
             await self._gate.wait_out(lambda: self._settings.delay, DELAY)
         await self._gate.released()
 
-    _canary_seen = False
-
-    async def _push(self, chunk: Chunk) -> None:
-        if chunk.items:
-            size = self._settings.call_size or self._target.call_size or 1
-            calls = [Call(chunk, chunk.items[i : i + size]) for i in range(0, len(chunk.items), size)]
-        else:
-            calls = [Call(chunk)]
-        chunk.open_calls = len(calls)
+    async def _push(self, chunks: list[Chunk]) -> None:
+        """Put the intent of the chunks on record, then their calls into the queue."""
+        calls = [call for chunk in chunks for call in self._cut(chunk)]
         if self._frames or self._target.idempotent:
-            await asyncio.wrap_future(self._journal.intend([Intent(chunk.first, chunk.last)]))
+            intents = [Intent(chunk.first, chunk.last) for chunk in chunks]
+            await asyncio.wrap_future(self._journal.intend(intents))
+        self._dry = not self._calls
         self._calls.extend(calls)
         self._stocked.set()
+
+    def _cut(self, chunk: Chunk) -> list[Call]:
+        size = self._settings.call_size or self._target.call_size or 1
+        calls = [Call(chunk, chunk.items[i : i + size]) for i in range(0, len(chunk.items), size)] or [Call(chunk)]
+        chunk.open_calls = len(calls)
+        return calls
 
     async def _room(self) -> None:
         """Wait until the workers are about to run dry."""
@@ -294,7 +299,7 @@ class Engine:
         chunks = recovery_chunks(self._plan, covered, intents, as_items=not self._frames)
         while (chunk := await self._aside(lambda: next(chunks, None))) is not None:
             self._log.write("recover", first=chunk.first, last=chunk.last, items=chunk.frame.height)
-            await self._push(chunk)
+            await self._push([chunk])
             await self._quiet()
             if self._gate.leaving:
                 return

@@ -140,6 +140,13 @@ class Feeder:
         frame = self._take(min(size, self._held))
         return Chunk.of(frame, itemised=self._covered.reopened, as_items=as_items)
 
+    def next_few(self, count: int, size: int, *, as_items: bool) -> list[Chunk]:
+        """Up to `count` chunks; an empty list when nothing is left."""
+        chunks: list[Chunk] = []
+        while len(chunks) < count and (chunk := self.next(size, as_items=as_items)) is not None:
+            chunks.append(chunk)
+        return chunks
+
     def _take(self, size: int) -> pl.DataFrame:
         parts: list[pl.DataFrame] = []
         self._held -= size
