@@ -1,0 +1,97 @@
+"""The operator's panel in a notebook: what would change, and the run that changes it.
+
+pages.py        which changes of a plan are on the screen, as plain values
+screen.py       what is on the screen of a run, as plain values
+html.py         those values as escaped HTML
+controller.py   what the buttons do: post a control message and return
+ticker.py       the one thread that looks at runs and refreshes views
+preview.py      the view of a plan
+control.py      the view of a run
+static.py       the same as pages that need no widget
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..plan import Plan
+    from ..run import Run
+    from .control import ControlView
+    from .preview import PreviewView
+    from .static import StaticPage
+
+__all__ = ["control", "preview", "report_links"]
+
+
+def preview(plan: Plan, *, page_size: int = 20, interactive: bool = True) -> PreviewView | StaticPage:
+    """What the plan would change: counts as filters, a paged table with changed cells marked, the problems.
+
+    Args:
+        plan: The plan to look at; nothing is computed again.
+        page_size: Items per page.
+        interactive: A widget; otherwise a page that stays readable in the notebook papermill leaves behind.
+
+    Raises:
+        UsageError: ipywidgets isn't installed.
+    """
+    if not interactive:
+        from .static import static_preview
+
+        return static_preview(plan, page_size)
+    _need_widgets()
+    from .preview import PreviewView
+
+    return PreviewView(plan, page_size=page_size)
+
+
+def control(
+    subject: Run | Plan,
+    *,
+    report_folder: str | Path = "reports",
+    settings: Mapping[str, Any] | None = None,
+    dry_run: bool = False,
+) -> ControlView:
+    """A widget that starts a plan, or takes up a run, and shows and steers it while it works.
+
+    The run doesn't notice whether a view is open: it can be closed, opened again, or opened twice.
+
+    Args:
+        subject: A plan that shall be started, or a run of this or another process.
+        report_folder: Where reports go; below the notebook's folder they become links to download.
+        settings: Settings to start with (`workers`, `rate`, `delay`, `chunk_size`, `canary`, ...).
+        dry_run: Offer the dry run only.
+
+    Raises:
+        UsageError: ipywidgets isn't installed.
+        SettingsError: A setting is unknown or out of range.
+    """
+    _need_widgets()
+    from .control import ControlView
+
+    return ControlView(subject, report_folder=Path(report_folder), settings=settings or {}, dry_run=dry_run)
+
+
+def report_links(run: Run, report_folder: str | Path = "reports") -> StaticPage:
+    """Write the report, the outcome of every row and the rows to correct, and show links to them.
+
+    Args:
+        run: A run that is over.
+        report_folder: Where the files go; below the notebook's folder they become links to download.
+    """
+    from .static import static_links
+
+    return static_links(run, Path(report_folder))
+
+
+def _need_widgets() -> None:
+    if find_spec("ipywidgets") is None:
+        raise UsageError(
+            "The panel needs ipywidgets.",
+            advice="Install batchkit[lab], or use plan.start() and batchkit.watch(run) instead.",
+        )

@@ -1,0 +1,60 @@
+"""The few widgets the views are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+
+from .html import links_html
+
+
+def html(value: str = "", css: str = "") -> Any:
+    """A piece of the page."""
+    piece = ipywidgets.HTML(value)
+    if css:
+        piece.add_class(css)
+    return piece
+
+
+def button(words: str, tip: str, act: Callable[[], None], style: str = "") -> Any:
+    """A button that is as wide as its words need."""
+    made = ipywidgets.Button(
+        description=words,
+        tooltip=tip,
+        button_style=style,
+        layout=ipywidgets.Layout(width="auto", min_width="76px"),
+    )
+    made.on_click(lambda _: act())
+    return made
+
+
+def row(*children: Any) -> Any:
+    """Widgets side by side; they wrap where the page is narrow."""
+    return ipywidgets.HBox(
+        children, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 6px")
+    )
+
+
+def show(widget: Any, visible: bool) -> None:
+    """Take a widget in or out of the page; sends nothing when it is so already."""
+    display = "" if visible else "none"
+    if (widget.layout.display or "") != display:
+        widget.layout.display = display
+
+
+def links(files: Mapping[str, Path]) -> Any:
+    """Links to files. An output, because only there the page resolves relative addresses."""
+    data = {"text/html": links_html(files), "text/plain": "\n".join(map(str, files.values()))}
+    output = {"output_type": "display_data", "data": data, "metadata": {}}
+    # Its list is set, nothing is ever printed into it: printing from a thread would land in another cell.
+    return ipywidgets.Output(outputs=(output,))
+
+
+def close_tree(box: Any) -> None:
+    """Close all widgets inside a box."""
+    for child in getattr(box, "children", ()):
+        close_tree(child)
+        child.close()
