@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -310,11 +311,10 @@ class Plan:
         path, known = self.facts["source"].get("path"), self.facts["source"].get("sha256")
         if not path or not known:
             return None
-        from .tables import file_sha256
-
         try:
-            if file_sha256(Path(path)) == known:
-                return None
+            with Path(path).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() == known:
+                    return None
             what = "has changed"
         except OSError:
             what = "is no longer there"
@@ -323,7 +323,7 @@ class Plan:
             column=None,
             value=None,
             rule="stale",
-            message=f"The source {path} {what} since the plan was made.",
+            message=f"The source {path} {what} since the plan was made",
             advice="The plan applies the rows as they were. Make it again to take the new ones.",
             level="notice",
         )

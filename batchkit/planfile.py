@@ -1,8 +1,9 @@
 """A plan on disk: one sealed Parquet file, written as it comes, read in windows.
 
 The file is ordinary Parquet that any tool opens. Its footer holds two entries of batchkit's own:
-`batchkit:plan`, the facts of the plan as JSON, and `batchkit:seal`, a SHA-256 over the whole file (computed with
-the seal's own digits as zeros, then patched in). One changed byte anywhere is found before the file is parsed.
+`batchkit:plan`, the facts of the plan as JSON, and `batchkit:seal`, a SHA-256 over the whole file
+(computed with the seal's own digits as zeros, then patched in). One changed byte anywhere is found
+before the file is parsed.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class PlanWriter:
         self._thread = threading.Thread(target=self._encode, name="batchkit-plan", daemon=True)
 
     def __enter__(self) -> Self:
-        with _disk_errors(self.path):
+        with disk_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._temporary.touch(mode=0o600)
         self._thread.start()
@@ -110,7 +111,7 @@ class PlanWriter:
         self._hand_over(None)
         self._thread.join()
         self._raise_error()
-        with _disk_errors(self.path):
+        with disk_errors(self.path):
             _seal(self._temporary)
             self._temporary.replace(self.path)
         return self._facts
@@ -135,7 +136,7 @@ class PlanWriter:
 
     def _raise_error(self) -> None:
         if self._error is not None:
-            with _disk_errors(self.path):
+            with disk_errors(self.path):
                 raise self._error
 
     def _pieces(
@@ -265,7 +266,8 @@ def _seal(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses while this plan is written into `DiskFull` or `PlanError`."""
     try:
         yield
     except Exception as error:

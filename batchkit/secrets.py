@@ -126,6 +126,11 @@ def concealed() -> dict[str, str]:
     return {_variable(name): value for name, value in _concealed.items()}
 
 
+def is_concealed(name: str) -> bool:
+    """Whether this name was made up by `conceal`, so that no other process knows its value."""
+    return name in _concealed
+
+
 def register(value: str) -> None:
     """Remember a secret value, so that `redact` erases it from now on."""
     global _pattern  # noqa: PLW0603  one eraser per process, because logs and errors are too

@@ -1,0 +1,375 @@
+"""The job: what is to be brought where. In Python, or as a TOML file; never with a secret in it."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from . import secrets
+from .errors import JobError, MappingError
+from .fields import Field, did_you_mean
+from .jobfile import moved, plain_value, refuse_passwords, under
+
+if TYPE_CHECKING:
+    from .fitting import Fit
+    from .plan import Plan
+    from .planning import Progress
+    from .sources import Source
+    from .targets.base import FieldType, Target
+
+MODES: Final = ("upsert", "update", "insert", "append")
+READING: Final = ("sheet", "header_row", "encoding", "delimiter")
+"""Options that say how the source's file is read."""
+
+_CHOICES: Final = {
+    "mode": MODES,
+    "keep_duplicates": ("none", "first", "last"),
+    "blank": ("clear", "keep"),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A source, a target, and how the rows of the one become items of the other.
+
+    Attributes:
+        source: Path of a CSV or Excel file, a `QuerySource`, a pandas or polars frame, or any `Source`.
+        to: Address of the target, such as `sqlite:///companies.sqlite`. For a password write `{secret:NAME}`.
+        table: Table at the target.
+        key: Fields that identify an item. `append` takes none, and ignores any.
+        mode: `upsert` creates and changes, `update` only changes, `insert` only creates, `append` adds.
+        name: What people call the job.
+        fields: The fields to fill: `Field`s with their conversions and checks, names, or options by name.
+        map: Field by column, where the defaults of `Field` do. With neither `fields` nor `map`, each column
+            that bears the name of a field feeds it.
+        sheet, header_row, encoding, delimiter: How the file is read, where the file doesn't tell.
+        create: Create the table from the mapping when it isn't there.
+        delete: Delete what the target has and the source lacks.
+        delete_cap: How much may be deleted: a count, or a share of the target's items such as 0.1 or `10%`.
+        ignore_case, ignore_space, normalize_unicode: When a text at the target counts as the wanted one.
+        keep_duplicates: Which of several rows with one key counts: `none`, `first` or `last`.
+        blank: What an empty cell means for an update, where a field doesn't say: `clear` or `keep`.
+        lookups: For fields given by name, where the id is: `{field: {table, by, id, create}}`.
+        settings: Settings that its runs start from.
+        folder: What relative paths are relative to; None is the working folder. Not part of the file.
+
+    Raises:
+        JobError: An option is wrong, or contradicts another.
+    """
+
+    source: Any
+    to: str
+    table: str | None = None
+    key: Sequence[str] = ()
+    mode: Literal["upsert", "update", "insert", "append"] | str = "upsert"
+    _: KW_ONLY
+    name: str = ""
+    fields: Sequence[Field | str] | Mapping[str, Any] = ()
+    map: Mapping[str, str] = field(default_factory=dict)
+    sheet: str | int | None = None
+    header_row: int | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    create: bool = False
+    delete: bool = False
+    delete_cap: int | float | str = 0.1
+    ignore_case: bool = False
+    ignore_space: bool = False
+    normalize_unicode: bool = False
+    keep_duplicates: Literal["none", "first", "last"] | str = "none"
+    blank: Literal["clear", "keep"] | str = "clear"
+    lookups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        set_ = object.__setattr__
+        set_(self, "key", _names("key", self.key))
+        set_(self, "fields", _fields(self.fields))
+        if isinstance(self.source, Path):
+            set_(self, "source", str(self.source))
+        for name in ("map", "lookups", "settings"):
+            set_(self, name, _table(name, getattr(self, name)))
+        # A password that somebody wrote into the address stays in this process, under a name.
+        set_(self, "to", secrets.conceal(_text("to", self.to)))
+        _check_choices(self)
+        _check_sense(self)
+
+    # Files
+
+    @classmethod
+    def load(cls, path: str | Path) -> Job:
+        """Read a job file. Relative paths in it start from its folder, whose `.env` is asked for secrets too.
+
+        Raises:
+            JobError: It can't be read, or an entry is unknown (the near one is named) or wrong.
+        """
+        path = Path(path).expanduser().absolute()
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        except OSError as error:
+            raise JobError(
+                f"The job file {path} can't be read: {error.strerror or error}.", path=path
+            ) from None
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise JobError(
+                f"The job file {path} isn't TOML: {error}.", advice="Correct that line.", path=path
+            ) from None
+        secrets.search_in(path.parent)
+        return cls.from_dict(data, folder=path.parent)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the job as a TOML file. Paths under its folder are written relative to it.
+
+        Raises:
+            JobError: The source is a frame, a check is written in Python, or a password stands in it.
+        """
+        path = Path(path).expanduser().absolute()
+        text = self.to_toml(path.parent)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f".{path.name}.{os.getpid()}.part")
+            part.write_text(text, encoding="utf-8", newline="\n")
+            part.replace(path)
+        except OSError as error:
+            raise JobError(
+                f"The job can't be written to {path}: {error.strerror or error}.", path=path
+            ) from None
+        return path
+
+    def to_toml(self, folder: Path | None = None) -> str:
+        """The job as the text of its file.
+
+        Args:
+            folder: Where that file shall be; paths under it are written relative to it. None: whole paths.
+
+        Raises:
+            JobError: As `save`.
+        """
+        import tomli_w
+
+        return tomli_w.dumps(self.to_dict(folder))
+
+    def to_dict(self, folder: Path | None = None) -> dict[str, Any]:
+        """What differs from the defaults, as plain values; see `to_toml`.
+
+        Raises:
+            JobError: As `save`.
+        """
+        plain: dict[str, Any] = {}
+        for each in _options():
+            value = getattr(self, each)
+            if each in {"source", "to"} or value != _default(each):
+                plain[each] = value
+        plain["source"] = self._plain_source(folder)
+        plain["to"] = moved(self.to, self._base(), folder)
+        if "key" in plain:
+            plain["key"] = list(self.key)
+        if "fields" in plain:
+            plain["fields"] = {one.name: one.to_dict() for one in self._own_fields()}
+        plain = {name: plain_value(value) for name, value in plain.items() if value is not None}
+        refuse_passwords(plain)
+        return plain
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, folder: Path | None = None) -> Job:
+        """The job that `to_dict` described.
+
+        Raises:
+            JobError: An entry is unknown (the near one is named), missing or wrong.
+        """
+        known = _options()
+        for name in data:
+            if name not in known:
+                raise JobError(f"A job has no entry {name!r}.", advice=did_you_mean(name, known), entry=name)
+        for name in ("source", "to"):
+            if name not in data:
+                raise JobError(
+                    f"The job doesn't say its {name!r}.", advice=f"Add the line {name} = ...", entry=name
+                )
+        return cls(**data, folder=folder)
+
+    # Planning
+
+    def plan(self, path: str | Path | None = None, progress: Progress | None = None) -> Plan:
+        """Find out what would change, and keep it as a plan file. Nothing is written to the target.
+
+        Args:
+            path: Where the plan shall be; by default a new file under `BATCHKIT_HOME`.
+            progress: Called now and then with what is being done, rows done, and rows in all (None: unknown).
+
+        Raises:
+            BatchkitError: The source can't be read, the mapping doesn't fit, the target refuses, no room.
+        """
+        from .deletes import DeleteCap
+        from .diff import Compare
+        from .planning import Outline, make_plan
+
+        source = self.open_source()
+        target, types, fitted = self._open_target(source)
+        try:
+            outline = Outline(
+                source=source,
+                target=target,
+                mapping=fitted.mapping,
+                types=types,
+                table=self.table,
+                key=() if self.mode == "append" else fitted.key,
+                mode=self.mode,
+                compare=Compare(self.ignore_case, self.ignore_space, self.normalize_unicode),
+                keep_duplicates=self.keep_duplicates,
+                delete_cap=DeleteCap.of(self.delete_cap) if self.delete else None,
+                settings=self.settings,
+                job=self._text(),
+            )
+            return make_plan(outline, Path(path) if path is not None else None, progress)
+        finally:
+            target.close()
+
+    def _text(self) -> str | None:
+        try:
+            return self.to_toml()
+        except (JobError, MappingError):
+            return None  # a frame, or a check in Python: the plan holds all that a run needs
+
+    def open_target(self, **options: Any) -> Target:
+        """The target, not connected yet.
+
+        Args:
+            **options: More of what that kind of target takes.
+
+        Raises:
+            UsageError: No target knows the address.
+        """
+        from .targets.base import open_target
+
+        key = () if self.mode == "append" else self.key
+        if self.lookups:
+            options = {"lookups": plain_value(self.lookups), **options}
+        return open_target(
+            moved(self.to, self._base(), None), table=self.table, key=key, mode=self.mode, **options
+        )
+
+    def _open_target(self, source: Source) -> tuple[Target, Mapping[str, FieldType], Fit]:
+        from .fitting import fit
+
+        target = self.open_target()
+        try:
+            target.connect()
+            types = target.fields()
+            return target, types, fit(self, source.columns, types)
+        except BaseException:
+            target.close()
+            raise
+
+    def open_source(self) -> Source:
+        """The source, opened.
+
+        Raises:
+            SourceError: It can't be read as a table.
+        """
+        from .tables import FrameSource, open_table
+
+        options = {name: getattr(self, name) for name in READING if getattr(self, name) is not None}
+        if isinstance(self.source, str):
+            return open_table(self._base() / Path(self.source).expanduser(), **options)
+        if options:
+            raise JobError(
+                f"{' and '.join(options)} can't be said of this source.", advice="They are for files."
+            )
+        if hasattr(self.source, "batches"):
+            source: Source = self.source
+            return source
+        return FrameSource(self.source)
+
+    def _base(self) -> Path:
+        return self.folder or Path.cwd()
+
+    def _own_fields(self) -> tuple[Field, ...]:
+        return self.fields  # type: ignore[return-value]  # made so by __post_init__
+
+    def _plain_source(self, folder: Path | None) -> Any:
+        if isinstance(self.source, str):
+            path = (self._base() / Path(self.source).expanduser()).absolute()
+            return under(path, folder)
+        # Frames have a `to_dict` too, of another kind.
+        plain = getattr(self.source, "to_dict", None) if hasattr(self.source, "batches") else None
+        if plain is None:
+            raise JobError(
+                f"A source of type {type(self.source).__name__} can't be saved in a job file.",
+                advice="Write the data to a file and name that, or keep the job in Python.",
+            )
+        return plain()
+
+
+def _options() -> list[str]:
+    return [each.name for each in fields(Job) if each.name != "folder"]
+
+
+def _default(name: str) -> Any:
+    known = {each.name: each for each in fields(Job)}[name]
+    return {} if name in {"map", "lookups", "settings"} else known.default
+
+
+def _names(option: str, value: Any) -> tuple[str, ...]:
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not all(
+        isinstance(each, str) and each.strip() for each in names
+    ):
+        raise JobError(
+            f"{option} takes names of fields, not {value!r}.", advice=f'Write {option} = ["siret"].'
+        )
+    return tuple(each.strip() for each in names)
+
+
+def _fields(value: Any) -> tuple[Field, ...]:
+    if isinstance(value, Mapping):
+        return tuple(Field.from_dict(name, options) for name, options in value.items())
+    return tuple(Field(each) if isinstance(each, str) else each for each in value)
+
+
+def _table(option: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise JobError(f"{option} takes a table of names and values, not {value!r}.", option=option)
+    return dict(value)
+
+
+def _text(option: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise JobError(f"{option} takes an address.", advice="Write one such as sqlite:///companies.sqlite.")
+    return value.strip()
+
+
+def _check_choices(job: Job) -> None:
+    for name, choices in _CHOICES.items():
+        value = getattr(job, name)
+        if value not in choices:
+            raise JobError(
+                f"{name} can't be {value!r}.", advice=did_you_mean(str(value), choices), option=name
+            )
+
+
+def _check_sense(job: Job) -> None:
+    if not job.key and job.mode != "append":
+        raise JobError(
+            f"The mode {job.mode} needs a key: the fields that identify an item.",
+            advice='Name it, as in key=["siret"]; or use mode append to add every row.',
+        )
+    if job.fields and job.map:
+        raise JobError(
+            "The job has both fields and map.", advice="Say the columns in fields: Field(..., column=...)."
+        )
+    if job.delete and job.mode in {"append", "insert"}:
+        raise JobError(
+            f"The mode {job.mode} only adds items, so it can't delete any.", advice="Use upsert or update."
+        )
+    looked_up = sorted(set(job.key) & {*job.lookups, *(one.name for one in job._own_fields() if one.lookup)})
+    if looked_up:
+        raise JobError(
+            f"The key {looked_up[0]!r} is a lookup.",
+            advice="Make its column hold the id itself, or key by others.",
+        )

@@ -1,0 +1,72 @@
+"""A job as its file holds it: plain values, paths relative to the file, and never a password."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from . import secrets
+from .errors import JobError
+
+_FILE_ADDRESS: Final = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<path>[^?]+)(?P<rest>.*)", re.DOTALL)
+
+
+def moved(address: str, base: Path, folder: Path | None) -> str:
+    """The address with the path of its file, if it has one, whole or relative to `folder`."""
+    match = _FILE_ADDRESS.fullmatch(address)
+    if match is None or match["path"] == ":memory:":
+        return address
+    path = (base / Path(match["path"]).expanduser()).absolute()
+    return f"{match['scheme']}{under(path, folder)}{match['rest']}"
+
+
+def under(path: Path, folder: Path | None) -> str:
+    """The path relative to a folder it lies under; else whole."""
+    if folder is not None and path.is_relative_to(folder):
+        return path.relative_to(folder).as_posix()
+    return path.as_posix()
+
+
+def plain_value(value: Any) -> Any:
+    """A value as TOML knows it: no null, no tuple, no path."""
+    if isinstance(value, Mapping):
+        return {str(name): plain_value(each) for name, each in value.items() if each is not None}
+    if isinstance(value, (list, tuple)):
+        return [plain_value(each) for each in value]
+    return value.as_posix() if isinstance(value, Path) else value
+
+
+def refuse_passwords(plain: Any, place: str = "") -> None:
+    """Make sure that no text inside `plain` looks like a password itself.
+
+    Raises:
+        JobError: One does; says where, and how to name it instead.
+    """
+    if isinstance(plain, Mapping):
+        for name, value in plain.items():
+            refuse_passwords(value, f"{place}.{name}".strip("."))
+    elif isinstance(plain, list):
+        for value in plain:
+            refuse_passwords(value, place)
+    elif isinstance(plain, str) and _holds_password(plain, place):
+        raise JobError(
+            f"The job's {place!r} holds a password, which no job file may.",
+            advice="Write {secret:NAME} in its place, and set NAME in the environment, .env or the keyring.",
+            place=place,
+        )
+
+
+_TELLING: Final = re.compile(r"(?i)(^|[_.-])(password|passwd|pwd|secret|token|api_?key)$")
+
+
+def _holds_password(text: str, place: str) -> bool:
+    if place == "to" or not text:
+        # A password in the address was given a name when the job was made.
+        concealed = [name for name in secrets.names(text) if secrets.is_concealed(name)]
+        return bool(concealed) or secrets.exposes_password(text)
+    setting = place.startswith(("settings", "source"))
+    return secrets.exposes_password(text) or (
+        setting and bool(_TELLING.search(place)) and not secrets.names(text)
+    )
