@@ -33,6 +33,9 @@ class Verdict(NamedTuple):
     level: Level = "error"
 
 
+_NOT_KEPT = Verdict("range", "The value is outside what its type can hold.", "Check the value.")
+
+
 class Cells:
     """One field's cells of a batch: what the file says, what is left of it, and what is wrong.
 
@@ -99,9 +102,12 @@ class Cells:
         known = {text: read(text) for text in set(texts)}
         refused = {text: verdict for text, verdict in known.items() if isinstance(verdict, Verdict)}
         better = pl.Series([None if text in refused else known[text] for text in texts])
+        result = patched(values, at, better)
         if refused:
             self.judge(left & self.text.is_in(list(refused)), refused.__getitem__)
-        return patched(values, at, better)
+        # Whatever the type itself could not hold must not vanish: null here means blank.
+        self.judge(result.is_null() & self.text.is_not_null(), lambda _: _NOT_KEPT)
+        return result
 
     def _softened(self, verdict: Verdict, firm: bool) -> Verdict:
         soften = not firm and verdict.rule in self.warn and verdict.level == "error"
@@ -135,13 +141,8 @@ def problems_to_list(frame: pl.DataFrame) -> list[Problem]:
     return [Problem(**row) for row in frame.iter_rows(named=True)]
 
 
-def problems_frame(problems: Sequence[Problem]) -> pl.DataFrame:
-    """A list of problems as a frame."""
-    return pl.DataFrame([problem.to_dict() for problem in problems], schema=PROBLEM_SCHEMA)
-
-
 def patched(values: pl.Series, at: pl.Series, better: pl.Series) -> pl.Series:
     """`values` with those at the positions `at` replaced by `better`, whatever the type."""
     index = pl.int_range(len(values), eager=True, dtype=pl.UInt32)
     index = index.scatter(at, pl.int_range(len(values), len(values) + len(at), eager=True, dtype=pl.UInt32))
-    return pl.concat([values, better.cast(values.dtype)]).gather(index)
+    return pl.concat([values, better.cast(values.dtype, strict=False)]).gather(index)

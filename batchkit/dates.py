@@ -59,12 +59,14 @@ class DateFormat:
         shape: Regular expression of the whole text.
         shown: The format in letters, such as dd/mm/yyyy.
         timed: Whether it holds a time of day.
+        loose: The form alone: also matches days that don't exist.
     """
 
     strptime: str
     shape: str
     shown: str
     timed: bool
+    loose: re.Pattern[str]
 
     def parse(self, text: pl.Series) -> pl.Series:
         """The texts of this shape as datetimes; all others null."""
@@ -85,9 +87,7 @@ class DateFormat:
 
     def parts(self, text: str) -> dict[str, str] | None:
         """Year, month and day of a text that has this form, possible or not; None for any other text."""
-        pieces = re.split("(%.)", self.strptime.replace("%.f", ""))
-        loose = "".join(_loose(p) if p.startswith("%") else re.escape(p) for p in pieces)
-        found = re.fullmatch(loose, text)
+        found = self.loose.fullmatch(text)
         return found.groupdict() if found else None
 
 
@@ -111,7 +111,10 @@ def date_format(written: str) -> DateFormat:
     shape = "".join(_SHAPES[p[1:]] if p.startswith("%") else re.escape(p) for p in parts)
     if re.search("%[A-Za-z]%[A-Za-z]", strptime):  # without marks between them, each part has its full width
         shape = shape.replace("0?", "0").replace("[01]?", "[01]")
-    return DateFormat(strptime, f"^{shape}$", _in_letters(strptime), any(d in "HMS" for d in directives))
+    pieces = re.split("(%.)", strptime.replace("%.f", ""))
+    loose = re.compile("".join(_loose(p) if p.startswith("%") else re.escape(p) for p in pieces))
+    timed = any(d in "HMS" for d in directives)
+    return DateFormat(strptime, f"^{shape}$", _in_letters(strptime), timed, loose)
 
 
 def date_formats(written: Sequence[str], *, timed: bool) -> tuple[DateFormat, ...]:

@@ -52,6 +52,9 @@ def numbers_of_firms(cells: Cells, kind: str) -> None:
     """
     reader = siret_reader() if kind == "siret" else siren_reader()
     digits = 14 if kind == "siret" else 9
+    spaced = cells.text.str.contains(r"\s").arg_true()
+    if len(spaced):
+        cells.text = patched(cells.text, spaced, cells.text.gather(spaced).str.replace_all(r"\s", ""))
     _rewrite(cells, ~_passes_luhn(cells.text, digits), reader)
 
 

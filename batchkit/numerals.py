@@ -120,7 +120,8 @@ def read_number(text: str, rule: NumberRule) -> str:
         raise Unreadable(f"The decimal mark {mark!r} stands twice.", _number_inside(text))
     plain = plain.replace(mark, ".") if mark else plain
     sign, digits = ("-", plain[1:]) if plain[0] == "-" else ("", plain.lstrip("+"))
-    return f"{sign}0{digits}" if digits.startswith(".") else sign + digits
+    head, point, tail = digits.partition(".")
+    return f"{sign}{head.lstrip('0') or '0'}{point}{tail}"
 
 
 def _mark_of(plain: str, rule: NumberRule) -> str:
@@ -203,7 +204,7 @@ def _exact(text: str, rule: NumberRule) -> str | Verdict:
             f"Too many decimals: {len(tail)}, where {rule.scale} are kept.",
             f"Round it to {rule.scale} decimals in the file, or give the field a larger scale.",
         )
-    if len(head.lstrip("-").lstrip("0")) > (rule.precision or 38) - rule.scale:
+    if len(head.lstrip("-").lstrip("0")) > max((rule.precision or 38) - rule.scale, 0):
         return _too_long(rule)
     return f"{head}.{tail}" if tail else head
 
@@ -232,7 +233,7 @@ def _out_of_range(message: str) -> Verdict:
 
 
 def _too_long(rule: NumberRule) -> Verdict:
-    room = (rule.precision or 38) - rule.scale
+    room = max((rule.precision or 38) - rule.scale, 0)
     return Verdict(
         "range", f"The number has more than {room} digits before the decimal mark.", "Check the number."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import date, datetime
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 import polars as pl
@@ -175,13 +175,13 @@ def _bounds(field: Field, kind: str, dtype: pl.DataType) -> list[tuple[bool, pl.
         if given is None:
             continue
         try:
-            bound = _bound(given, kind, dtype, low=name == "minimum")
-        except (ValueError, InvalidOperation, OverflowError):
+            bound = pl.Series([_bound(given, kind, dtype, low=name == "minimum")], dtype=dtype)
+        except (ValueError, TypeError, ArithmeticError, pl.exceptions.PolarsError):
             raise MappingError(
                 f"Field {field.name!r}: {name}={given!r} is no bound for a field of type {kind!r}.",
                 advice="Give a number for numbers, or a date such as 2026-12-31 for dates.",
             ) from None
-        bounds.append((name == "minimum", pl.Series([bound], dtype=dtype), str(given)))
+        bounds.append((name == "minimum", bound, str(given)))
     return bounds
 
 
@@ -189,7 +189,10 @@ def _bound(given: Any, kind: str, dtype: pl.DataType, *, low: bool) -> Any:
     if kind == "date":
         return date.fromisoformat(str(given))
     if kind == "datetime":
-        return datetime.fromisoformat(str(given))
+        moment = datetime.fromisoformat(str(given))
+        if moment.tzinfo is not None:
+            raise ValueError("a moment in a file has no time zone")
+        return moment
     number = Decimal(str(given))
     if kind == "integer":
         return math.ceil(number) if low else math.floor(number)

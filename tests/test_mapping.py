@@ -139,6 +139,8 @@ def test_unusable_mapping_is_refused(make: Any, words: str) -> None:
         (Field("a", pattern="(?=x)"), None, "pattern"),
         (Field("a", minimum=3), None, "no bound for a field of type 'text'"),
         (Field("a", type="date", minimum=3), None, "2026-12-31"),
+        (Field("a", type="integer", minimum=10**30), None, "no bound"),
+        (Field("a", type="datetime", minimum="2026-01-01T00:00Z"), None, "no bound"),
         (Field("a", type="boolean", true_words=("non",)), None, "either true or false"),
         (Field("a", constant="abc", type="integer"), None, "the constant 'abc' can't be used"),
         (Field("a"), {"aa": FieldType("text")}, "Did you mean 'aa'?"),
