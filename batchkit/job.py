@@ -15,11 +15,10 @@ from .fields import Field, did_you_mean
 from .jobfile import moved, plain_value, refuse_passwords, under
 
 if TYPE_CHECKING:
-    from .fitting import Fit
     from .plan import Plan
     from .planning import Progress
     from .sources import Source
-    from .targets.base import FieldType, Target
+    from .targets.base import Target
 
 MODES: Final = ("upsert", "update", "insert", "append")
 READING: Final = ("sheet", "header_row", "encoding", "delimiter")
@@ -195,23 +194,35 @@ class Job:
 
     # Planning
 
-    def plan(self, path: str | Path | None = None, progress: Progress | None = None) -> Plan:
+    def plan(
+        self,
+        path: str | Path | None = None,
+        progress: Progress | None = None,
+        *,
+        target: Target | None = None,
+    ) -> Plan:
         """Find out what would change, and keep it as a plan file. Nothing is written to the target.
 
         Args:
             path: Where the plan shall be; by default a new file under `BATCHKIT_HOME`.
             progress: Called now and then with what is being done, rows done, and rows in all (None: unknown).
+            target: A connected target to use instead of opening the job's own.
 
         Raises:
             BatchkitError: The source can't be read, the mapping doesn't fit, the target refuses, no room.
         """
         from .deletes import DeleteCap
         from .diff import Compare
+        from .fitting import fit
         from .planning import Outline, make_plan
 
         source = self.open_source()
-        target, types, fitted = self._open_target(source)
+        own = target is None
+        if target is None:
+            target = self._connected(source.columns)
         try:
+            types = target.fields()
+            fitted = fit(self, source.columns, types)
             outline = Outline(
                 source=source,
                 target=target,
@@ -228,7 +239,8 @@ class Job:
             )
             return make_plan(outline, Path(path) if path is not None else None, progress)
         finally:
-            target.close()
+            if own:
+                target.close()
 
     def _text(self) -> str | None:
         try:
@@ -254,17 +266,15 @@ class Job:
             moved(self.to, self._base(), None), table=self.table, key=key, mode=self.mode, **options
         )
 
-    def _open_target(self, source: Source) -> tuple[Target, Mapping[str, FieldType], Fit]:
-        from .fitting import fit
-
+    def _connected(self, columns: Sequence[str]) -> Target:
+        del columns
         target = self.open_target()
         try:
             target.connect()
-            types = target.fields()
-            return target, types, fit(self, source.columns, types)
         except BaseException:
             target.close()
             raise
+        return target
 
     def open_source(self) -> Source:
         """The source, opened.

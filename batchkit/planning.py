@@ -157,6 +157,7 @@ class _Planner:
     # First pass
 
     def _check_rows(self, spool: Spool) -> pl.DataFrame:
+        keys = {name: self.sources[name] for name in self.key}
         for batch in self.outline.source.batches(WINDOW):
             checked = self.checker.check(batch)
             values = checked.values.rename({name: VALUE + name for name in self.checker.types})
@@ -170,8 +171,10 @@ class _Planner:
             self.progress("read", self.rows, None)
         late = [self.checker.finish(), self._source_problems(spool)]
         if self.key:
-            keys = [VALUE + name for name in self.key]
-            late.append(find_twins(spool, keys, self.key_column, self.hashes, self.outline.keep_duplicates))
+            values_of = [VALUE + name for name in self.key]
+            late.append(
+                find_twins(spool, values_of, self.key_column, self.hashes, self.outline.keep_duplicates)
+            )
         return pl.concat(late)
 
     def _source_problems(self, spool: Spool) -> pl.DataFrame:
