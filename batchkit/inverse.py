@@ -27,8 +27,8 @@ def inverse(
     """The plan that takes back what a run did, last change first.
 
     What was created is deleted, what was changed gets its before-image back, what was deleted is created
-    again. Items that the run did not do are left out. As in every plan, an item that somebody edited since will
-    be a conflict, and is kept as it is.
+    again. Items that the run did not do are left out. As in every plan, an item that somebody edited since
+    will be a conflict, and is kept as it is.
 
     Args:
         plan: The plan that was run.

@@ -219,7 +219,7 @@ class Job:
         source = self.open_source()
         own = target is None
         if target is None:
-            target = self._connected(source.columns)
+            target = self._connected()
         try:
             types = target.fields()
             fitted = fit(self, source.columns, types)
@@ -266,8 +266,7 @@ class Job:
             moved(self.to, self._base(), None), table=self.table, key=key, mode=self.mode, **options
         )
 
-    def _connected(self, columns: Sequence[str]) -> Target:
-        del columns
+    def _connected(self) -> Target:
         target = self.open_target()
         try:
             target.connect()

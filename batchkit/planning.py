@@ -162,9 +162,7 @@ class _Planner:
             checked = self.checker.check(batch)
             values = checked.values.rename({name: VALUE + name for name in self.checker.types})
             raw = batch.drop(ROW).rename({name: RAW + name for name in self.outline.source.columns})
-            spool.add(
-                values.hstack(raw), _with_blank_keys(checked, {name: self.sources[name] for name in self.key})
-            )
+            spool.add(values.hstack(raw), _with_blank_keys(checked, keys))
             if self.key:
                 self.hashes.add(checked.values.select(self.key))
             self.rows += batch.height
