@@ -29,8 +29,10 @@ SHORTEST: Final = 4
 _NAME: Final = r"[A-Za-z_][A-Za-z0-9_.-]*"
 _WHOLE: Final = re.compile(rf"secret:({_NAME})")
 _PART: Final = re.compile(rf"\{{secret:({_NAME})\}}")
-# A password may hold `/` and `@` where its writer forgot to quote them: better to erase too much.
-_URL_PASSWORD: Final = re.compile(r"(\b[A-Za-z][\w+.-]{0,30}://[^\s:/@]*):([^\s@\"'<>]*(?:@[^\s/@\"'<>]*)*)@")
+# Up to the last `@` of the word: a password may hold some that its writer forgot to quote.
+_URL_PASSWORD: Final = re.compile(r"(\b[A-Za-z][\w+.-]{0,30}://[^\s:/@]*):([^\s\"'<>]*)@")
+# As a client reads an address: up to the first `@`; and a number before a slash is a port.
+_LOGIN: Final = re.compile(r"(^[A-Za-z][\w+.-]{0,30}://[^\s:/@]*):(?!\d+/)([^\s@]*)@")
 _PARAMETER: Final = re.compile(
     r"(?i)([?&;](?:password|passwd|pwd|sslpassword|secret|(?:access_|auth_)?token|api_?key|signature|sig)=)"
     r"([^&;\s\"'<>]+)"
@@ -107,18 +109,18 @@ def conceal(address: str) -> str:
     The value stays in this process only: whoever stores the address stores no password, and whoever resolves
     it here gets it back. Another process needs it from the environment (see `concealed`).
     """
+    name = _name_for(address)
 
-    def by_name(match: re.Match[str]) -> str:
-        if not match[2] or _PART.fullmatch(match[2]):
-            return match[0]
-        start, separator = (match[1], ":") if match.re is _URL_PASSWORD else (match[1], "")
-        name = _name_for(address)
-        _concealed[name] = unquote(match[2])
+    def named(value: str) -> str:
+        _concealed[name] = unquote(value)
         register(_concealed[name])
-        end = "@" if match.re is _URL_PASSWORD else ""
-        return f"{start}{separator}{{secret:{name}}}{end}"
+        return f"{{secret:{name}}}"
 
-    return _PARAMETER.sub(by_name, _URL_PASSWORD.sub(by_name, address))
+    def kept(match: re.Match[str]) -> bool:
+        return not match[2] or _PART.fullmatch(match[2]) is not None
+
+    address = _LOGIN.sub(lambda m: m[0] if kept(m) else f"{m[1]}:{named(m[2])}@", address)
+    return _PARAMETER.sub(lambda m: m[0] if kept(m) else m[1] + named(m[2]), address)
 
 
 def concealed() -> dict[str, str]:
@@ -177,7 +179,7 @@ def _masked(match: re.Match[str]) -> str:
 
 
 def _name_for(address: str) -> str:
-    bare = urlsplit(_URL_PASSWORD.sub(r"\1@", address))
+    bare = urlsplit(_LOGIN.sub(r"\1@", address))
     return re.sub(r"\W+", "_", f"password_{bare.netloc}").strip("_").lower()
 
 

@@ -1,0 +1,182 @@
+"""The job: in Python and as TOML, both ways, and never with a secret in it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchkit.errors import JobError, MappingError
+from batchkit.fields import Field
+from batchkit.fitting import field_name, fit
+from batchkit.job import Job
+from batchkit.targets.base import FieldType
+
+TEXT = FieldType(type="text")
+
+
+def job(**options: Any) -> Job:
+    """A small job with some options changed."""
+    return Job(**{"source": "c.csv", "to": "memory:job", "table": "t", "key": ["siret"], **options})
+
+
+def full_job(folder: Path) -> Job:
+    """A job that uses every option a file can hold."""
+    return Job(
+        str(folder / "data" / "c.csv"),
+        f"sqlite:///{folder}/c.sqlite",
+        "companies",
+        ["siret"],
+        "update",
+        name="companies",
+        fields=[
+            Field("siret", siret=True),
+            Field("name", column="Nom", max_length=80),
+            Field("categorie_id"),
+        ],
+        encoding="cp1252",
+        delimiter=";",
+        header_row=3,
+        create=True,
+        delete=True,
+        delete_cap="5%",
+        ignore_case=True,
+        keep_duplicates="last",
+        blank="keep",
+        lookups={"categorie_id": {"table": "categories", "by": "name", "create": True}},
+        settings={"workers": 2, "delay": "200ms"},
+    )
+
+
+def test_save_load_is_identity(tmp_path: Path) -> None:
+    """A job that is saved and loaded again is the same job, with all its options."""
+    path = full_job(tmp_path).save(tmp_path / "job.toml")
+    again = Job.load(path)
+    assert again.to_dict() == full_job(tmp_path).to_dict()
+    assert again.to_toml(tmp_path) == path.read_text(encoding="utf-8")
+
+
+def test_save_writes_relative_paths(tmp_path: Path) -> None:
+    """Files under the job's folder are named relative to it, so that the folder can move."""
+    text = full_job(tmp_path).save(tmp_path / "job.toml").read_text(encoding="utf-8")
+    assert 'source = "data/c.csv"' in text
+    assert 'to = "sqlite:///c.sqlite"' in text
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    (tmp_path / "job.toml").rename(moved / "job.toml")
+    assert Job.load(moved / "job.toml").to_dict()["source"] == (moved / "data/c.csv").as_posix()
+
+
+def test_defaults_are_left_out(tmp_path: Path) -> None:
+    """A plain job is a plain file."""
+    text = job(source=str(tmp_path / "c.csv")).to_toml(tmp_path)
+    assert tomllib.loads(text) == {"source": "c.csv", "to": "memory:job", "table": "t", "key": ["siret"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('source = "a"\nto = "memory:x"\nkee = ["a"]', "'key'"),
+        ('source = "a"', "'to'"),
+        ('source = "a"\nto = "memory:x"\nkey = ["a"]\nmode = "upset"', "'upsert'"),
+        ('source = "a"\nto = "memory:x"\nkey = ["a"]\n[fields.nom]\ncolum = "Nom"', "'column'"),
+        ('source = "a"\nto = "memory:x"', "needs a key"),
+        ('source = "a"\nto = "memory:x"\nmode = "append"\ndelete = true', "only adds"),
+        ('source = "a"\nto = "memory:x"\nkey = ["k"]\nlookups = {k = {table = "t", by = "n"}}', "lookup"),
+        ('source = "a"\nto = "memory:x"\nkey = [1]', "key takes names"),
+        ('source = "a" to = "b"', "isn't TOML"),
+    ],
+)
+def test_load_refuses(tmp_path: Path, text: str, says: str) -> None:
+    """A wrong entry is refused with what was meant or what to write."""
+    (tmp_path / "job.toml").write_text(text)
+    with pytest.raises((JobError, MappingError), match=says):
+        Job.load(tmp_path / "job.toml")
+
+
+def test_load_missing_file(tmp_path: Path) -> None:
+    """A job file that isn't there is a clear error."""
+    with pytest.raises(JobError, match=r"job\.toml can't be read"):
+        Job.load(tmp_path / "job.toml")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"to": "postgresql://bob:hush-hush@h/db"},
+        {"settings": {"password": "hush-hush"}},
+        {"lookups": {"c": {"table": "t", "by": "n", "url": "postgresql://bob:hush-hush@h/db"}}},
+    ],
+)
+def test_save_refuses_passwords(tmp_path: Path, options: dict[str, Any]) -> None:
+    """A password is refused with advice to name it, and stands neither in the error nor in a repr."""
+    one = job(**options)
+    with pytest.raises(JobError, match=r"\{secret:NAME\}") as caught:
+        one.save(tmp_path / "job.toml")
+    assert "hush-hush" not in str(caught.value)
+    assert "hush-hush" not in repr(job(to="postgresql://bob:hush-hush@h/db"))
+    assert not (tmp_path / "job.toml").exists()
+
+
+def test_save_keeps_names_of_secrets(tmp_path: Path) -> None:
+    """The name of a secret is no secret."""
+    path = job(to="postgresql://bob:{secret:pg}@h/db").save(tmp_path / "job.toml")
+    assert Job.load(path).to == "postgresql://bob:{secret:pg}@h/db"
+
+
+def test_frames_cannot_be_saved(tmp_path: Path) -> None:
+    """A job whose source is a frame says so instead of writing half a job."""
+    with pytest.raises(JobError, match="DataFrame can't be saved"):
+        job(source=pl.DataFrame({"siret": ["1"]})).save(tmp_path / "job.toml")
+
+
+def test_fit_by_name() -> None:
+    """Without fields or map, each column that bears a field's name feeds it; so does the key's."""
+    types = {"siret": TEXT, "code_postal": TEXT, "made": FieldType(type="text", generated=True), "rest": TEXT}
+    fitted = fit(job(key=["SIRET"]), ["SIRET", "Code Postal", "made", "Autre"], types)
+    assert {one.name: one.column for one in fitted.mapping.fields} == {
+        "siret": "SIRET",
+        "code_postal": "Code Postal",
+    }
+    assert fitted.key == ("siret",)
+
+
+def test_fit_by_map_takes_only_those() -> None:
+    """With a map, the mapped columns and the key are filled, and nothing else."""
+    types = {"siret": TEXT, "code_postal": TEXT, "city": TEXT}
+    fitted = fit(job(map={"CP": "code_postal"}), ["siret", "CP", "city"], types)
+    assert [one.name for one in fitted.mapping.fields] == ["siret", "code_postal"]
+
+
+def test_fit_new_table_takes_all_columns() -> None:
+    """A table that is yet to be made gets a field for each column, under a plain name."""
+    fitted = fit(job(key=["N° de prix "]), ["N° de prix", "Désignation", "Désignation (2)", "2022"], {})
+    assert [one.name for one in fitted.mapping.fields] == [
+        "n_de_prix",
+        "designation",
+        "designation_2",
+        "c_2022",
+    ]
+    assert fitted.key == ("n_de_prix",)
+
+
+def test_fit_unknown_key() -> None:
+    """A key that is nowhere is refused, and the near one is named."""
+    with pytest.raises(MappingError, match="siret") as caught:
+        fit(job(key=["sirte"]), ["siret"], {"siret": TEXT})
+    assert "'siret'" in caught.value.advice
+
+
+@given(st.text(max_size=100))
+def test_field_name_is_plain(column: str) -> None:
+    """Whatever a column is called, its field's name needs no quotes anywhere."""
+    name = field_name(column)
+    assert name.isascii()
+    assert name.isidentifier()
+    assert name == name.lower()
+    assert len(name) <= 62
