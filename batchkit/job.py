@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from .targets.base import Target
 
 MODES: Final = ("upsert", "update", "insert", "append")
-READING: Final = ("sheet", "header_row", "encoding", "delimiter")
+READING: Final = (
+    "sheet", "header_row", "encoding", "delimiter", "hidden_rows", "fill_merged", "decode_entities",
+)  # fmt: skip
 """Options that say how the source's file is read."""
 
 _CHOICES: Final = {
@@ -46,6 +48,7 @@ class Job:
         map: Field by column, where the defaults of `Field` do. With neither `fields` nor `map`, each column
             that bears the name of a field feeds it.
         sheet, header_row, encoding, delimiter: How the file is read, where the file doesn't tell.
+        hidden_rows, fill_merged, decode_entities: Further choices in reading; see `tables.open_table`.
         create: Create the table from the mapping when it isn't there.
         delete: Delete what the target has and the source lacks.
         delete_cap: How much may be deleted: a count, or a share of the target's items such as 0.1 or `10%`.
@@ -69,10 +72,13 @@ class Job:
     name: str = ""
     fields: Sequence[Field | str] | Mapping[str, Any] = ()
     map: Mapping[str, str] = field(default_factory=dict)
-    sheet: str | int | None = None
+    sheet: str | None = None
     header_row: int | None = None
     encoding: str | None = None
     delimiter: str | None = None
+    hidden_rows: Literal["keep", "skip"] | str = "keep"
+    fill_merged: bool = False
+    decode_entities: bool = False
     create: bool = False
     delete: bool = False
     delete_cap: int | float | str = 0.1
@@ -283,7 +289,7 @@ class Job:
         """
         from .tables import FrameSource, open_table
 
-        options = {name: getattr(self, name) for name in READING if getattr(self, name) is not None}
+        options = {name: getattr(self, name) for name in READING if getattr(self, name) != _default(name)}
         if isinstance(self.source, str):
             return open_table(self._base() / Path(self.source).expanduser(), **options)
         if options:
@@ -291,8 +297,8 @@ class Job:
                 f"{' and '.join(options)} can't be said of this source.", advice="They are for files."
             )
         if hasattr(self.source, "batches"):
-            source: Source = self.source
-            return source
+            own: Source = self.source
+            return own
         return FrameSource(self.source)
 
     def _base(self) -> Path:

@@ -276,10 +276,9 @@ class Plan:
 
     def to_pandas(self, kind: str | None = None) -> pd.DataFrame:
         """The plan's rows as a pandas frame (all of it in memory)."""
-        import pandas as pd
+        from .tables import to_pandas
 
-        rows = self.changes(kind).collect()
-        return pd.DataFrame({name: _pandas_column(rows[name]) for name in rows.columns})
+        return to_pandas(self.changes(kind).collect())
 
     def blocks(self, size: int, after_item: int = -1) -> Iterator[pl.DataFrame]:
         """The items to send, in plan order, in frames of exactly `size` rows (the last may hold fewer).
@@ -401,17 +400,6 @@ class Plan:
             problems=[Problem(row=row[FILE_ROW], **each) for each in row[PROBLEMS] or ()],
             raw={name.removeprefix(RAW): value for name, value in row.items() if name.startswith(RAW)},
         )
-
-
-def _pandas_column(values: pl.Series) -> Any:
-    # Through Python values, because polars' own way needs pyarrow, which is not asked for.
-    import pandas as pd
-
-    if values.dtype.is_integer():
-        return pd.array(values.to_list(), dtype="Int64")
-    if values.dtype == pl.Boolean:
-        return pd.array(values.to_list(), dtype="boolean")
-    return pd.Series(values.to_list(), dtype="str" if values.dtype == pl.String else None)
 
 
 def _field_view(name: str, row: dict[str, Any], change: Change) -> FieldView:

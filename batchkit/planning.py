@@ -334,7 +334,8 @@ class _Planner:
 
 
 def _checker(outline: Outline) -> Checker:
-    typed = bool(getattr(outline.source, "typed", False))
+    # What isn't CSV had numbers as numbers, so that a dot in their text is a decimal mark.
+    typed = outline.source.describe().get("kind") != "csv"
     return outline.mapping.checker(outline.source.columns, outline.types, typed=typed)
 
 
