@@ -1,0 +1,107 @@
+"""The fix-and-rerun file: failed rows as they stood in the source, to be corrected and given back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from ..errors import UsageError
+from . import words
+from .csv import write_frames
+from .sheets import CELL, Column, LongSheet, workbook
+from .styles import Styles
+
+ROW: Final = "#row"
+ERROR: Final = "#error"
+ADVICE: Final = "#advice"
+OWN: Final = (ROW, ERROR, ADVICE)
+"""batchkit's own columns. They come first, so that an error is seen beside its row number."""
+
+_RAW: Final = "raw:"
+
+
+def write_fix_csv(
+    columns: Sequence[str], first: pl.DataFrame, rest: Iterator[pl.DataFrame], path: Path
+) -> None:
+    """Write the rows as CSV; cells are guarded, so whoever reads them takes the guard off again."""
+    names = _source_columns(columns, first)
+    write_frames((_fixable(frame, names) for frame in chain([first], rest)), [*OWN, *names], path)
+
+
+def write_fix_xlsx(
+    columns: Sequence[str], first: pl.DataFrame, rest: Iterator[pl.DataFrame], path: Path
+) -> None:
+    """Write the rows as a workbook whose cells stay text when they are edited: leading zeros survive.
+
+    Raises:
+        UsageError: A cell is longer than a workbook can hold.
+    """
+    names = _source_columns(columns, first)
+    start = _fixable(first, names)
+    with workbook(path) as book:
+        styles = Styles(book)
+        formats = dict.fromkeys(names, styles.text) | {
+            ROW: styles.plain, ERROR: styles.error, ADVICE: styles.advice
+        }  # fmt: skip
+        table = LongSheet(
+            book, "Rows to correct", _layout(start), head=styles.head, formats=formats, frozen=len(OWN)
+        )
+        for frame in chain([start], (_fixable(frame, names) for frame in rest)):
+            _refuse_long(frame, names)
+            table.add(frame)
+        table.finish()
+
+
+def _source_columns(columns: Sequence[str], first: pl.DataFrame) -> list[str]:
+    # A source that was a fix-and-rerun file itself brings its old errors along: they are replaced.
+    there = {name.removeprefix(_RAW) for name in first.columns if name.startswith(_RAW)}
+    ordered = columns or [name.removeprefix(_RAW) for name in first.columns if name.startswith(_RAW)]
+    return [name for name in ordered if name in there and name not in OWN]
+
+
+def _fixable(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
+    reasons = [
+        _reason(outcome, rule, reason, detail)
+        for outcome, rule, reason, detail in frame.select("outcome", "rule", "reason", "detail").iter_rows()
+    ]
+    return frame.select(
+        pl.col("row").alias(ROW),
+        pl.Series(ERROR, reasons, dtype=pl.String),
+        pl.col("advice").alias(ADVICE),
+        *(pl.col(_RAW + name).alias(name) for name in names),
+    )
+
+
+def _reason(outcome: str, rule: str | None, reason: str | None, detail: str | None) -> str:
+    text = reason or rule or outcome
+    if words.differences(detail):
+        text += "\n" + (words.detail_words(detail) or "")
+    return text
+
+
+def _layout(frame: pl.DataFrame) -> list[Column]:
+    own = [Column(ROW, ROW, "number", 8), Column(ERROR, ERROR, width=50), Column(ADVICE, ADVICE, width=50)]
+    return own + [Column(name, name, width=_width(frame[name])) for name in frame.columns[len(OWN) :]]
+
+
+def _width(texts: pl.Series) -> float:
+    longest = texts.head(200).str.len_chars().max()
+    return min(max(len(texts.name), longest if isinstance(longest, int) else 0, 8) + 2, 40)
+
+
+def _refuse_long(frame: pl.DataFrame, names: Iterable[str]) -> None:
+    for name in names:
+        long = frame.filter(pl.col(name).str.len_chars() > CELL)
+        if not long.is_empty():
+            row = long[ROW][0]
+            raise UsageError(
+                f"Row {row}: the text in column {name!r} is longer than the {words.count(CELL)} characters "
+                "a cell of a workbook can hold.",
+                advice="Write the fix-and-rerun file as .csv.",
+                row=row,
+                column=name,
+            )

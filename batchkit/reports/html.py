@@ -1,0 +1,97 @@
+"""The report as one page that needs nothing else: no script, no other file, no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import jinja2
+import polars as pl
+from markupsafe import Markup
+
+from ..states import Outcome
+from . import words
+from .columns import local_moments, printable_text
+from .picture import picture
+from .tally import digest
+
+if TYPE_CHECKING:
+    from ..report import ReportData
+
+FAILURES: Final = 1_000
+CONFLICTS: Final = 200
+TOP: Final = 10
+NOTICES: Final = 50
+TEXT: Final = 600
+"""Characters of one text on the page; the other formats hold the whole of it."""
+
+
+def write_html(data: ReportData, path: Path) -> None:
+    """Write the page; it shows the first 1,000 failures and 200 conflicts."""
+    path.write_text(page(data), encoding="utf-8")
+
+
+def page(data: ReportData) -> str:
+    """The page's text."""
+    shown = digest(data, failures=FAILURES, conflicts=CONFLICTS, errors=TOP)
+    failing, whole = words.failing(data), words.total(data)
+    conflicts = data.outcomes.get(Outcome.CONFLICT, 0)
+    return _environment().get_template("report.html.j2").render(
+        data=data,
+        headline=words.headline(data),
+        state=words.STATE_WORDS[data.state],
+        steps=words.next_steps(data),
+        cards=_cards(data, whole),
+        changes=[(str(kind), words.count(number), words.CHANGE_MEANING.get(kind, ""))  # type: ignore[call-overload]
+                 for kind, number in data.changes.items()],
+        facts=words.facts(data),
+        picture=Markup(picture(data.samples)),  # noqa: S704 - it holds nothing but numbers
+        errors=[(error, words.count(error.count), words.share(error.count, failing),
+                 round(100 * error.count / shown.errors[0].count, 1)) for error in shown.errors],
+        failures=[_failure(row) for row in shown.failures],
+        failures_total=failing - conflicts,
+        conflicts=[_conflict(row) for row in shown.conflicts],
+        conflicts_total=conflicts,
+        notices=data.notices[:NOTICES],
+        settings=[(name, words.setting(value)) for name, value in data.settings.items()],
+    )  # fmt: skip
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("batchkit.reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    environment.filters["count"] = words.count
+    return environment
+
+
+def _finalize(value: Any) -> Any:
+    # Markup is ours; everything else may come from a cell.
+    if value is None:
+        return ""
+    if isinstance(value, Markup):
+        return value
+    text = printable_text(str(value))
+    return text if len(text) <= TEXT else text[:TEXT] + " …"
+
+
+def _cards(data: ReportData, whole: int) -> list[tuple[str, str, str, str]]:
+    return [
+        (outcome, words.count(number), words.share(number, whole), words.MEANING[outcome])
+        for outcome in Outcome
+        if (number := data.outcomes.get(outcome, 0)) or outcome == Outcome.DONE
+    ]
+
+
+def _failure(row: dict[str, Any]) -> dict[str, Any]:
+    moment = local_moments(pl.Series([row["at"]]))[0]
+    return row | {"at": "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"}
+
+
+def _conflict(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"fields": words.differences(row["detail"])}

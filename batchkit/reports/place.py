@@ -1,0 +1,77 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from ..errors import DiskFull, UsageError
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A place to write to; what was written takes the place of `path` when the block ends well.
+
+    The place is a folder beside `path`, so that the last step is one rename and the space that is used is
+    that of the right disk. When the block fails, nothing is left behind and an older file at `path` stays.
+
+    Args:
+        path: The file to be written; its folder exists.
+
+    Yields:
+        A path with the same suffix, in a folder of its own.
+
+    Raises:
+        DiskFull: The disk has no room for the file.
+        UsageError: The folder doesn't exist, or the file can't be written there.
+    """
+    folder: Path | None = None
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=".batchkit-", dir=path.parent))
+        draft = folder / f"draft{path.suffix}"
+        yield draft
+        _sync(draft)
+        draft.replace(path)
+    except OSError as error:
+        raise _explained(error, path) from error
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sync(draft: Path) -> None:
+    # On the disk before the name changes: after a power cut the old file or the new one is there.
+    with draft.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _explained(error: OSError, path: Path) -> Exception:
+    if error.errno in _FULL:
+        return DiskFull(
+            f"No room is left on the disk to write {path}.",
+            advice="Free some space or name another folder, then ask for the file again.",
+            path=path,
+        )
+    if not path.parent.is_dir():
+        return UsageError(
+            f"The folder {path.parent} doesn't exist, so {path.name} can't be written there.",
+            advice="Create the folder or name another one.",
+            path=path,
+        )
+    if isinstance(error, PermissionError | IsADirectoryError):
+        return UsageError(
+            f"{path} can't be written ({error.strerror}).",
+            advice="Close it if it is open in another program, or name another file.",
+            path=path,
+        )
+    return UsageError(
+        f"{path} can't be written ({error.strerror or error}).", advice="Name another file.", path=path
+    )
