@@ -176,4 +176,6 @@ class Driver(threading.Thread):
 
     def _let_go(self) -> None:
         self._ownership.release()
-        _live.pop(self._folder, None)
+        # Somebody may have taken the run up again in the moment since.
+        if _live.get(self._folder) is self:
+            del _live[self._folder]

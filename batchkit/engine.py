@@ -225,7 +225,8 @@ class Engine:
         if intents:
             await self._recover(covered, intents)
         feeder = Feeder(self._plan, covered)
-        sent, ahead = 0, 1
+        sent, ahead = self._plan.to_send() - self._tally.outcomes[Outcome.PENDING], 1
+        self._canary_seen = self._settings.canary is not None and sent >= self._settings.canary
         upcoming = self._fetch(feeder, sent, ahead)
         while chunks := await upcoming:
             await self._between_chunks(sent)
@@ -257,7 +258,7 @@ class Engine:
             await self._quiet()
             self._canary_seen = True
             self._pause(f"The first {sent:,} items are sent: look at them, then resume to send the rest.")
-        elif settings.delay and sent:
+        elif settings.delay and self._tally.calls:
             await self._quiet()
             await self._gate.wait_out(lambda: self._settings.delay, DELAY)
         await self._gate.released()

@@ -80,6 +80,7 @@ class Covered:
     """
 
     def __init__(self, total: int, journal: JournalReader) -> None:
+        self._total = total
         self._mask = bytearray()
         self.reopened = False
         chunks, own = journal.chunks(), journal.outcome_items()
@@ -96,8 +97,8 @@ class Covered:
 
     def add(self, first: int, last: int) -> None:
         """Treat these items as taken."""
-        if self._mask:
-            self._mask[first : last + 1] = b"\x01" * (last + 1 - first)
+        self._mask = self._mask or bytearray(self._total)
+        self._mask[first : last + 1] = b"\x01" * (last + 1 - first)
 
     def open_rows(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The rows whose item has no outcome yet."""
