@@ -1,0 +1,93 @@
+"""The `batchkit` command: one file per family of verbs.
+
+    look            what was understood of a file
+    plan            what would change
+    apply           apply, run, undo: what writes
+    control         watch, pause, resume, stop, set: what is said to a run
+    runs            runs, show, report: what there is to see
+    upkeep          demo, clean, doctor
+    family          the command itself: groups of verbs, errors, exit codes
+    drive           a run in this terminal: live bar, Ctrl-C
+    pages           what plans and runs look like
+    console         colours, JSON, questions
+    options, job, find   what verbs share
+
+Heavy packages are imported inside the verbs, so that `batchkit --help` is there at once.
+"""
+
+from __future__ import annotations
+
+import click
+
+from .apply import apply, run, undo
+from .control import pause, resume, set_, stop, watch
+from .family import Verbs
+from .look import look
+from .plan import plan
+from .runs import report, runs, show
+from .upkeep import clean, demo, doctor
+
+EXIT_CODES = """\b
+Exit codes:
+  0  all done
+  1  some rows failed: rejected, in conflict or unknown; the report lists them
+  2  the call is wrong, or the run is busy elsewhere; nothing was started
+  3  the run failed; it can be resumed
+  4  paused or stopped; it can be resumed
+
+\b
+BATCHKIT_HOME   where plans and runs are kept; default: ~/.batchkit
+NO_COLOR        no colours
+BATCHKIT_DEBUG  1 shows where an error came from"""
+
+
+def _print_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:  # noqa: ARG001 - click's signature
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            click.echo(f"batchkit {version('batchkit')}")
+        except PackageNotFoundError:  # run from a folder that was never installed
+            click.echo("batchkit (not installed)")
+        ctx.exit()
+
+
+@click.group(
+    cls=Verbs,
+    epilog=EXIT_CODES,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version.",
+)
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    r"""A spreadsheet becomes thousands of changes in a live system: planned, watched, resumable, undoable.
+
+    \b
+    Try it:  batchkit demo
+    Then:    batchkit look FILE.csv
+             batchkit plan FILE.csv --to sqlite:///companies.sqlite --table companies --key siret
+             batchkit apply PLAN
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+cli.add_family("From a file to the target", look, plan, apply, run)
+cli.add_family("Runs", runs, show, watch, pause, resume, stop, set_, report, undo)
+cli.add_family("Around it", demo, doctor, clean)
+
+
+def main() -> None:
+    """Run the command and leave with its exit code."""
+    cli.main(prog_name="batchkit")
+
+
+__all__ = ["cli", "main"]

@@ -1,0 +1,180 @@
+"""`batchkit apply`, `run` and `undo`: what writes, always after saying what it will write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..states import Change, RunState
+from . import options
+from .console import Console, count, style
+from .drive import drive, exit_code, resume_command
+from .family import DONE, STOPPED
+from .find import run_object
+from .pages import plan_page, run_page
+from .plan import PLAN_OPTIONS, make_plan
+
+if TYPE_CHECKING:
+    from ..plan import Plan
+    from ..run import Run
+    from ..snapshot import Snapshot
+
+dry_run = click.option("--dry-run", is_flag=True, help="Try everything and leave nothing written.")
+detach = click.option(
+    "--detach", is_flag=True, help="Go on in a process of its own; this command returns at once."
+)
+_VERBS = {
+    Change.UPDATE: ("update", "updates"),
+    Change.CREATE: ("create", "creates"),
+    Change.DELETE: ("delete", "deletes"),
+    Change.SEND: ("message", "messages"),
+}
+
+
+@click.command(short_help="Apply a plan.")
+@click.argument("plan", metavar="PLAN", type=click.Path(dir_okay=False))
+@dry_run
+@options.yes
+@options.running
+@detach
+@options.as_json
+def apply(plan: str, dry_run: bool, yes: bool, detach: bool, with_json: bool, **given: Any) -> int:
+    """Apply a plan.
+
+    PLAN is the file that `batchkit plan` wrote. Before anything is written you are told how much and asked;
+    without a terminal, --yes is needed. The exit code is 0 when all is done, 1 when some rows failed,
+    3 when the run failed, 4 when it was paused or stopped.
+    """
+    from ..plan import Plan
+
+    settings = options.chosen_settings(given)
+    return start(Console(with_json), Plan.load(plan), settings, dry_run=dry_run, yes=yes, detach=detach)
+
+
+@click.command(short_help="Plan, show, ask and apply in one.")
+@PLAN_OPTIONS
+@dry_run
+@options.yes
+@options.running
+@detach
+@options.as_json
+def run(dry_run: bool, yes: bool, detach: bool, with_json: bool, **given: Any) -> int:
+    """Plan, show the plan, ask, and apply it.
+
+    SOURCE is a CSV or Excel file, or a job file (JOB.toml). This is `plan` and `apply` in one.
+    """
+    console = Console(with_json)
+    settings = options.chosen_settings(given)
+    plan = make_plan(console, **given)
+    console.page(plan_page(plan))
+    console.say()
+    return start(console, plan, settings, dry_run=dry_run, yes=yes, detach=detach)
+
+
+@click.command(short_help="Take back what a run did.")
+@options.run_name
+@dry_run
+@options.yes
+@options.running
+@detach
+@options.as_json
+def undo(name: str, dry_run: bool, yes: bool, detach: bool, with_json: bool, **given: Any) -> int:
+    """Take back what a run did.
+
+    Rows it created are deleted, rows it changed get their former values, rows that somebody edited since are
+    kept and listed. It is a plan like any other: shown first, applied when you agree.
+    RUN is the id of a run, the beginning of one, a run folder, or "last".
+    """
+    from ..run import Run
+
+    console = Console(with_json)
+    settings = options.chosen_settings(given)
+    plan = Run.open(name).undo()
+    console.page(plan_page(plan))
+    console.say()
+    return start(console, plan, settings, dry_run=dry_run, yes=yes, detach=detach)
+
+
+def start(
+    console: Console, plan: Plan, settings: dict[str, Any], *, dry_run: bool, yes: bool, detach: bool
+) -> int:
+    """Ask, start a run of the plan, watch it, and say what came of it."""
+    _warn_if_stale(console, plan)
+    # A dry run leaves nothing written, so there is nothing to agree to.
+    if not console.confirm(question(plan), yes=yes or dry_run or not plan.to_send()):
+        console.note(f"Nothing was written. The plan is kept: batchkit apply {plan.path}")
+        return STOPPED
+    _clean_quietly()
+    run = plan.start(dry_run=dry_run, detach=detach, **settings)
+    if detach:
+        return detached(console, run)
+    return finish(console, run, drive(run, yes=yes))
+
+
+def question(plan: Plan) -> str:
+    """What will happen, in numbers: `Write 1,998 updates and 998 creates to ...?`."""
+    parts = [count(plan.counts[kind], *words) for kind, words in _VERBS.items() if plan.counts.get(kind)]
+    listed = " and ".join(parts) if len(parts) < 3 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    summary = plan.summary()
+    table = f", table {summary.table}" if summary.table else ""
+    last = "" if summary.reversible else " This can't be undone."
+    return f"Write {listed} to {summary.target}{table}?{last}"
+
+
+def _warn_if_stale(console: Console, plan: Plan) -> None:
+    if stale := plan.check_source():
+        console.note(style("Note: ", fg="yellow") + f"{stale.message} {stale.advice}".strip())
+
+
+def _clean_quietly() -> None:
+    from ..retention import clean_quietly
+
+    clean_quietly()
+
+
+def detached(console: Console, run: Run) -> int:
+    """Say how a run that goes on in its own process can be watched."""
+
+    def lines() -> Iterator[str]:
+        yield f"Run {run.id} goes on in a process of its own."
+        yield f"  watch it   batchkit watch {run.id}"
+        yield f"  stop it    batchkit stop {run.id}"
+
+    console.answer(run_object(run), lines)
+    return DONE
+
+
+def finish(console: Console, run: Run, snapshot: Snapshot) -> int:
+    """Say what came of a run and what can be done next; returns the exit code."""
+    console.answer(run_object(run, snapshot), lambda: ["", *run_page(snapshot, next_steps(run, snapshot))])
+    if console.json and snapshot.state is not RunState.FINISHED:
+        console.note(f"{snapshot.message} To go on: {resume_command(run)}".strip())
+    return exit_code(snapshot)
+
+
+def next_steps(run: Run, snapshot: Snapshot) -> dict[str, str]:
+    """Label → what the operator can look at or do now."""
+    from .find import report_path
+
+    steps = {}
+    if report := report_path(run):
+        steps["report"] = str(report)
+    fix = run.folder / "fix.csv"
+    bad = sum(snapshot.outcomes.get(kind, 0) for kind in ("rejected", "conflict"))
+    if bad and fix.is_file():
+        steps["to fix"] = f"{fix}  ({count(bad, 'row')} with the reason: correct them, then plan that file)"
+    if snapshot.outcomes.get("unknown"):
+        steps["settle"] = f"{resume_command(run)} --settle done (or resend)"
+    if snapshot.state in (RunState.STOPPED, RunState.INTERRUPTED, RunState.FAILED, RunState.PAUSED):
+        steps["go on"] = resume_command(run)
+    if _can_be_undone(run, snapshot):
+        steps["undo"] = f"batchkit undo {run.id}"
+    return steps
+
+
+def _can_be_undone(run: Run, snapshot: Snapshot) -> bool:
+    written = bool(snapshot.outcomes.get("done")) and not snapshot.dry_run
+    quiet = snapshot.state in (RunState.FINISHED, RunState.STOPPED, RunState.FAILED)
+    return written and quiet and run.plan.summary().reversible

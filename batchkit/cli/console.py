@@ -1,0 +1,204 @@
+"""What the terminal shows: prose or JSON, colours where they belong, marks it can draw, questions."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+import click
+
+from ..errors import UsageError
+
+
+def prepare_streams() -> None:
+    """Let no character stop the program: what the terminal's encoding lacks is shown as `?`."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError, OSError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+
+
+def colour_wanted() -> bool | None:
+    """Whether to colour: `NO_COLOR` and `FORCE_COLOR` decide; None leaves it to whether it is a terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return None
+
+
+def can_draw(text: str, stream: TextIO | None = None) -> bool:
+    """Whether the stream's encoding has these characters."""
+    encoding = getattr(stream or sys.stdout, "encoding", None) or "ascii"
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def mark(wanted: str, plain: str) -> str:
+    """`wanted` where the terminal can draw it, else `plain`."""
+    return wanted if can_draw(wanted) else plain
+
+
+def width() -> int:
+    """Columns of the terminal, within what reads well."""
+    import shutil
+
+    return max(60, min(shutil.get_terminal_size((100, 24)).columns, 140))
+
+
+def number(value: float) -> str:
+    """`10000` as `10,000`."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def count(value: int, noun: str, plural: str = "") -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"{number(value)} {noun if value == 1 else plural or noun + 's'}"
+
+
+def shorten(text: str, room: int) -> str:
+    """One line of at most `room` characters; line ends and control characters are made visible."""
+    line = text.replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+    line = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
+    if len(line) <= room:
+        return line
+    dots = mark("…", "...")
+    return line[: max(1, room - len(dots))] + dots
+
+
+def in_options(text: str) -> str:
+    """Advice as this face says it: `sheet=` of the Python interface is `--sheet` here."""
+    return _ARGUMENT.sub(lambda match: f"--{match[1].replace('_', '-')}", text)
+
+
+_ARGUMENT = re.compile(
+    r"\b(sheet|header_row|encoding|delimiter|table|key|mode|create|delete|delete_cap|map|keep_duplicates)=(True)?(?![\w=])"
+)
+
+
+def value_text(value: object, room: int = 40) -> str:
+    """A field's value as a person reads it; no value is shown as `(empty)`."""
+    return "(empty)" if value is None or value == "" else shorten(str(value), room)
+
+
+def style(text: str, **how: Any) -> str:
+    """Coloured text; the colours are taken out again where they don't belong."""
+    return click.style(text, **how)
+
+
+def bold(text: str) -> str:
+    """Text that stands out."""
+    return click.style(text, bold=True)
+
+
+def dim(text: str) -> str:
+    """Text that steps back."""
+    return click.style(text, dim=True)
+
+
+def columns(rows: Sequence[Sequence[str]], indent: int = 2, right: frozenset[int] = frozenset()) -> list[str]:
+    """Lines of a small table, aligned by what is seen and not by colour codes.
+
+    Args:
+        rows: Cells, all rows of the same length.
+        indent: Blanks before each line.
+        right: Columns that are aligned to the right.
+    """
+    if not rows:
+        return []
+    widths = [max(len(click.unstyle(row[i])) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = []
+        for i, cell in enumerate(row):
+            blanks = " " * (widths[i] - len(click.unstyle(cell)))
+            cells.append(blanks + cell if i in right else cell + blanks)
+        lines.append((" " * indent + "  ".join(cells)).rstrip())
+    return lines
+
+
+def as_json(value: object) -> str:
+    """The value as JSON; characters the terminal can't draw are escaped, so that what arrives is whole."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain, allow_nan=False)
+    return text if can_draw(text) else json.dumps(value, indent=2, default=_plain, allow_nan=False)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, set | frozenset | tuple):
+        return list(value)
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """Where a verb speaks: prose on stdout, or one JSON object there and the prose on stderr.
+
+    Attributes:
+        json: Whether `--json` was given.
+    """
+
+    json: bool = False
+
+    def say(self, text: str = "") -> None:
+        """A line for people; with `--json` it goes to stderr, where it disturbs no parser."""
+        click.echo(text, err=self.json)
+
+    def page(self, lines: Iterable[str]) -> None:
+        """Lines for people."""
+        for line in lines:
+            self.say(line)
+
+    def note(self, text: str) -> None:
+        """A line about what goes on: always stderr."""
+        click.echo(text, err=True)
+
+    def answer(self, value: object, lines: Callable[[], Iterable[str]] | None = None) -> None:
+        """The verb's result: `value` as JSON with `--json`, else the lines."""
+        if self.json:
+            click.echo(as_json(value))
+        elif lines is not None:
+            self.page(lines())
+
+    def confirm(self, question: str, *, yes: bool) -> bool:
+        """Ask before something is written.
+
+        Returns:
+            True when the person (or `--yes`) agrees.
+
+        Raises:
+            UsageError: There is no terminal to ask at, and `--yes` wasn't given.
+        """
+        if yes:
+            return True
+        if not has_terminal():
+            raise UsageError(
+                "Nothing was applied: there is no terminal here to ask for a confirmation.",
+                advice="Add --yes to apply without being asked, or --dry-run to write nothing.",
+            )
+        return click.confirm(question, default=False, err=self.json)
+
+
+def has_terminal() -> bool:
+    """Whether somebody can answer a question."""
+    try:
+        return sys.stdin is not None and sys.stdin.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def has_terminal_output() -> bool:
+    """Whether stderr is a terminal, where a line may be drawn over."""
+    try:
+        return sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:  # closed
+        return False

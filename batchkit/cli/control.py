@@ -1,0 +1,162 @@
+"""`watch`, `pause`, `resume`, `stop` and `set`: what is said to a run, from this terminal or any other."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from ..errors import UsageError
+from ..states import RunState
+from . import options
+from .apply import detach, detached, finish, next_steps
+from .console import Console
+from .drive import OVER, TICK, drive, exit_code
+from .family import DONE
+from .find import run_object
+from .pages import changed_settings, run_page
+
+if TYPE_CHECKING:
+    from ..run import Run
+
+PATIENCE = 10.0  # seconds to wait for what is under way to come back before we say that it takes longer
+
+
+def _open(name: str) -> Run:
+    from ..run import Run
+
+    return Run.open(name)
+
+
+@click.command(short_help="Watch a run live, whoever drives it.")
+@options.run_name
+@options.as_json
+def watch(name: str, with_json: bool) -> int:
+    """Watch a run live, whichever process drives it; Ctrl-C only ends the watching.
+
+    RUN is the id of a run, the beginning of one, a run folder, or "last".
+    """
+    from ..progress import Bar
+
+    console, run = Console(with_json), _open(name)
+    try:
+        with Bar(run) as bar:
+            snapshot = bar.update()
+            while snapshot.state not in OVER:
+                time.sleep(TICK)
+                snapshot = bar.update()
+    except KeyboardInterrupt:
+        console.note("\nNo longer watching; the run goes on.")
+        return DONE
+    snapshot = run.snapshot()
+    console.answer(run_object(run, snapshot), lambda: ["", *run_page(snapshot, next_steps(run, snapshot))])
+    return exit_code(snapshot)
+
+
+@click.command(short_help="Pause a run.")
+@options.run_name
+@options.as_json
+def pause(name: str, with_json: bool) -> int:
+    """Pause a run: what is under way comes back, nothing new is sent until `batchkit resume`.
+
+    RUN is the id of a run, the beginning of one, a run folder, or "last".
+    """
+    run = _open(name)
+    run.pause()
+    return _tell(Console(with_json), run, (RunState.PAUSED, *OVER), "go on with: batchkit resume")
+
+
+@click.command(short_help="Stop a run in good order.")
+@options.run_name
+@options.as_json
+def stop(name: str, with_json: bool) -> int:
+    """Stop a run in good order: what is under way comes back, the rest stays for `batchkit resume`.
+
+    RUN is the id of a run, the beginning of one, a run folder, or "last".
+    """
+    run = _open(name)
+    run.stop()
+    return _tell(Console(with_json), run, OVER, "go on with: batchkit resume")
+
+
+@click.command(short_help="Go on with a run; also one whose process was killed.")
+@options.run_name
+@click.option(
+    "--settle",
+    type=click.Choice(["done", "resend"]),
+    help="Decide about items of which nobody knows whether they were done: they were, or send them again.",
+)
+@click.option(
+    "--overwrite-conflicts",
+    is_flag=True,
+    help="Write the rows in conflict, whatever somebody entered at the target since the plan.",
+)
+@options.running
+@detach
+@options.as_json
+def resume(
+    name: str,
+    settle: Literal["done", "resend"] | None,
+    overwrite_conflicts: bool,
+    detach: bool,
+    with_json: bool,
+    **given: Any,
+) -> int:
+    """Go on with a run that was paused, stopped or failed, or whose process was killed.
+
+    A paused run goes on where it is; any other is driven by this command. While the run is running it is
+    refused, and the message names the process (exit code 2).
+    RUN is the id of a run, the beginning of one, a run folder, or "last".
+    """
+    from ..driver import live_driver
+
+    console, run = Console(with_json), _open(name)
+    settings = options.chosen_settings(given)
+    run.resume(settle=settle, overwrite=overwrite_conflicts, detach=detach, **settings)
+    if detach:
+        return detached(console, run)
+    if live_driver(run.folder) is None:  # its own process goes on with it
+        return _tell(console, run, (RunState.RUNNING, *OVER), "watch it with: batchkit watch")
+    return finish(console, run, drive(run))
+
+
+@click.command("set", short_help="Change settings of a run while it runs.")
+@options.run_name
+@click.argument("values", nargs=-1, required=True, metavar="NAME=VALUE...")
+@options.as_json
+def set_(name: str, values: tuple[str, ...], with_json: bool) -> int:
+    """Change settings of a run while it runs.
+
+    Each NAME=VALUE is one setting, such as workers=8 rate=2 delay=200ms chunk_size=50. Others are retries,
+    timeout, backoff, canary, confirm, window, failure_limit, on_limit. An empty value takes a limit away (rate=).
+    RUN is the id of a run, the beginning of one, a run folder, or "last".
+    """
+    console, run = Console(with_json), _open(name)
+    chosen = options.checked(options.pairs(values, "batchkit set RUN"))
+    _refuse_fixed(chosen)
+    run.set(**chosen)
+    console.answer(run_object(run), lambda: [f"Run {run.id}: {changed_settings(chosen)}"])
+    return DONE
+
+
+def _refuse_fixed(chosen: dict[str, Any]) -> None:
+    from ..settings import LIVE
+
+    fixed = sorted(set(chosen) - LIVE)
+    if fixed:
+        raise UsageError(
+            f"{', '.join(fixed)} can't change while the run runs.", advice="Stop it, then resume with --set."
+        )
+
+
+def _tell(console: Console, run: Run, awaited: tuple[RunState, ...], hint: str) -> int:
+    """Wait a little until the run got there, then say where it stands."""
+    deadline = time.monotonic() + PATIENCE
+    while run.state not in awaited and time.monotonic() < deadline:
+        time.sleep(TICK)
+    snapshot = run.snapshot()
+    late = "" if snapshot.state in awaited else " What is under way takes its time; it will follow."
+    advice = "" if snapshot.state is RunState.FINISHED else f" You can {hint} {run.id}"
+    console.answer(run_object(run, snapshot), lambda: [f"Run {run.id} is {snapshot.state}.{late}{advice}"])
+    return DONE

@@ -1,0 +1,150 @@
+"""A run that this process drives, in a terminal: live bar, Ctrl-C once and twice, SIGTERM, the exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from ..states import Outcome, RunState
+from . import console
+from .family import DONE, FAILED, SOME_FAILED, STOPPED
+
+if TYPE_CHECKING:
+    from ..run import Run
+    from ..snapshot import Snapshot
+
+TICK = 0.1  # seconds between two looks at the run
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""All ask for the same: stop in good order. SIGHUP is a closed terminal, SIGBREAK Windows' Ctrl-Break."""
+OVER = (RunState.STOPPED, RunState.INTERRUPTED, RunState.FINISHED, RunState.FAILED)
+ON_REQUEST = "Paused on request"
+"""How the message of a pause begins that a person asked for elsewhere; that person also ends it."""
+
+
+class Stop:
+    """Whether somebody asked this process to stop.
+
+    A signal only sets a flag, because it may arrive while the journal is being read; the loop that watches
+    the run acts on it. The second signal leaves at once: the lock dies with the process and nothing else.
+    """
+
+    def __init__(self, resume: str) -> None:
+        self.asked = False
+        self._resume = resume
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - Python's signature
+        """Take note of a signal."""
+        if not self.asked:
+            self.asked = True
+            return
+        with contextlib.suppress(OSError):  # os.write, because a print may be what was interrupted
+            os.write(2, f"\nLeft at once; what was done is on record. To go on: {self._resume}\n".encode())
+        os._exit(STOPPED)
+
+
+@contextlib.contextmanager
+def signals_to(stop: Stop) -> Iterator[None]:
+    """Let `stop` take the signals while a run is driven."""
+    previous: dict[int, Any] = {}
+    for name in SIGNALS:
+        number = getattr(signal, name, None)
+        if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
+            continue  # nohup: the terminal may go, the run stays
+        with contextlib.suppress(ValueError, OSError):  # not in the main thread
+            previous[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def resume_command(run: Run) -> str:
+    """The exact command that takes the run up again."""
+    return f"batchkit resume {run.id}"
+
+
+def drive(run: Run, *, yes: bool = False) -> Snapshot:
+    """Watch a run that this process drives until it is over, with a live bar on stderr.
+
+    At a pause of the run's own (canary, chunk by chunk, a limit) the person at the terminal is asked; where
+    there is none, the session ends and the run can be resumed from anywhere. A pause that somebody asked for
+    from another terminal lasts until somebody ends it there.
+
+    Args:
+        run: A run that this process has just started or taken up.
+        yes: `--yes` was given: nobody is asked, a pause ends the session.
+    """
+    stop = Stop(resume_command(run))
+    while True:
+        with signals_to(stop):
+            snapshot = _watch(run, stop)
+            if snapshot.state is not RunState.PAUSED:
+                return snapshot
+        if not yes and console.has_terminal() and _go_on(snapshot):
+            run.resume()
+            continue
+        with signals_to(stop):
+            run.stop()
+            _watch(run, stop, leaving=True)
+            return run.snapshot()
+
+
+def _watch(run: Run, stop: Stop, *, leaving: bool = False) -> Snapshot:
+    """Draw the bar until the session is over, or paused with a question to ask."""
+    from ..driver import live_driver
+    from ..progress import Bar
+
+    told = leaving
+    with contextlib.closing(Bar(run)) as bar:
+        while True:
+            # Asked first: a driver that goes while we look has written its last figures before it went.
+            driven = live_driver(run.folder) is not None
+            snapshot = run.snapshot()
+            with contextlib.suppress(OSError, ValueError):  # a closed terminal must not end the run
+                bar.update(snapshot)
+            if not driven and snapshot.state in OVER:
+                return snapshot
+            if stop.asked and not told and driven and snapshot.state not in (*OVER, RunState.PLANNED):
+                told = True
+                _ask_to_stop(run, bar)
+            elif _has_question(snapshot) and not stop.asked and not leaving:
+                return snapshot
+            time.sleep(TICK)
+
+
+def _ask_to_stop(run: Run, bar: Any) -> None:
+    from ..errors import RunError
+
+    with contextlib.suppress(RunError):  # it ended by itself between two looks
+        run.stop()
+    with contextlib.suppress(OSError, ValueError):
+        bar.say(f"stopping{console.mark('…', '...')} Ctrl-C again to leave at once")
+
+
+def _has_question(snapshot: Snapshot) -> bool:
+    return snapshot.state is RunState.PAUSED and not snapshot.message.startswith(ON_REQUEST)
+
+
+def _go_on(snapshot: Snapshot) -> bool:
+    """Whether the person at the terminal wants a paused run to go on."""
+    import click
+
+    with contextlib.suppress(click.Abort, KeyboardInterrupt, EOFError):
+        return click.confirm(f"{snapshot.message} Go on?", default=False, err=True)
+    return False
+
+
+def exit_code(snapshot: Snapshot) -> int:
+    """0 all done, 1 some rows failed, 3 run failed, 4 paused or stopped."""
+    if snapshot.state is RunState.FAILED:
+        return FAILED
+    if snapshot.state is not RunState.FINISHED:
+        return STOPPED
+    bad = (Outcome.REJECTED, Outcome.CONFLICT, Outcome.UNKNOWN, Outcome.PENDING)
+    return SOME_FAILED if any(snapshot.outcomes.get(outcome, 0) for outcome in bad) else DONE

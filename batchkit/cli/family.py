@@ -1,0 +1,198 @@
+"""The command itself: verbs in groups, and how each error becomes a sentence and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from ..errors import BatchkitError, DiskFull, RunError, RunFailed
+from . import console
+
+DONE, SOME_FAILED, USAGE, FAILED, STOPPED = 0, 1, 2, 3, 4
+"""The exit codes: all done; some rows failed; the call is wrong; the run failed; paused or stopped."""
+
+
+class Verbs(click.Group):
+    """A click group whose verbs return an exit code and whose errors are sentences."""
+
+    groups: dict[str, list[str]]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.groups = {}
+
+    def add_family(self, title: str, *verbs: click.Command) -> None:
+        """Add verbs that the help lists under `title`, in this order."""
+        for verb in verbs:
+            self.add_command(verb)
+            self.groups.setdefault(title, []).append(str(verb.name))
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """All verbs in the order of the story."""
+        return [name for names in self.groups.values() for name in names]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The verbs in groups, each with its first sentence."""
+        for title, names in self.groups.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(90)) for name in names])
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a verb and leave with its exit code (return it when `standalone_mode` is off)."""
+        console.prepare_streams()
+        words = list(sys.argv[1:] if args is None else args)
+        extra.setdefault("color", console.colour_wanted())
+        code = _guard(
+            lambda: super(Verbs, self).main(
+                args,
+                prog_name,
+                complete_var,
+                standalone_mode=False,
+                windows_expand_args=windows_expand_args,
+                **extra,
+            ),
+            with_json="--json" in words,
+        )
+        return leave(code) if standalone_mode else code
+
+
+def leave(code: int) -> None:
+    """End the process; a reader that has gone away is no reason for a message."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (BrokenPipeError, OSError, ValueError):
+        _mute()
+    sys.exit(code)
+
+
+def _guard(verb: Any, *, with_json: bool) -> int:
+    """Call the verb; whatever it raises becomes a sentence and an exit code."""
+    try:
+        code = verb()
+        return code if isinstance(code, int) else DONE
+    except BatchkitError as error:
+        _debug()
+        return tell(error.message, error.advice, code_of(error), with_json=with_json)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "batchkit"
+        return tell(error.format_message(), f"Try '{where} --help'.", USAGE, with_json=with_json)
+    except click.ClickException as error:
+        return tell(error.format_message(), "", USAGE, with_json=with_json)
+    except (click.Abort, KeyboardInterrupt, EOFError):
+        return tell("Left before anything was written.", "", STOPPED, with_json=with_json)
+    except BrokenPipeError:
+        _mute()
+        return DONE
+    except OSError as error:
+        return _tell_system_error(error, with_json=with_json)
+    except Exception as error:  # noqa: BLE001 - the last door: an operator gets a sentence, the log the rest
+        return _tell_unexpected(error, with_json=with_json)
+
+
+def code_of(error: BatchkitError) -> int:
+    """The exit code of an error: what a run can't do now (busy, finished) is a wrong call, not a failure."""
+    refused = isinstance(error, RunError) and not isinstance(error, RunFailed)
+    return USAGE if refused else error.exit_code
+
+
+def tell(message: str, advice: str, code: int, *, with_json: bool) -> int:
+    """Say what went wrong, to people on stderr or to programs as JSON on stdout, and return the exit code."""
+    message, advice = console.in_options(message), console.in_options(advice)
+    try:
+        if with_json:
+            click.echo(console.as_json({"error": {"message": message, "advice": advice}}))
+        else:
+            label = "" if code == STOPPED else click.style("Error: ", fg="red", bold=True)
+            click.echo(label + message, err=True, color=console.colour_wanted())
+            if advice:
+                click.echo(advice, err=True)
+    except OSError:
+        _mute()
+    return code
+
+
+def _tell_system_error(error: OSError, *, with_json: bool) -> int:
+    _debug()
+    if error.errno == errno.EPIPE:
+        _mute()
+        return DONE
+    where = f": {error.filename}" if error.filename else ""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC}:
+        return tell(
+            f"The disk is full{where}.", "Free some room and resume.", DiskFull.exit_code, with_json=with_json
+        )
+    if error.strerror and error.filename:
+        return tell(
+            f"{error.strerror}{where}.", "Check the path and its permissions.", FAILED, with_json=with_json
+        )
+    return _tell_unexpected(error, with_json=with_json)
+
+
+def _tell_unexpected(error: Exception, *, with_json: bool) -> int:
+    _debug()
+    first = (str(error).splitlines() or [""])[0].strip()
+    what = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    path = _write_log(error)
+    advice = f"The whole of it is in {path}." if path else "Set BATCHKIT_DEBUG=1 to see the whole of it."
+    return tell(
+        f"Something unforeseen went wrong ({console.shorten(what, 300)}).",
+        advice,
+        FAILED,
+        with_json=with_json,
+    )
+
+
+def _write_log(error: Exception) -> str:
+    """Append the traceback to the log of the home folder; the path, or nothing when it can't be written."""
+    import traceback
+
+    from ..places import home
+
+    with contextlib.suppress(Exception):
+        path = home() / "logs" / "errors.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = "".join(traceback.format_exception(error))
+        with path.open("a", encoding="utf-8") as file:
+            file.write(
+                f"--- {datetime.now().astimezone().isoformat(timespec='seconds')}\n{_redacted(text)}\n"
+            )
+        return str(path)
+    return ""
+
+
+def _redacted(text: str) -> str:
+    from .. import secrets
+
+    return str(secrets.redact(text))
+
+
+def _debug() -> None:
+    if os.environ.get("BATCHKIT_DEBUG"):
+        import traceback
+
+        traceback.print_exc()
+
+
+def _mute() -> None:
+    """Send the rest nowhere, so that Python's own flush at the end stays quiet too."""
+    with contextlib.suppress(Exception):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                os.dup2(nowhere, stream.fileno())

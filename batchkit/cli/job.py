@@ -1,0 +1,160 @@
+"""From a verb's options to the job they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..job import Job
+
+EXAMPLE = "For example: batchkit plan FILE.csv --to sqlite:///companies.sqlite --table companies --key siret"
+
+
+def make_job(source: str, **given: Any) -> Job:
+    """The job that a verb's options describe; options beside a job file win over it.
+
+    Raises:
+        UsageError: An option is missing or doesn't fit.
+    """
+    from ..job import Job
+
+    chosen = _chosen(given)
+    rules = chosen.pop("fields", {})
+    replaced, query = chosen.pop("replaced", None), chosen.pop("query", None)
+    if Path(source).suffix.lower() == ".toml":
+        job = Job.load(source)
+        if replaced:
+            chosen["source"] = str(Path(replaced).expanduser().absolute())
+        job = replace(job, **chosen) if chosen else job
+    elif replaced:
+        raise UsageError(
+            "--source goes with a job file.", advice=f"Name the file alone: batchkit plan {replaced}"
+        )
+    else:
+        _require(source, chosen)
+        job = Job(source=_query(source, query) if query else source, **chosen)
+    return _with_rules(job, rules) if rules else job
+
+
+def _require(source: str, chosen: Mapping[str, Any]) -> None:
+    missing = [f"--{name}" for name in ("to", "table") if not chosen.get(name)]
+    if "key" not in chosen and chosen.get("mode") != "append":
+        missing.append("--key")
+    if missing:
+        listed = " and ".join([", ".join(missing[:-1]), missing[-1]] if len(missing) > 1 else missing)
+        raise UsageError(f"To plan {Path(source).name}, {listed} must be given.", advice=EXAMPLE)
+
+
+def _query(address: str, query: str) -> Any:
+    from ..tables import QuerySource
+
+    return QuerySource(address, query)
+
+
+def _chosen(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given, by the names a job has for them."""
+    chosen = {name: value for name, value in given.items() if value not in (None, False, ())}
+    if given.get("header_row") == 0:
+        chosen["header_row"] = 0
+    for name, read in _READERS.items():
+        if name in chosen:
+            chosen[name] = read(chosen[name])
+    if "delete_cap" in chosen and "delete" not in chosen:
+        raise UsageError("--delete-cap goes with --delete.")
+    return chosen
+
+
+def _key(words: tuple[str, ...]) -> list[str]:
+    return [name.strip() for word in words for name in word.split(",") if name.strip()]
+
+
+def _map(words: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for word in words:
+        column, equals, name = word.rpartition("=")  # a column may hold `=`, a field hardly ever does
+        if not equals or not column.strip() or not name.strip():
+            raise UsageError(
+                f"--map {word!r} names no column and field.",
+                advice='Write COL=FIELD, as in --map "Nom=name".',
+            )
+        found[column.strip()] = name.strip()
+    return found
+
+
+def _lookups(words: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    found = {}
+    for word in words:
+        name, _, place = word.partition("=")
+        parts = [part.strip() for part in place.split(".")]
+        if not name.strip() or len(parts) not in {2, 3} or not all(parts):
+            raise UsageError(
+                f"--lookup {word!r} names no table and column.",
+                advice="Write FIELD=TABLE.COLUMN, as in --lookup categorie_id=categories.nom.",
+            )
+        found[name.strip()] = dict(zip(("table", "by", "id"), parts, strict=False))
+    return found
+
+
+def _rules(words: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for word in words:
+        place, equals, value = word.partition("=")
+        name, _, rule = place.rpartition(".")
+        if not equals or not name.strip() or not rule.strip():
+            raise UsageError(
+                f"--field {word!r} is no rule.",
+                advice="Write FIELD.RULE=VALUE, as in --field ca.type=decimal.",
+            )
+        rule = rule.strip().replace("-", "_")
+        found.setdefault(name.strip(), {})[rule] = _rule_value(rule, value.strip())
+    return found
+
+
+def _rule_value(rule: str, value: str) -> Any:
+    """The value as the rule takes it: by what its default is."""
+    from dataclasses import fields
+
+    from ..fields import Field
+
+    known = {each.name: each for each in fields(Field)}
+    kind = str(known[rule].type) if rule in known else ""
+    if kind == "bool":
+        return value.lower() not in {"false", "no", "off", "0", ""}
+    if kind.startswith("tuple"):
+        return [part.strip() for part in value.split(",")]
+    if kind == "int | None" and value.isdigit():
+        return int(value)
+    return value
+
+
+_READERS: dict[str, Any] = {
+    "key": _key,
+    "map": _map,
+    "lookups": _lookups,
+    "fields": _rules,
+}
+
+
+def _with_rules(job: Job, rules: Mapping[str, Mapping[str, Any]]) -> Job:
+    """The job with rules for some fields; which other fields there are is found as planning finds it."""
+    from ..fields import Field
+    from ..fitting import fit
+
+    columns = job.open_source().columns
+    target = job.open_target()
+    try:
+        target.connect()
+        fields = {one.name: one for one in fit(job, columns, target.fields()).mapping.fields}
+    finally:
+        target.close()
+    for name, rule in rules.items():
+        options = fields[name].to_dict() if name in fields else {}
+        if {"column", "constant", "template"} & set(rule):
+            options.pop("column", None)
+        fields[name] = Field.from_dict(name, {**options, **rule})
+    return replace(job, fields=tuple(fields.values()), map={})

@@ -1,0 +1,232 @@
+"""Options that several verbs share: how a file is read, what a plan is made from, how a run goes about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import click
+
+from ..errors import UsageError
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+as_json = click.option(
+    "--json", "with_json", is_flag=True, help="Print the result as JSON, and nothing else, on stdout."
+)
+yes = click.option("--yes", "-y", is_flag=True, help="Don't ask for a confirmation.")
+run_name = click.argument("name", metavar="RUN")
+RUN_HELP = 'RUN is the id of a run, the beginning of one that is unique, a run folder, or "last".'
+
+
+def together(*options: Callable[[Any], Any]) -> Callable[[Verb], Verb]:
+    """Several options as one decorator, in this order."""
+
+    def decorate(verb: Verb) -> Verb:
+        for option in reversed(options):
+            verb = option(verb)
+        return verb
+
+    return decorate
+
+
+reading = together(
+    click.option(
+        "--sheet",
+        metavar="NAME",
+        help="Sheet of a workbook. Default: the first visible one that holds a table.",
+    ),
+    click.option(
+        "--header-row",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Row that holds the column names, as a spreadsheet numbers it; 0: none. Default: found.",
+    ),
+    click.option(
+        "--encoding",
+        metavar="NAME",
+        help="Encoding of a text file, such as utf-8 or cp1252. Default: detected.",
+    ),
+    click.option(
+        "--delimiter",
+        metavar="CHAR",
+        help='Character between columns of a text file, or "tab". Default: detected.',
+    ),
+)
+
+mapping = together(
+    click.option(
+        "--to",
+        "to",
+        metavar="URL",
+        help="Target, such as sqlite:///companies.sqlite or postgresql://me@host/db.",
+    ),
+    click.option("--table", metavar="NAME", help="Table at the target."),
+    click.option(
+        "--key",
+        "key",
+        multiple=True,
+        metavar="COL[,COL]",
+        help="What identifies a row: one or more columns of the file or fields of the target.",
+    ),
+    click.option(
+        "--map",
+        "map",
+        multiple=True,
+        metavar="COL=FIELD",
+        help="This column of the file feeds this field of the target. May be repeated; only the columns named"
+        " (and the key) are written then. Without it each column feeds the field of the same name.",
+    ),
+    click.option(
+        "--field",
+        "fields",
+        multiple=True,
+        metavar="FIELD.RULE=VALUE",
+        help="A rule for a field, such as ca.type=decimal, nom.required=true, pays.constant=FR."
+        " May be repeated.",
+    ),
+    click.option(
+        "--lookup",
+        "lookups",
+        multiple=True,
+        metavar="FIELD=TABLE.COLUMN",
+        help="The field holds the id of a row of another table, which the file gives by its name (COLUMN).",
+    ),
+    click.option(
+        "--mode",
+        type=click.Choice(["upsert", "update", "insert", "append"]),
+        help="upsert writes new and changed rows, update only rows that exist, insert only new ones,"
+        " append adds every row. Default: upsert.",
+    ),
+    click.option("--create", is_flag=True, help="Create the table from the mapping when it doesn't exist."),
+    click.option(
+        "--delete", is_flag=True, help="Plan to delete the rows of the target that are not in the file."
+    ),
+    click.option(
+        "--delete-cap",
+        metavar="N|N%",
+        help="With --delete: the most rows it may delete, a number or a share of the table. Default: 10%.",
+    ),
+    click.option(
+        "--ignore-case", is_flag=True, help="Texts that differ only in upper and lower case count as equal."
+    ),
+    click.option(
+        "--ignore-space", is_flag=True, help="Texts that differ only in white space count as equal."
+    ),
+    click.option(
+        "--normalize-unicode",
+        is_flag=True,
+        help="Texts that differ only in how accents are encoded count as equal.",
+    ),
+    click.option(
+        "--keep-duplicates",
+        type=click.Choice(["none", "first", "last"]),
+        help="Which of several rows with one key counts. Default: none, all of them are reported.",
+    ),
+    click.option(
+        "--blank",
+        type=click.Choice(["clear", "keep"]),
+        help="What an empty cell means for an update: clear the field or keep what is there. Default: clear.",
+    ),
+    click.option(
+        "--query",
+        metavar="SQL",
+        help="Read the rows by this SELECT; SOURCE is then the address of a database.",
+    ),
+    click.option(
+        "--source",
+        "replaced",
+        metavar="FILE",
+        help="With a job file: read this file instead of the job's own.",
+    ),
+    click.option(
+        "--save-job",
+        type=click.Path(dir_okay=False),
+        metavar="JOB.toml",
+        help="Also save all this as a job file.",
+    ),
+)
+
+SETTINGS = {
+    "workers": "Calls or chunks in flight at once.",
+    "chunk_size": "Items per chunk: the unit of checkpoint, pause and delay. Default: what suits the target.",
+    "rate": "Items per second at most.",
+    "delay": "Time between two chunks, such as 0.2, 200ms or 2s.",
+    "retries": "Further tries of a call that failed in a way that may pass.",
+    "timeout": "Time one call may take, such as 30s.",
+    "canary": "Pause after this many items, so that you can look at them first.",
+    "confirm": "chunk: ask before each chunk.",
+    "window": "Work only at these times of day, such as 22:00-06:00.",
+    "failure_limit": "Give up when so many items failed: a share (50%) or a number.",
+    "on_limit": "What reaching a limit does to the run: fail or pause.",
+}
+_NUMBERS = {
+    "workers": "N",
+    "chunk_size": "N",
+    "rate": "R",
+    "delay": "S",
+    "retries": "N",
+    "timeout": "S",
+    "canary": "N",
+}
+
+running = together(
+    *(
+        click.option(
+            f"--{name.replace('_', '-')}",
+            name,
+            metavar=_NUMBERS.get(name, name.split("_")[-1].upper()),
+            help=text,
+        )
+        for name, text in SETTINGS.items()
+    ),
+    click.option(
+        "--set",
+        "more",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Any other setting of a run, such as backoff=1s. May be repeated; see `batchkit set --help`.",
+    ),
+)
+
+
+def chosen_settings(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings among a verb's options, taken out of `given`; only those that were given.
+
+    Raises:
+        UsageError: A value doesn't fit.
+    """
+    values = {name: given.pop(name) for name in SETTINGS}
+    values = {name: value for name, value in values.items() if value is not None}
+    return checked(values | pairs(given.pop("more"), "--set"))
+
+
+def checked(values: dict[str, Any]) -> dict[str, Any]:
+    """The values as the settings read them.
+
+    Raises:
+        SettingsError: A name is unknown or a value doesn't fit.
+    """
+    if not values:
+        return {}
+    from ..settings import Settings
+
+    settings = Settings.of(values)
+    return {name: getattr(settings, name) for name in values}
+
+
+def pairs(words: Iterable[str], option: str) -> dict[str, str]:
+    """`NAME=VALUE` words as a dict; `-` in a name counts as `_`.
+
+    Raises:
+        UsageError: A word has no `=`.
+    """
+    found = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(
+                f"{word!r} is no setting.", advice=f"Write NAME=VALUE, as in {option} workers=8."
+            )
+        found[name.strip().replace("-", "_")] = value.strip()
+    return found

@@ -1,0 +1,213 @@
+"""The pages the verbs print: a plan, its examples and problems, a run, a list of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .. import progress
+from ..states import Change, Outcome, RunState
+from .console import bold, columns, count, dim, in_options, mark, number, shorten, style, value_text, width
+
+if TYPE_CHECKING:
+    from ..plan import ChangeView, Plan
+    from ..problems import Problem
+    from ..snapshot import Snapshot
+
+COLOURS: dict[str, str] = {
+    Change.CREATE: "green",
+    Change.UPDATE: "yellow",
+    Change.SEND: "green",
+    Change.DELETE: "red",
+    Change.MISSING: "magenta",
+    Change.INVALID: "magenta",
+    Change.DUPLICATE: "magenta",
+    Outcome.DONE: "green",
+    Outcome.REJECTED: "red",
+    Outcome.CONFLICT: "magenta",
+    Outcome.UNKNOWN: "magenta",
+    RunState.FINISHED: "green",
+    RunState.FAILED: "red",
+    RunState.RUNNING: "cyan",
+    RunState.PAUSED: "yellow",
+    RunState.STOPPED: "yellow",
+    RunState.INTERRUPTED: "yellow",
+    "error": "red",
+    "warning": "yellow",
+    "notice": "cyan",
+}
+
+MEANINGS: dict[str, str] = {
+    Change.CREATE: "new at the target",
+    Change.UPDATE: "fields that differ are written",
+    Change.UNCHANGED: "already as wanted; not sent",
+    Change.DELETE: "removed from the target",
+    Change.SEND: "sent",
+    Change.MISSING: "not at the target; not sent",
+    Change.INVALID: "a check fails; not sent",
+    Change.DUPLICATE: "its key stands more than once in the file; not sent",
+}
+
+
+def painted(word: str) -> str:
+    """A kind of change, an outcome or a state in its colour."""
+    return style(word, fg=COLOURS.get(word))
+
+
+def counts_page(counts: Mapping[str, int], meanings: Mapping[str, str]) -> list[str]:
+    """A line per kind with how many there are and what that means."""
+    rows = [[painted(kind), number(n), dim(meanings.get(kind, ""))] for kind, n in counts.items()]
+    return columns(rows, right=frozenset({1}))
+
+
+def plan_page(plan: Plan, *, examples: int = 5, problems: int | None = 10) -> Iterator[str]:
+    """A plan: what it is about, the changes in numbers, a few examples, problems with advice.
+
+    Args:
+        plan: The plan.
+        examples: How many changes are shown.
+        problems: How many problems are shown; None for all.
+    """
+    summary = plan.summary()
+    arrow = mark("→", "->")
+    table = f", table {summary.table}" if summary.table else ""
+    yield bold(f"{summary.source or 'source'} {arrow} {summary.target}{table}")
+    key = f"key {' + '.join(summary.key)}, " if summary.key else ""
+    fields = count(len(summary.fields), "field")
+    yield f"{count(summary.rows, 'row')}, {key}{fields} written, mode {summary.mode}"
+    if summary.undoes:
+        yield f"This plan undoes run {summary.undoes}."
+    yield ""
+    yield from counts_page(summary.changes, MEANINGS) or ["  no rows"]
+    yield from _examples(plan, examples)
+    about_file = len(summary.notices)
+    yield from problems_page("About the file", summary.notices[:problems], about_file, _all_problems(plan))
+    shown = plan.problems(None if problems is None else problems + about_file)[about_file:]
+    title = count(summary.problems - about_file, "problem")
+    yield from problems_page(title, shown, summary.problems - about_file, _all_problems(plan))
+    if not summary.reversible and summary.to_send:
+        yield ""
+        yield style("This can't be undone afterwards: ", fg="yellow") + summary.irreversible_because
+
+
+def _examples(plan: Plan, examples: int) -> Iterator[str]:
+    views = [view for kind in _shown(plan) for view in plan.sample(_share(plan, examples), kind)]
+    if not views or examples < 1:
+        return
+    yield ""
+    yield bold("Examples")
+    for view in views[:examples]:
+        yield from change_lines(view)
+
+
+def _all_problems(plan: Plan) -> str:
+    return f"batchkit show {shell(plan.path)} --all-problems"
+
+
+def shell(path: object) -> str:
+    """A path as it can be pasted behind a command."""
+    return f'"{path}"' if " " in str(path) else str(path)
+
+
+def _shown(plan: Plan) -> list[str]:
+    sent = [Change.UPDATE, Change.CREATE, Change.DELETE, Change.SEND]
+    return [str(kind) for kind in sent if plan.counts.get(kind)]
+
+
+def _share(plan: Plan, examples: int) -> int:
+    return -(-examples // max(1, len(_shown(plan))))
+
+
+def change_lines(view: ChangeView, most: int = 6) -> Iterator[str]:
+    """One change: its row and key, and below each changed field before → after."""
+    row = f"row {number(view.row)}  " if view.row is not None else ""
+    yield f"  {painted(view.change)}  {row}{bold(shorten(view.key, 60))}"
+    changed = [field for field in view.fields if field.changed]
+    room = max(16, (width() - 34) // 2)
+    rows = []
+    for field in changed[:most]:
+        after = style(value_text(field.after, room), fg="green")
+        if view.change is Change.UPDATE:
+            before = style(value_text(field.before, room), fg="red")
+            rows.append([field.name, f"{before} {mark('→', '->')} {after}"])
+        elif view.change is Change.DELETE:
+            rows.append([field.name, style(value_text(field.before, room), fg="red")])
+        elif field.after is not None:
+            rows.append([field.name, after])
+    yield from columns(rows, indent=6)
+    if len(changed) > most:
+        yield dim(f"      and {count(len(changed) - most, 'more field')}")
+
+
+def problems_page(title: str, shown: Sequence[Problem], total: int, where: str) -> Iterator[str]:
+    """Problems with row, column, value and advice; then how many more there are and where to find them."""
+    if not total:
+        return
+    yield ""
+    yield bold(title)
+    for problem in shown:
+        yield from problem_lines(problem)
+    if total > len(shown):
+        yield dim(f"  and {number(total - len(shown))} more. All of them: {where}")
+
+
+def problem_lines(problem: Problem) -> Iterator[str]:
+    """One problem in one line, its advice in the next."""
+    place = f"row {number(problem.row)}" if problem.row is not None else "file"
+    column = f", {problem.column}" if problem.column else ""
+    message, value = in_options(problem.message), ""
+    if problem.value is not None:
+        message, value = message.rstrip("."), f" (value {value_text(problem.value)})"
+    yield f"  {style(place + column, fg=COLOURS[problem.level])}: {shorten(message, 240)}{value}"
+    if problem.advice:
+        yield dim(f"      {shorten(in_options(problem.advice), 240)}")
+
+
+def run_page(snapshot: Snapshot, more: Mapping[str, str]) -> Iterator[str]:
+    """A run: its state, the outcomes in numbers, figures, top errors and what can be done next.
+
+    Args:
+        snapshot: The run's figures.
+        more: Further lines, label → text (plan, report, undo, ...); empty ones are left out.
+    """
+    kind = "Dry run" if snapshot.dry_run else "Run"
+    yield bold(f"{kind} {snapshot.run}") + "  " + painted(snapshot.state)
+    if snapshot.message:
+        yield shorten(snapshot.message, 400)
+    yield ""
+    meanings = OUTCOME_MEANINGS | ({Outcome.DONE: "would be written"} if snapshot.dry_run else {})
+    yield from counts_page({kind: n for kind, n in snapshot.outcomes.items() if n}, meanings) or ["  no rows"]
+    yield ""
+    yield from columns([[label, text] for label, text in _facts(snapshot, more) if text])
+    if snapshot.top_errors:
+        yield ""
+        yield bold("Most frequent reasons")
+        for reason, n in snapshot.top_errors[:5]:
+            yield f"  {number(n)} x {shorten(reason, width() - 12)}"
+
+
+OUTCOME_MEANINGS: dict[str, str] = {
+    Outcome.DONE: "written",
+    Outcome.UNCHANGED: "already as wanted",
+    Outcome.REJECTED: "refused, with the reason in the report",
+    Outcome.CONFLICT: "edited at the target since the plan; not overwritten",
+    Outcome.UNKNOWN: "sent, and nobody knows whether it was done",
+    Outcome.PENDING: "not yet sent",
+}
+
+
+def _facts(snapshot: Snapshot, more: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    retries = f", {count(snapshot.retries, 'retry', 'retries')}" if snapshot.retries else ""
+    yield "attempts", f"{number(snapshot.attempts)}{retries}"
+    yield "active", progress.format_seconds(snapshot.seconds)
+    if snapshot.state not in progress.OVER:
+        yield "rate", progress.format_rate(snapshot.rate)
+        yield "left", progress.format_eta(snapshot.eta)
+        yield "limiter", snapshot.limiter
+        yield "owner", snapshot.owner
+    yield from more.items()
+
+
+def changed_settings(settings: Mapping[str, Any]) -> str:
+    """Settings that have a value, as `set` takes them."""
+    return " ".join(f"{name}={value}" for name, value in settings.items() if value is not None)

@@ -1,0 +1,109 @@
+"""`batchkit plan`: what would change, written to a plan file and shown in numbers."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import options
+from .console import Console, has_terminal_output, number
+from .family import DONE
+from .job import make_job
+from .pages import plan_page, shell
+
+if TYPE_CHECKING:
+    from ..plan import Plan
+
+PLAN_OPTIONS = options.together(
+    click.argument("source", metavar="SOURCE"),
+    options.reading,
+    options.mapping,
+    click.option(
+        "-o",
+        "--output",
+        "output",
+        type=click.Path(dir_okay=False),
+        metavar="PLAN",
+        help="Where the plan file goes. Default: the plans folder of BATCHKIT_HOME.",
+    ),
+)
+
+
+@click.command(short_help="Find out what would change; nothing is written.")
+@PLAN_OPTIONS
+@click.option(
+    "--examples",
+    type=click.IntRange(min=0),
+    default=5,
+    metavar="N",
+    help="How many changes are shown. Default: 5.",
+)
+@click.option("--all-problems", is_flag=True, help="Show every problem instead of the first ten.")
+@options.as_json
+def plan(examples: int, all_problems: bool, with_json: bool, **given: Any) -> int:
+    """Find out what would change, and keep it as a plan file; nothing is written to the target.
+
+    SOURCE is a CSV or Excel file, or a job file (JOB.toml) that says the rest; options given beside a job
+    file win over it.
+    """
+    console = Console(with_json)
+    made = make_plan(console, **given)
+
+    def lines() -> Any:
+        yield from plan_page(made, examples=examples, problems=None if all_problems else 10)
+        yield ""
+        yield f"Plan  {made.path}"
+        if made.to_send():
+            yield f"Next  batchkit apply {shell(made.path)} --dry-run"
+
+    console.answer(plan_object(made) if with_json else None, lines)
+    return DONE
+
+
+def plan_object(plan: Plan) -> dict[str, Any]:
+    """What `--json` prints about a plan."""
+    return {
+        "plan": str(plan.path),
+        "changes": dict(plan.counts),
+        "problems": [problem.to_dict() for problem in plan.problems()],
+    }
+
+
+def make_plan(
+    console: Console, *, output: str | None = None, save_job: str | None = None, **given: Any
+) -> Plan:
+    """The plan that a verb's options ask for.
+
+    Raises:
+        UsageError: An option is missing or doesn't fit.
+    """
+    job = make_job(**given)
+    if save_job:
+        path = job.save(save_job)
+        console.note(f"Job   {path}")
+    with _Ticker() as ticker:
+        return job.plan(output, progress=ticker)
+
+
+class _Ticker:
+    """Shows how far planning is, on a terminal only; the line is gone afterwards."""
+
+    def __init__(self) -> None:
+        self._shown = False
+
+    def __enter__(self) -> _Ticker | None:
+        return self if has_terminal_output() else None
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    def __call__(self, what: str, done: int, total: int | None) -> None:
+        self._shown = True
+        of = f" of {number(total)}" if total else ""
+        words = {"read": "reading", "compare": "comparing"}.get(what, what)
+        sys.stderr.write(f"\r\x1b[K{words}: {number(done)}{of} rows")
+        sys.stderr.flush()

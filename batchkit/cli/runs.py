@@ -1,0 +1,192 @@
+"""`batchkit runs`, `show` and `report`: what there is to see of runs and plans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import UsageError
+from . import options
+from .apply import next_steps
+from .console import Console, bold, columns, dim, number
+from .family import DONE
+from .find import run_object
+from .pages import painted, plan_page, run_page
+from .plan import plan_object
+
+if TYPE_CHECKING:
+    from ..run import Run
+    from ..snapshot import Snapshot
+
+
+@click.command(short_help="List the runs, newest first.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
+@options.as_json
+def runs(limit: int | None, with_json: bool) -> int:
+    """List the runs, newest first."""
+    from ..run import list_runs
+
+    console = Console(with_json)
+    found = list_runs()[:limit]
+    snapshots = [(run, run.snapshot()) for run in found]
+    console.answer([run_object(run, snapshot) for run, snapshot in snapshots], lambda: _table(snapshots))
+    return DONE
+
+
+def _table(snapshots: list[tuple[Run, Snapshot]]) -> Iterator[str]:
+    if not snapshots:
+        yield "There is no run yet. `batchkit demo` makes one to try things on."
+        return
+    rows = [[bold(word) for word in ("run", "state", "done", "failed", "left", "target")]]
+    for run, snapshot in snapshots:
+        outcomes = snapshot.outcomes
+        failed = sum(outcomes.get(kind, 0) for kind in ("rejected", "conflict", "unknown"))
+        state = painted(str(snapshot.state)) + (dim(" dry run") if snapshot.dry_run else "")
+        figures = [number(n) for n in (outcomes.get("done", 0), failed, outcomes.get("pending", 0))]
+        rows.append([run.id, state, *figures, _target(run)])
+    yield from columns(rows, indent=0, right=frozenset({2, 3, 4}))
+
+
+def _target(run: Run) -> str:
+    from ..errors import BatchkitError
+
+    try:
+        summary = run.plan.summary()
+    except BatchkitError:
+        return ""
+    return f"{summary.target} {summary.table}".strip()
+
+
+@click.command(short_help="Show a run or a plan.")
+@click.argument("name", metavar="RUN|PLAN")
+@click.option(
+    "--changes", "kind", metavar="KIND", help="Of a plan: show changes of this kind (create, update, ...)."
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=5,
+    metavar="N",
+    help="Of a plan: how many examples. Default: 5.",
+)
+@click.option("--all-problems", is_flag=True, help="Of a plan: every problem instead of the first ten.")
+@options.as_json
+def show(name: str, kind: str | None, limit: int, all_problems: bool, with_json: bool) -> int:
+    """Show a run (its state, outcomes and what can be done next), or a plan file.
+
+    RUN is the id of a run, the beginning of one, a run folder, or "last".
+    """
+    console = Console(with_json)
+    if Path(name).is_file():
+        return _show_plan(console, name, kind, limit, all_problems=all_problems)
+    from ..run import Run
+
+    run = Run.open(name)
+    snapshot = run.snapshot()
+    more = {"made": _made(run), "plan": str(run.folder / "plan.parquet"), **next_steps(run, snapshot)}
+    console.answer(run_object(run, snapshot), lambda: run_page(snapshot, more))
+    return DONE
+
+
+def _show_plan(console: Console, name: str, kind: str | None, limit: int, *, all_problems: bool) -> int:
+    from ..plan import Plan
+    from .pages import change_lines
+
+    plan = Plan.load(name)
+    if kind is None:
+        problems = None if all_problems else 10
+        console.answer(
+            plan_object(plan) if console.json else None,
+            lambda: plan_page(plan, examples=limit, problems=problems),
+        )
+        return DONE
+    views = plan.page(kind, 0, limit)
+    console.answer(
+        [_view_object(view) for view in views],
+        lambda: (line for view in views for line in change_lines(view, 50)),
+    )
+    return DONE
+
+
+def _view_object(view: Any) -> dict[str, Any]:
+    fields = {
+        field.name: {"before": field.before, "after": field.after} for field in view.fields if field.changed
+    }
+    return {
+        "row": view.row,
+        "key": view.key,
+        "change": str(view.change),
+        "fields": fields,
+        "problems": [problem.to_dict() for problem in view.problems],
+    }
+
+
+def _made(run: Run) -> str:
+    created = run.journal.meta("created")
+    return datetime.fromtimestamp(created).astimezone().strftime("%Y-%m-%d %H:%M:%S") if created else ""
+
+
+@click.command(short_help="Write a report, or the rows to fix.")
+@options.run_name
+@click.option(
+    "--to",
+    "to",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Where to: .xlsx, .csv, .html or .json. Default: report.html in the run folder.",
+)
+@click.option(
+    "--fix",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Instead, write the rows that failed, as they stand in the source, with the error: .csv or .xlsx."
+    " Correct them and plan that file.",
+)
+@click.option(
+    "--workbook",
+    type=click.Path(dir_okay=False),
+    metavar="COPY.xlsx",
+    help="Instead, write a copy of the source's workbook with a status beside each row.",
+)
+@options.as_json
+def report(name: str, to: str | None, fix: str | None, workbook: str | None, with_json: bool) -> int:
+    """Write the report of a run, the rows to fix, or your own workbook with a status beside each row.
+
+    RUN is the id of a run, the beginning of one, a run folder, or "last".
+    """
+    from ..run import Run
+
+    console, run = Console(with_json), Run.open(name)
+    written: dict[str, str | None] = {}
+    if fix:
+        path = run.fix_file(fix)
+        written["fix"] = str(path) if path else None
+    if workbook:
+        written["workbook"] = str(_statuses(run, Path(workbook)))
+    if to or not written:
+        written["report"] = str(run.report(to) if to else run.report())
+    console.answer({"run": run.id, **written}, lambda: _written(written))
+    return DONE
+
+
+def _written(written: dict[str, str | None]) -> Iterator[str]:
+    for what, path in written.items():
+        yield f"{what}  {path}" if path else "No row failed: there is nothing to fix."
+
+
+def _statuses(run: Run, copy: Path) -> Path:
+    from ..report import write_statuses
+
+    source = run.plan.facts["source"]
+    path = source.get("path")
+    if not path:
+        raise UsageError(
+            f"The run {run.id} has no workbook as its source.", advice="Use --to FILE.xlsx instead."
+        )
+    return write_statuses(
+        run.report_data(), path, copy, sheet=source.get("sheet"), header_row=source.get("header_row") or 1
+    )

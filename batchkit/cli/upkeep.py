@@ -1,0 +1,120 @@
+"""`batchkit demo`, `clean` and `doctor`: to try things, to tidy up, to find out what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import progress
+from . import options
+from .console import Console, bold, columns, count, dim, style
+from .family import DONE, FAILED
+
+if TYPE_CHECKING:
+    from ..doctor import Check
+    from ..retention import Removal
+
+
+@click.command(short_help="See the whole way on a made-up file.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Where the sample goes. Default: demo in BATCHKIT_HOME.",
+)
+@click.option(
+    "--rows",
+    type=click.IntRange(min=100, max=1_000_000),
+    default=10_000,
+    metavar="N",
+    help="Rows of the sample. Default: 10000.",
+)
+@options.as_json
+def demo(folder: str | None, rows: int, with_json: bool) -> int:
+    """Show the whole way on a made-up file: plan, dry run, apply, report. A few rows are bad on purpose."""
+    from ..demo import run_demo
+
+    return run_demo(Console(with_json), folder=folder, rows=rows)
+
+
+@click.command(short_help="Remove old runs, plans and logs.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option(
+    "--runs-days",
+    type=click.IntRange(min=0),
+    default=7,
+    metavar="N",
+    help="Days a run stays after it finished. Default: 7.",
+)
+@click.option(
+    "--files-days",
+    type=click.IntRange(min=0),
+    default=30,
+    metavar="N",
+    help="Days plans and files stay. Default: 30.",
+)
+@click.option(
+    "--logs-days", type=click.IntRange(min=0), default=90, metavar="N", help="Days logs stay. Default: 90."
+)
+@options.as_json
+def clean(dry_run: bool, runs_days: int, files_days: int, logs_days: int, with_json: bool) -> int:
+    """Remove what is old: finished runs, plans, logs. A run that isn't finished is never removed.
+
+    The log of a run outlives it. The same is done quietly whenever a run starts, with the default days.
+    """
+    from ..retention import Retention
+    from ..retention import clean as remove
+
+    removed = remove(Retention(runs=runs_days, files=files_days, logs=logs_days), dry_run=dry_run)
+    total = sum(each.size for each in removed)
+    value = {
+        "dry_run": dry_run,
+        "removed": [{"kind": each.kind, "path": str(each.path), "bytes": each.size} for each in removed],
+        "bytes": total,
+    }
+    Console(with_json).answer(value, lambda: _cleaned(removed, total, dry_run=dry_run))
+    return DONE
+
+
+def _cleaned(removed: list[Removal], total: int, *, dry_run: bool) -> Iterator[str]:
+    verb = "Would remove" if dry_run else "Removed"
+    if not removed:
+        yield "Nothing is old enough to be removed."
+        return
+    yield from columns(
+        [[each.kind, str(each.path), dim(progress.format_bytes(each.size))] for each in removed]
+    )
+    yield f"{verb} {count(len(removed), 'item')}, {progress.format_bytes(total)}."
+
+
+@click.command(short_help="Look whether all that is needed is there.")
+@click.option("--to", "to", metavar="URL", help="Also look whether this target answers.")
+@click.option("--table", metavar="NAME", help="With --to: also look whether the target has this table.")
+@options.as_json
+def doctor(to: str | None, table: str | None, with_json: bool) -> int:
+    """Look whether everything batchkit needs is there; say what to do where it isn't."""
+    from ..doctor import examine
+
+    checks = examine(to, table)
+    failed = any(check.level == "error" for check in checks)
+    value = {"ok": not failed, "checks": [check.to_dict() for check in checks]}
+    Console(with_json).answer(value, lambda: _examined(checks, failed=failed))
+    return FAILED if failed else DONE
+
+
+_SIGNS = {"ok": ("ok", "green"), "warning": ("look", "yellow"), "error": ("wrong", "red")}
+
+
+def _examined(checks: list[Check], *, failed: bool) -> Iterator[str]:
+    rows = []
+    for check in checks:
+        word, colour = _SIGNS[check.level]
+        rows.append([style(word, fg=colour), check.name, check.found])
+    for line, check in zip(columns(rows), checks, strict=True):
+        yield line
+        if check.advice and check.level != "ok":
+            yield dim(f"         {check.advice}")
+    yield ""
+    yield bold("Something is wrong." if failed else "All is well.")

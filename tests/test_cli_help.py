@@ -1,0 +1,113 @@
+"""The command's own pages: every verb and option is documented, exit codes are listed, start-up is quick."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from batchkit.cli import cli
+from tests.terminal import COMMAND, batchkit, environment
+
+VERBS = [
+    "look", "plan", "apply", "run",
+    "runs", "show", "watch", "pause", "resume", "stop", "set", "report", "undo",
+    "demo", "clean", "doctor",
+]  # fmt: skip
+
+
+def test_the_verbs_are_those_promised() -> None:
+    """No verb is missing and none was added in passing."""
+    assert sorted(cli.commands) == sorted(VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_and_option_is_documented(verb: str) -> None:
+    """A verb without a description, or an option without help, can't be found out about."""
+    command = cli.commands[verb]
+    assert command.help, verb
+    assert command.help.strip().endswith((".", '"last".')), command.help
+    assert command.short_help, verb
+    assert len(command.short_help) <= 60, "it would be cut in the list"
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{verb} {parameter.opts}"
+            assert parameter.help.endswith("."), f"{verb} {parameter.opts}: {parameter.help}"
+        else:
+            assert isinstance(parameter, click.Argument)
+            name = parameter.make_metavar(click.Context(command)).strip("[].").split("=")[0].split("|")[0]
+            assert name in command.help + (command.short_help or ""), f"{verb} {name} is not explained"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_that_reports_has_json(verb: str) -> None:
+    """Programs can read what people can."""
+    assert any("--json" in parameter.opts for parameter in cli.commands[verb].params)
+
+
+def test_help_lists_verbs_in_groups_and_exit_codes() -> None:
+    """One page says what there is and what the exit codes mean."""
+    page = CliRunner().invoke(cli, ["--help"]).output
+    for verb in VERBS:
+        assert re.search(rf"^  {verb} +\S", page, re.MULTILINE), verb
+    for code, words in enumerate(
+        ["all done", "some rows failed", "call is wrong", "run failed", "paused or stopped"]
+    ):
+        assert re.search(rf"^ +{code}  .*{words}", page, re.MULTILINE), code
+
+
+def test_no_verb_shows_the_help() -> None:
+    """Somebody who only types the name is shown around."""
+    done = CliRunner().invoke(cli, [])
+    assert done.exit_code == 0
+    assert "Usage:" in done.output
+
+
+def test_version_is_that_of_the_package() -> None:
+    """`--version` names the package and its version."""
+    from importlib.metadata import version
+
+    assert CliRunner().invoke(cli, ["--version"]).output == f"batchkit {version('batchkit')}\n"
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_start_up_is_quick(option: str) -> None:
+    """Help and version are there in 0.3 s, the best of five on a busy machine."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([*COMMAND, option], check=True, capture_output=True, env=environment())
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.3, times
+
+
+def test_the_command_imports_nothing_heavy() -> None:
+    """What takes long to import is imported by the verb that needs it."""
+    heavy = [
+        "polars",
+        "sqlalchemy",
+        "pydantic",
+        "openpyxl",
+        "pandas",
+        "jinja2",
+        "httpx",
+        "xlsxwriter",
+        "tqdm",
+    ]
+    code = f"import sys, batchkit.cli; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_mistyped_verb_names_the_near_one() -> None:
+    """`aply` is a call that is wrong, and the right word is near."""
+    done = batchkit("aply")
+    assert done.returncode == 2
+    assert "aply" in done.stderr
+    assert "apply" in done.stderr.replace("aply", "")
+    assert "Traceback" not in done.stderr
