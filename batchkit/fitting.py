@@ -45,7 +45,7 @@ def fit(job: Job, columns: Sequence[str], types: Table[str, FieldType]) -> Fit:
     Raises:
         MappingError: A field or the key isn't there.
     """
-    fields = _named_fields(job) or _fields_by_name(columns, types)
+    fields = _mapped(job, list(job.own_fields) or _fields_by_name(job, columns, types), types)
     fields = [_with_defaults(one, job) for one in fields]
     keys = [_key_field(name, fields, columns, types) for name in job.key]
     known = {one.name for one in fields}
@@ -75,17 +75,43 @@ def field_name(column: str) -> str:
     return f"c_{name}" if name[0].isdigit() else name
 
 
-def _named_fields(job: Job) -> list[Field]:
-    if job.map:
-        return [Field(name, column=column) for column, name in job.map.items()]
-    return [one for one in job.fields if isinstance(one, Field)]
+def _mapped(job: Job, fields: list[Field], types: Table[str, FieldType]) -> list[Field]:
+    """The fields, with the columns that the job's map gives them; it may add some."""
+    by_name = {one.name: one for one in fields}
+    for column, named in job.map.items():
+        name = _known_name(named, types)
+        plain = replace(by_name.get(name, Field(name)), constant=None, template=None)
+        by_name[name] = replace(plain, column=column)
+    return list(by_name.values())
 
 
-def _fields_by_name(columns: Sequence[str], types: Table[str, FieldType]) -> list[Field]:
+def _fields_by_name(job: Job, columns: Sequence[str], types: Table[str, FieldType]) -> list[Field]:
+    taken = {normalised(column) for column in job.map}
+    free = [column for column in columns if normalised(column) not in taken]
     if not types:
-        return _new_fields(columns)
-    writable = [Field(name) for name, kind in types.items() if not kind.generated]
-    return list(Mapping.auto(columns, writable).fields)
+        return _new_fields(free)
+    filled = {_known_name(name, types) for name in job.map.values()}
+    wanted = [
+        Field(name, synonyms=_synonyms(name, job))
+        for name, kind in types.items()
+        if not kind.generated and name not in filled
+    ]
+    try:
+        return list(Mapping.auto(free, wanted).fields)
+    except MappingError:
+        if job.map:
+            return []
+        raise
+
+
+def _known_name(name: str, types: Table[str, FieldType]) -> str:
+    fitting = [known for known in types if normalised(known) == normalised(name)]
+    return fitting[0] if name not in types and len(fitting) == 1 else name
+
+
+def _synonyms(name: str, job: Job) -> tuple[str, ...]:
+    """A field that is given by a name, such as `categorie_id`, is fed by the column `categorie`."""
+    return (name.removesuffix("_id"),) if name in job.lookups and name.endswith("_id") else ()
 
 
 def _new_fields(columns: Sequence[str]) -> list[Field]:

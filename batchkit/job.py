@@ -15,6 +15,7 @@ from .fields import Field, did_you_mean
 from .jobfile import moved, plain_value, refuse_passwords, under
 
 if TYPE_CHECKING:
+    from .fitting import Fit
     from .plan import Plan
     from .planning import Progress
     from .sources import Source
@@ -26,6 +27,7 @@ READING: Final = (
 )  # fmt: skip
 """Options that say how the source's file is read."""
 
+_TABLED: Final = ("sqlite", "postgresql", "postgres")
 _CHOICES: Final = {
     "mode": MODES,
     "keep_duplicates": ("none", "first", "last"),
@@ -45,8 +47,8 @@ class Job:
         mode: `upsert` creates and changes, `update` only changes, `insert` only creates, `append` adds.
         name: What people call the job.
         fields: The fields to fill: `Field`s with their conversions and checks, names, or options by name.
-        map: Field by column, where the defaults of `Field` do. With neither `fields` nor `map`, each column
-            that bears the name of a field feeds it.
+        map: Field by column, where their names differ. Without `fields`, each further column that bears the
+            name of a field feeds it.
         sheet, header_row, encoding, delimiter: How the file is read, where the file doesn't tell.
         hidden_rows, fill_merged, decode_entities: Further choices in reading; see `tables.open_table`.
         create: Create the table from the mapping when it isn't there.
@@ -175,7 +177,7 @@ class Job:
         if "key" in plain:
             plain["key"] = list(self.key)
         if "fields" in plain:
-            plain["fields"] = {one.name: one.to_dict() for one in self._own_fields()}
+            plain["fields"] = {one.name: one.to_dict() for one in self.own_fields}
         plain = {name: plain_value(value) for name, value in plain.items() if value is not None}
         refuse_passwords(plain)
         return plain
@@ -225,15 +227,15 @@ class Job:
         source = self.open_source()
         own = target is None
         if target is None:
-            target = self._connected()
+            target, fitted = self._connected(source.columns)
+        else:
+            fitted = fit(self, source.columns, target.fields())
         try:
-            types = target.fields()
-            fitted = fit(self, source.columns, types)
             outline = Outline(
                 source=source,
                 target=target,
                 mapping=fitted.mapping,
-                types=types,
+                types=target.fields(),
                 table=self.table,
                 key=() if self.mode == "append" else fitted.key,
                 mode=self.mode,
@@ -265,21 +267,34 @@ class Job:
         """
         from .targets.base import open_target
 
-        key = () if self.mode == "append" else self.key
-        if self.lookups:
-            options = {"lookups": plain_value(self.lookups), **options}
-        return open_target(
-            moved(self.to, self._base(), None), table=self.table, key=key, mode=self.mode, **options
-        )
+        given: dict[str, Any] = {"key": () if self.mode == "append" else self.key, "mode": self.mode}
+        if self.table:
+            given["table"] = self.table
+        if self.create:
+            given["create"] = True
+        if self.all_lookups:
+            given["lookups"] = plain_value(self.all_lookups)
+        return open_target(moved(self.to, self._base(), None), **{**given, **options})
 
-    def _connected(self) -> Target:
-        target = self.open_target()
+    def _connected(self, columns: Sequence[str]) -> tuple[Target, Fit]:
+        """The target, connected under the key's own names, and how the source's columns fit it."""
+        from .fitting import fit, new_types
+
+        probe = self.open_target(key=(), mode="append")
+        try:
+            probe.connect()
+            types = probe.fields()
+        finally:
+            probe.close()
+        fitted = fit(self, columns, types)
+        new = {} if types or not self.create else {"create_types": new_types(fitted)}
+        target = self.open_target(key=fitted.key, **new)
         try:
             target.connect()
         except BaseException:
             target.close()
             raise
-        return target
+        return target, fitted
 
     def open_source(self) -> Source:
         """The source, opened.
@@ -301,10 +316,18 @@ class Job:
             return own
         return FrameSource(self.source)
 
+    @property
+    def all_lookups(self) -> dict[str, Mapping[str, Any]]:
+        """The lookups by field, wherever the job says them."""
+        own = {one.name: one.lookup for one in self.own_fields if one.lookup is not None}
+        return {**self.lookups, **own}
+
     def _base(self) -> Path:
         return self.folder or Path.cwd()
 
-    def _own_fields(self) -> tuple[Field, ...]:
+    @property
+    def own_fields(self) -> tuple[Field, ...]:
+        """The job's fields, each as a `Field`."""
         return self.fields  # type: ignore[return-value]  # made so by __post_init__
 
     def _plain_source(self, folder: Path | None) -> Any:
@@ -374,15 +397,13 @@ def _check_sense(job: Job) -> None:
             f"The mode {job.mode} needs a key: the fields that identify an item.",
             advice='Name it, as in key=["siret"]; or use mode append to add every row.',
         )
-    if job.fields and job.map:
-        raise JobError(
-            "The job has both fields and map.", advice="Say the columns in fields: Field(..., column=...)."
-        )
     if job.delete and job.mode in {"append", "insert"}:
         raise JobError(
             f"The mode {job.mode} only adds items, so it can't delete any.", advice="Use upsert or update."
         )
-    looked_up = sorted(set(job.key) & {*job.lookups, *(one.name for one in job._own_fields() if one.lookup)})
+    if job.to.split(":", 1)[0].split("+", 1)[0].lower() in _TABLED and not job.table:
+        raise JobError("The job doesn't say its table.", advice='Name it: table = "companies".')
+    looked_up = sorted(set(job.key) & set(job.all_lookups))
     if looked_up:
         raise JobError(
             f"The key {looked_up[0]!r} is a lookup.",

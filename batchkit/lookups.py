@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,8 +10,9 @@ import polars as pl
 
 from .checks import problem_schema
 from .diff import OK
+from .errors import BatchkitError
 from .sources import ROW, SHOWN
-from .targets.base import AFTER, NAME, FrameTarget
+from .targets.base import AFTER, NAME, FrameTarget, open_target
 
 if TYPE_CHECKING:
     from .fields import Field
@@ -42,6 +43,7 @@ class Lookups:
         }
         self._columns = columns
         self._known: dict[str, pl.DataFrame] = {}
+        self._there: dict[str, list[str]] = {}
         self.names = list(self._lookups)
         self.creating = [name for name, lookup in self._lookups.items() if lookup.get("create")]
 
@@ -90,7 +92,15 @@ class Lookups:
         assert isinstance(self._target, FrameTarget)  # noqa: S101  only such targets are given lookups
         rows = self._target.resolve_lookup(self._lookups[name], names)
         ids = rows.group_by("name").agg(pl.col("id").first().alias(_ID), pl.len().alias(_TIMES))
-        return names.alias("name").to_frame().join(ids, on="name", how="left")
+        known = names.alias("name").to_frame().join(ids, on="name", how="left")
+        several = pl.col("name").is_in(self._ambiguous(name))
+        return known.with_columns(pl.when(several).then(pl.lit(2, pl.UInt32)).otherwise(_TIMES).alias(_TIMES))
+
+    def _ambiguous(self, name: str) -> list[str]:
+        """Names that the target found several rows for."""
+        place = f"{self._lookups[name].get('table')}.{self._lookups[name].get('by')}."
+        told: Mapping[str, Iterable[str]] = getattr(self._target, "ambiguous", {})
+        return [each for where, names in told.items() if f"{where}.".startswith(place) for each in names]
 
     def _problems(self, name: str, rows: pl.DataFrame) -> pl.DataFrame:
         if rows.is_empty():
@@ -120,8 +130,29 @@ class Lookups:
         return {text: _did_you_mean(text, there) + general for text in absent}
 
     def _names_there(self, name: str) -> list[str]:
-        lister = getattr(self._target, "lookup_names", None)
-        return list(lister(self._lookups[name], _NEAR_AMONG)) if lister else []
+        """Names in the lookup table, as far as they are few enough to look for a near one."""
+        if name not in self._there:
+            self._there[name] = _names_in(self._target.describe(), self._lookups[name])
+        return self._there[name]
+
+
+def _names_in(target: Mapping[str, Any], lookup: Mapping[str, Any]) -> list[str]:
+    names: list[str] = []
+    place = {**target, "table": lookup["table"], "key": [lookup["by"]], "mode": "upsert", "lookups": {}}
+    try:
+        table = open_target(**place)
+        assert isinstance(table, FrameTarget)  # noqa: S101  as above
+        try:
+            table.connect()
+            for frame in table.scan_keys([]):
+                names += frame.get_column(lookup["by"]).drop_nulls().cast(pl.String).to_list()
+                if len(names) > _NEAR_AMONG:
+                    return []
+        finally:
+            table.close()
+    except (BatchkitError, NotImplementedError, pl.exceptions.PolarsError):
+        return []  # a hint is all that is lost
+    return names
 
 
 def _did_you_mean(text: str, there: Sequence[str]) -> str:

@@ -146,11 +146,32 @@ def test_fit_by_name() -> None:
     assert fitted.key == ("siret",)
 
 
-def test_fit_by_map_takes_only_those() -> None:
-    """With a map, the mapped columns and the key are filled, and nothing else."""
+def test_fit_by_map_where_names_differ() -> None:
+    """A map says the columns whose names differ; the others feed the field of their name."""
     types = {"siret": TEXT, "code_postal": TEXT, "city": TEXT}
     fitted = fit(job(map={"CP": "code_postal"}), ["siret", "CP", "city"], types)
-    assert [one.name for one in fitted.mapping.fields] == ["siret", "code_postal"]
+    columns = {one.name: one.column for one in fitted.mapping.fields}
+    assert columns == {"siret": "siret", "city": "city", "code_postal": "CP"}
+
+
+def test_fit_fields_are_exact() -> None:
+    """With fields, those and the key are filled, and nothing else; a map gives them their columns."""
+    types = {"siret": TEXT, "code_postal": TEXT, "city": TEXT}
+    one = job(fields=[Field("code_postal", pattern=r"\d{5}")], map={"CP": "code_postal"})
+    fitted = fit(one, ["siret", "CP", "city"], types)
+    assert [(each.name, each.column, each.pattern) for each in fitted.mapping.fields] == [
+        ("siret", None, None),
+        ("code_postal", "CP", r"\d{5}"),
+    ]
+
+
+def test_fit_lookup_by_its_name() -> None:
+    """A lookup field `categorie_id` is fed by the column `categorie`."""
+    lookups = {"categorie_id": {"table": "categories", "by": "nom"}}
+    types = {"siret": TEXT, "categorie_id": FieldType(type="integer")}
+    fitted = fit(job(lookups=lookups), ["siret", "categorie"], types)
+    assert fitted.mapping.fields[1].column == "categorie"
+    assert fitted.mapping.fields[1].lookup == lookups["categorie_id"]
 
 
 def test_fit_new_table_takes_all_columns() -> None:
