@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -30,7 +30,7 @@ from batchkit.states import SENDABLE, Change
 from batchkit.targets.base import AFTER, BEFORE, CHANGE, ITEM, KEY
 from batchkit.testing import MemoryTarget
 
-SHOP = [
+SHOP: list[dict[str, Any]] = [
     {"id": "1", "name": "Old", "city": "Lyon", "price": Decimal("1.50")},
     {"id": "2", "name": "Same", "city": None, "price": None},
     {"id": "9", "name": "Other", "city": "Metz", "price": Decimal("9.00")},
@@ -69,7 +69,7 @@ class Shelf(MemoryTarget):
         return pl.DataFrame({"name": known, "id": ids}, schema={"name": pl.String, "id": pl.Int64})
 
 
-def planned(rows: dict[str, list[Any]], target: MemoryTarget | None = None, **options: Any) -> Plan:
+def planned(rows: Mapping[str, Any], target: MemoryTarget | None = None, **options: Any) -> Plan:
     """The plan of these rows for a shelf."""
     given = {"key": ["id"], **options}
     return Job(pl.DataFrame(rows, strict=False), "memory:x", **given).plan(target=target or Shelf())
@@ -218,7 +218,7 @@ def test_compare_leaves_the_targets_spelling() -> None:
 
 def test_blank_clears_or_keeps() -> None:
     """An empty cell clears the field, or leaves it where the job says so."""
-    rows = {"id": ["1"], "name": ["Old"], "city": [None]}
+    rows: dict[str, list[Any]] = {"id": ["1"], "name": ["Old"], "city": [None]}
     assert view(planned(rows), 0)["city"] == ("Lyon", None, True)
     kept = planned(rows, blank="keep")
     assert view(kept, 0)["city"] == ("Lyon", "Lyon", False)
@@ -314,7 +314,7 @@ cells = st.one_of(st.none(), st.text(st.characters(codec="utf-8", exclude_catego
 def test_every_row_is_in_the_plan_once(rows: list[tuple[str | None, str | None]]) -> None:
     """Every source row is one item, in order, with its number and its cells as they were."""
     source = {"id": [key for key, _ in rows], "name": [name for _, name in rows]}
-    frame = planned({n: pl.Series(v, dtype=pl.String) for n, v in source.items()}).changes().collect()  # type: ignore[misc]
+    frame = planned({n: pl.Series(v, dtype=pl.String) for n, v in source.items()}).changes().collect()
     assert frame["row"].to_list() == list(range(2, 2 + len(rows)))
     assert frame["raw:id"].to_list() == [key or None for key, _ in rows]
     assert frame["raw:name"].to_list() == [name or None for _, name in rows]
@@ -455,7 +455,7 @@ def test_load_refuses_foreign_files(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="can't be read"):
         Plan.load(tmp_path / "absent.parquet")
     newer = tmp_path / "newer.parquet"
-    with PlanWriter(newer, pl.Schema({CHANGE: pl.String, "problems": pl.List(pl.Int8)})) as writer:
+    with PlanWriter(newer, pl.Schema({CHANGE: pl.String(), "problems": pl.List(pl.Int8())})) as writer:
         writer.finish({"version": 2})
     with pytest.raises(PlanError, match="format 2"):
         Plan.load(newer)
@@ -557,6 +557,7 @@ class Told:
 
     def batches(self, size: int = 50_000) -> Any:
         """Two rows; the problems are known when they have been read."""
+        del size
         yield pl.DataFrame(
             {ROW: [5, 7], "id": ["3", "4"], "name": ["a", "b"]}, schema_overrides={ROW: pl.UInt32}
         )
@@ -577,7 +578,7 @@ class Told:
 
 
 def test_source_problems_find_their_rows() -> None:
-    """A row the source finds broken is invalid; what it says about other rows or the file is kept as a notice."""
+    """A row the source finds broken is invalid; what it says of other rows or the file is a notice."""
     plan = Job(Told(), "memory:x", key=["id"]).plan(target=Shelf())
     assert kinds(plan) == ["create", "invalid"]
     assert [(p.row, p.rule) for p in plan.page()[1].problems] == [(7, "width")]
@@ -589,7 +590,7 @@ def test_source_problems_find_their_rows() -> None:
 
 @given(picked=st.sets(st.integers(0, 59)))
 def test_inverse_of_inverse_is_identity(picked: set[int]) -> None:
-    """Undoing the undo of what was done wants exactly what the plan wanted; what was not done is in neither."""
+    """Undoing the undo of what was done wants what the plan wanted; what was not done is in neither."""
     plan = THE_PLAN()
     items = sorted(picked)
     outcomes = [
@@ -654,7 +655,7 @@ def test_diff_is_typed_and_null_safe() -> None:
 
 def test_plan_of_no_rows() -> None:
     """A source without rows makes a plan without items."""
-    plan = planned({"id": pl.Series([], dtype=pl.String), "name": pl.Series([], dtype=pl.String)})  # type: ignore[arg-type]
+    plan = planned({"id": pl.Series([], dtype=pl.String), "name": pl.Series([], dtype=pl.String)})
     assert len(plan) == 0
     assert plan.page() == []
     assert list(plan.blocks(10)) == []
