@@ -1,0 +1,177 @@
+"""The SQL of a chunk in PostgreSQL: staging tables, and one statement per kind of change."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from .sql_dialect import Step, Table, quote, written_fields
+
+if TYPE_CHECKING:
+    import psycopg
+
+SIDES = {"create": "a", "update": "ab", "delete": "b"}
+
+
+def execute(raw: psycopg.Connection[Any], sql: str, parameters: Sequence[Any] | None = None) -> Any:
+    """Run a statement that was put together here, every name in it quoted."""
+    return raw.execute(sql.encode(), parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A staging table of the session.
+
+    Columns are `item`, the keys `k0, k1, ..`, after-values `a0, a1, ..` and before-images `b0, b1, ..`.
+
+    Attributes:
+        name: Its name in `pg_temp`; the same shape has the same name.
+        columns: Its columns and their types.
+        filled: The columns that are copied into, in the order of the frame; all of them when empty.
+        casts: Types the columns stand for, where the table itself holds them all as text.
+    """
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    filled: tuple[str, ...] = ()
+    casts: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of_keys(cls, table: Table) -> Self:
+        """A table of keys alone."""
+        columns = tuple((f"k{i}", table.columns[name].native) for i, name in enumerate(table.key))
+        return cls(_named(columns), columns)
+
+    @classmethod
+    def of_step(cls, table: Table, step: Step, *, typed: bool) -> Self:
+        """A table for the rows of a step.
+
+        It has columns for all fields of the plan and not of this step alone, so that a session needs few.
+
+        Args:
+            table: What is written to.
+            step: What is staged.
+            typed: Give the columns their true types; else everything is text, so that anything can be staged.
+        """
+        names = written_fields(step.frame)
+        sides = SIDES[step.kind]
+        columns = [(f"k{i}", table.columns[name].native) for i, name in enumerate(table.key)]
+        columns += [(f"{side}{names.index(n)}", table.columns[n].native) for n in names for side in sides]
+        filled = ["item", *(f"k{i}" for i in range(len(table.key)))]
+        filled += [f"{side}{names.index(name)}" for name in step.fields for side in sides]
+        item = ("item", "bigint")
+        if typed:
+            whole = (item, *columns)
+            return cls(_named(whole), whole, tuple(filled))
+        texts = (item, *((name, "text") for name, _ in columns))
+        wanted = tuple((name, native) for name, native in (item, *columns) if name in filled)
+        return cls(_named(texts), texts, tuple(filled), wanted)
+
+    @property
+    def create_sql(self) -> str:
+        """Make the table unless the session has it, and empty it."""
+        columns = ", ".join(f"{name} {native}" for name, native in self.columns)
+        return f"CREATE TEMP TABLE IF NOT EXISTS {self.name} ({columns}); TRUNCATE {self.name}"
+
+    @property
+    def copy_sql(self) -> str:
+        """The COPY that fills it."""
+        filled = f" ({', '.join(self.filled)})" if self.filled else ""
+        return f"COPY pg_temp.{self.name}{filled} FROM STDIN (FORMAT csv)"
+
+    def source(self, where: str = "") -> str:
+        """What stands in a FROM clause: the rows with their true types."""
+        if not self.casts:
+            return f"pg_temp.{self.name}" if not where else f"(SELECT * FROM pg_temp.{self.name} {where})"
+        casts = ", ".join(f"{name}::{native} AS {name}" for name, native in self.casts)
+        return f"(SELECT {casts} FROM pg_temp.{self.name} {where})"
+
+
+def _named(columns: Sequence[tuple[str, str]]) -> str:
+    text = ",".join(f"{name} {native}" for name, native in columns)
+    return "batchkit_" + hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def step_sql(table: Table, step: Step, stage: Shape, where: str = "") -> str:
+    """The statement that applies the staged rows of a step, comparing with the before-image.
+
+    Args:
+        table: What is written to.
+        step: Kind and fields.
+        stage: Where the rows are.
+        where: Restricts the staged rows, `WHERE ...`.
+    """
+    source = stage.source(where)
+    if step.kind == "create":
+        return _insert(table, step, source)
+    position = {name: i for i, name in enumerate(written_fields(step.frame))}
+    if step.kind == "delete":
+        same = [_same(table, name, f"t.{quote(name)}", f"s.b{position[name]}") for name in step.fields]
+        tests = [*_key_tests(table), *same]
+        return f"DELETE FROM {table.quoted} AS t USING {source} AS s WHERE {' AND '.join(tests)}"
+    chosen = ", ".join(_choice(table, name, position[name]) for name in step.fields)
+    tests = [*_key_tests(table), *_update_tests(table, step, position)]
+    return f"UPDATE {table.quoted} AS t SET {chosen} FROM {source} AS s WHERE {' AND '.join(tests)}"
+
+
+def _insert(table: Table, step: Step, source: str) -> str:
+    position = {name: i for i, name in enumerate(written_fields(step.frame))}
+    names = [*table.key, *step.fields]
+    values = [f"s.k{i}" for i in range(len(table.key))]
+    values += [table.columns[name].written(f"s.a{position[name]}") for name in step.fields]
+    target = ", ".join(map(quote, names))
+    sql = f"INSERT INTO {table.quoted} ({target}) SELECT {', '.join(values)} FROM {source} AS s"
+    # Without a unique index the rows that exist were set aside before, under a lock.
+    return sql + (f" ON CONFLICT ({', '.join(map(quote, table.key))}) DO NOTHING" if table.unique else "")
+
+
+def _key_tests(table: Table) -> Iterator[str]:
+    return (f"t.{quote(name)} = s.k{i}" for i, name in enumerate(table.key))
+
+
+def _same(table: Table, name: str, left: str, right: str) -> str:
+    column = table.columns[name]
+    return f"{column.comparable(left)} IS NOT DISTINCT FROM {column.comparable(right)}"
+
+
+def _choice(table: Table, name: str, at: int) -> str:
+    column = quote(name)
+    unchanged = _same(table, name, f"s.a{at}", f"s.b{at}")
+    written = table.columns[name].written(f"s.a{at}")
+    return f"{column} = CASE WHEN {unchanged} THEN t.{column} ELSE {written} END"
+
+
+def _update_tests(table: Table, step: Step, position: dict[str, int]) -> Iterator[str]:
+    todo = []
+    for name in step.fields:
+        column, at = f"t.{quote(name)}", position[name]
+        unchanged = _same(table, name, f"s.a{at}", f"s.b{at}")
+        as_planned = _same(table, name, column, f"s.b{at}")
+        as_wanted = _same(table, name, column, f"s.a{at}")
+        yield f"({as_planned} OR {unchanged} OR {as_wanted})"
+        todo.append(f"(NOT ({as_wanted}) AND NOT ({unchanged}))")
+    yield f"({' OR '.join(todo)})"
+
+
+def set_aside_sql(table: Table, stage: Shape) -> str:
+    """Take the staged rows whose key the table has out of the staging table, and return their items."""
+    tests = [f"t.{quote(name)} = s.k{i}" for i, name in enumerate(table.key)]
+    matching = f"USING {table.quoted} AS t WHERE {' AND '.join(tests)}"
+    return f"DELETE FROM pg_temp.{stage.name} AS s {matching} RETURNING s.item"
+
+
+def read_sql(table: Table, stage: Shape | None, fields: Sequence[str]) -> str:
+    """Select key columns and `fields`: of the rows with staged keys, or of all rows."""
+    columns = [f"s.k{i}" if stage else _shown(table, name) for i, name in enumerate(table.key)]
+    columns += [_shown(table, name) for name in fields]
+    sql = f"SELECT {', '.join(columns)} FROM {table.quoted} AS t"
+    if stage is None:
+        return sql
+    return f"{sql} JOIN pg_temp.{stage.name} AS s ON {' AND '.join(_key_tests(table))}"
+
+
+def _shown(table: Table, name: str) -> str:
+    # As text, a char(n) loses the blanks it is filled up with.
+    return f"t.{quote(name)}::text" if table.columns[name].base == "bpchar" else f"t.{quote(name)}"
