@@ -81,7 +81,7 @@ class Cleaner:
         for name, found in self._formulas.items():
             yield notice(
                 "formula",
-                f"{plural(found.number, 'cell begins', 'cells begin')} like a formula; kept as text, never run",
+                f"{plural(found.number, 'cell begins', 'cells begin')} like a formula; kept as text, not run",
                 "Nothing to do: whatever is written from here is guarded.",
                 column=name,
                 row=found.first,
@@ -99,7 +99,9 @@ class Cleaner:
         for row in frame[ROW].filter(repeated):
             self.repeated_headers += 1
             if self.repeated_headers <= _TOLD_ONE_BY_ONE:
-                self.problems.append(notice("repeated_header", "The header is repeated here; skipped", row=row))
+                self.problems.append(
+                    notice("repeated_header", "The header is repeated here; skipped", row=row)
+                )
         return frame.filter(~repeated)
 
     def _restored(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -108,7 +110,7 @@ class Cleaner:
         if len(missing):
             raise SourceError(
                 f"Row {missing[0]} has no row number in its column {ROW!r}.",
-                advice=f"Rows keep their identity by {ROW!r}: give it back, or remove the column from all rows.",
+                advice=f"Rows keep their identity by {ROW!r}: give it back, or remove the whole column.",
                 row=missing[0],
             )
         texts = [unguard_expr(pl.col(name)) for name in self.columns]
@@ -136,7 +138,9 @@ class Cleaner:
         return frame
 
     def _see(self, frame: pl.DataFrame) -> None:
-        signs = frame.select(pl.col(name).str.contains("^['=@\t\r+\\-\x00-\x20＝＋－＠]") for name in self.columns)
+        signs = frame.select(
+            pl.col(name).str.contains("^['=@\t\r+\\-\x00-\x20＝＋－＠]") for name in self.columns
+        )
         for name in self._any(signs):
             runs = frame.select(needs_guard_expr(pl.col(name)).fill_null(False)).to_series()
             if runs.any():

@@ -93,7 +93,9 @@ class CsvTable(Table):
         text = record.text.rstrip("\r\n")
         if record.broken:
             advice = 'Double the quotes that belong to the text ("").'
-            self._complain(error("quote", "A cell goes on behind its closing quote", advice, row=row, value=text))
+            self._complain(
+                error("quote", "A cell goes on behind its closing quote", advice, row=row, value=text)
+            )
         elif found > width and not any(record.cells[width:]):
             self._surplus += 1
             self._first_surplus = self._first_surplus or row
@@ -201,7 +203,7 @@ def find_delimiter(text: str, *, last: bool = True) -> str:
         text, last = text[: end + 1], False
     best, best_score = ",", 0.0
     for delimiter in DELIMITERS:
-        score = _evenness(_widths(text, delimiter, last))
+        score = _evenness(_widths(text, delimiter, last), delimiter)
         if score > best_score:
             best, best_score = delimiter, score
     return best
@@ -210,7 +212,7 @@ def find_delimiter(text: str, *, last: bool = True) -> str:
 def has_columns(text: str, delimiter: str) -> bool:
     """Whether the delimiter splits the text into two rows and columns or more."""
     widths = _widths(text, delimiter, last=True)
-    return len(widths) > 1 and _evenness(widths) > 0
+    return len(widths) > 1 and _evenness(widths, delimiter) > 0
 
 
 def _widths(text: str, delimiter: str, last: bool) -> list[int]:
@@ -221,12 +223,14 @@ def _widths(text: str, delimiter: str, last: bool) -> list[int]:
     return [len(record.cells) for record in records if record.cells]
 
 
-def _evenness(widths: Sequence[int]) -> float:
+def _evenness(widths: Sequence[int], delimiter: str) -> float:
     if not widths or max(widths) < 2:
         return 0.0
     width = usual_width(widths)
     share = Counter(widths)[width] / len(widths)
     if share < 0.6 and widths[0] != width:
+        return 0.0
+    if delimiter == "|" and len(widths) == 1:  # a single line proves little, and this sign is common in text
         return 0.0
     # Among equally even ones: the one the first record agrees with, then the one with more columns.
     return share + (0.02 if widths[0] == width else 0.0) + min(width, 1000) * 1e-6
@@ -264,7 +268,9 @@ def _found_header(path: Path, head: Head) -> int:
         raise header_unknown(path, doubt.lines, lines) from None
 
 
-def header_unknown(path: Path, doubtful: Sequence[Line], lines: Sequence[Line], place: str = "") -> SourceError:
+def header_unknown(
+    path: Path, doubtful: Sequence[Line], lines: Sequence[Line], place: str = ""
+) -> SourceError:
     """The error that asks for the header's row, showing the rows in question."""
     candidates = [(line.row, " | ".join(str(cell) for cell in line.cells if cell != "")) for line in doubtful]
     candidates = [(row, " ".join(text.split())) for row, text in candidates]
@@ -311,4 +317,3 @@ def _behind(blocks: Iterator[bytes], skip: int) -> Iterator[bytes]:
             continue
         return chain([block[skip:]], blocks)
     return iter(())
-

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
-from polars import selectors as cs
 
 from .errors import SourceError
 from .headers import column_names
@@ -49,8 +48,8 @@ class FrameSource:
         if not header:
             raise SourceError(f"The frame {name!r} has no columns.", advice="Give one that has.")
         self._has_rows = not self._is_pandas and ROW in header
-        self.columns, self._opening = column_names([label for label in header if label != ROW], None)
-        self._header = [label for label in header if label != ROW]
+        labels = [label for label in header if label != ROW or self._is_pandas]
+        self.columns, self._opening = column_names(labels, None)
         self.problems: list[Problem] = list(self._opening)
         self.rows = 0
 
@@ -85,7 +84,8 @@ class FrameSource:
             for start in range(0, len(self._frame), _PIECE):
                 yield self._pandas_texts(self._frame.iloc[start : start + _PIECE])
             return
-        names = dict(zip(self._header, self.columns, strict=True))
+        labels = [name for name in self._frame.lazy().collect_schema() if name != ROW]
+        names = dict(zip(labels, self.columns, strict=True))
         lazy = self._frame.lazy()
         pieces = (
             self._frame.iter_slices(_PIECE)
@@ -93,7 +93,7 @@ class FrameSource:
             else lazy.collect_batches(chunk_size=_PIECE, maintain_order=True)
         )
         for piece in pieces:
-            texts = as_texts(piece.select(self._header)).rename(names)
+            texts = as_texts(piece.select(labels)).rename(names)
             yield texts.insert_column(0, piece[ROW].cast(pl.UInt32)) if self._has_rows else texts
 
     def _pandas_texts(self, piece: Any) -> pl.DataFrame:
@@ -106,16 +106,24 @@ class FrameSource:
 
 def as_texts(frame: pl.DataFrame) -> pl.DataFrame:
     """Every column as the canonical text of its values; see `batchkit.texts.as_text`."""
-    slow = cs.object() | cs.binary() | cs.duration() | cs.nested() | cs.decimal()
-    frame = frame.with_columns(
-        [pl.Series(name, [as_text(value) for value in frame[name]], pl.String) for name in cs.expand_selector(frame, slow)]
+    return frame.with_columns(_column_texts(column) for column in frame).with_columns(
+        pl.when(pl.all() != "").then(pl.all())
     )
-    return frame.with_columns(
-        cs.float().map_batches(_float_texts, return_dtype=pl.String),
-        cs.datetime().dt.strftime("%Y-%m-%d %H:%M:%S%.f%:z"),
-        cs.time().dt.strftime("%H:%M:%S%.f"),
-        (cs.integer() | cs.boolean() | cs.date() | cs.categorical() | cs.enum()).cast(pl.String),
-    ).select(pl.when(pl.all().cast(pl.String) != "").then(pl.all().cast(pl.String)))
+
+
+def _column_texts(column: pl.Series) -> pl.Series:
+    kind = column.dtype
+    if kind == pl.String:
+        return column
+    if kind.is_float():
+        return _float_texts(column)
+    if isinstance(kind, pl.Datetime):
+        return column.dt.strftime("%Y-%m-%d %H:%M:%S%.f" + ("%:z" if kind.time_zone else ""))
+    if kind == pl.Time:
+        return column.dt.strftime("%H:%M:%S%.f")
+    if kind.is_integer() or kind in (pl.Boolean, pl.Date, pl.Categorical, pl.Enum, pl.Null):
+        return column.cast(pl.String)
+    return pl.Series(column.name, [as_text(value) for value in column.to_list()], pl.String)
 
 
 def _float_texts(values: pl.Series) -> pl.Series:

@@ -30,7 +30,7 @@ class Line:
     cells: Sequence[object]
 
 
-class Undecided(Exception):  # noqa: N818 - the name is the fact
+class Undecided(Exception):
     """No row is clearly the header; `lines` are those in question (none: no row looks like one)."""
 
     def __init__(self, lines: Sequence[Line]) -> None:

@@ -117,7 +117,7 @@ class SheetTable(Table):
         series = [pl.Series(ROW, numbers, pl.UInt32)]
         for position, name in enumerate(self._read_columns):
             cells = columns[position] if position < len(columns) else ()
-            texts = [as_text(cell) for cell in cells]
+            texts = [_cell_text(cell) for cell in cells]
             if spans := self._marks.padding.get(position + self._left):
                 texts = self._with_zeros(name, numbers, cells, texts, spans)
             if self.kind == "xls" and any(text and "\x00" in text for text in texts):
@@ -175,6 +175,13 @@ class SheetTable(Table):
             yield notice("nul", f"NUL characters of a faulty export were taken out of {cells}", column=name)
         if any(_has_nul(cell) for row in islice(self._cells.iter_rows(), self.header_row) for cell in row):
             yield notice("nul", "NUL characters of a faulty export were taken out of the header")
+
+
+def _cell_text(cell: object) -> str | None:
+    # Spreadsheets work with 15 digits: the file's 184.95000000000002 is the 184.95 that people entered and see.
+    if isinstance(cell, float) and not cell.is_integer():
+        cell = float(f"{cell:.15g}")
+    return as_text(cell)
 
 
 def repaired(text: str | None) -> str | None:

@@ -69,8 +69,7 @@ def _other(value: object) -> str | None:
         return value.hex() or None
     if isinstance(value, (list, tuple, dict)):
         return json.dumps(value, ensure_ascii=False, default=str)
-    item = getattr(value, "item", None)  # numpy scalars know their Python value
-    if callable(item):
-        return as_text(item())
+    if type(value).__module__ == "numpy":
+        return as_text(value.item())  # type: ignore[attr-defined]  # a numpy scalar knows its Python value
     text = str(value)
     return None if text in ("", "<NA>", "NaT") else text
