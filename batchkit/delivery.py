@@ -159,9 +159,13 @@ class Delivery:
             failure = self._target.classify(error)
         except Exception as second:
             # A target whose table has a hole must not send on: nobody knows what happened.
-            failure = Failure(Fate.ABORT, INTERNAL, f"{type(error).__name__}: {error} ({second!r} while judging it)")
+            failure = Failure(
+                Fate.ABORT, INTERNAL, f"{type(error).__name__}: {error} ({second!r} while judging it)"
+            )
         if failure.fate is Fate.UNKNOWN and self._target.idempotent:
-            return Failure(Fate.RETRY, failure.rule, failure.reason, failure.advice, connection=failure.connection)
+            return Failure(
+                Fate.RETRY, failure.rule, failure.reason, failure.advice, connection=failure.connection
+            )
         return failure
 
     def _answered(self) -> None:

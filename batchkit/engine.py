@@ -10,31 +10,27 @@ import asyncio
 import contextlib
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from .breakers import Breakers
-from .chunks import recommended_size
-from .delivery import Call, Delivery, Session
+from .delivery import Delivery, Session
 from .errors import BatchkitError
 from .estimate import disk_estimate, disk_need, memory_in_use
-from .feeder import Chunk, Covered, Feeder, recovery_chunks
-from .gate import DELAY, Gate
-from .journal import CODES, Intent, Journal, Message
+from .gate import Gate
+from .journal import Journal, Message
 from .plan import Plan
 from .runlog import RunLog
 from .settings import LIVE, Settings
 from .snapshot import Snapshot
 from .states import PLANNED_OUTCOME, Change, Outcome, RunState
+from .supply import CallQueue, Supply
 from .tally import Tally
 from .targets.base import CallTarget, FrameTarget
 
 MOST_THREADS: Final = 256
-MOST_AHEAD: Final = 64  # chunks whose intent is one commit
 TICK: Final = 0.1
 SNAPSHOT_EVERY: Final = 0.5
 SAMPLE_EVERY: Final = 1.0
@@ -87,17 +83,12 @@ class Engine:
         self._message = ""
         self._failure = ""
         self._stopping = False
-        self._canary_seen = False
-        self._dry = False
         # What was asked of a run before it began holds; what was asked of a session that died doesn't.
         self._seen = 0 if journal.present_state() is RunState.PLANNED else journal.last_message()
         self._disk = disk_estimate(folder, self._disk_need(), settings.disk_reserve)
         self._memory = memory_in_use()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._calls: deque[Call] = deque()
         self._workers: set[asyncio.Task[None]] = set()
-        self._delivering = 0
-        self._fed = False
         # As many threads as calls are under way: the worker tasks bound them, so that their number can change live.
         self._threads = ThreadPoolExecutor(MOST_THREADS, "batchkit-worker")
         self._run = run
@@ -162,7 +153,7 @@ class Engine:
             self._threads, self._clock, self._give_up,
         )  # fmt: skip
         self._delivery = Delivery(self._session, self._target)
-        self._stocked, self._low = asyncio.Event(), asyncio.Event()
+        self._queue = CallQueue()
         self._set_state(RunState.RUNNING)
         ticker = asyncio.create_task(self._tick())
         try:
@@ -181,12 +172,13 @@ class Engine:
 
     async def _work(self) -> None:
         self._resize()
-        feeder = asyncio.create_task(self._feed())
+        supply = Supply(
+            self._session, self._plan, self._target, self._queue, width=self._width, pause=self._pause
+        )
         try:
-            await feeder
+            await supply.feed()
         finally:
-            self._fed = True
-            self._stocked.set()
+            self._queue.end()
             while self._workers:
                 await asyncio.wait(set(self._workers))
 
@@ -214,126 +206,10 @@ class Engine:
         words = str(error) if isinstance(error, BatchkitError) else f"{type(error).__name__}: {error}"
         if not isinstance(error, BatchkitError):
             self._log.write("internal error", error=words, trace=traceback.format_exc())
-            words = f"Something inside batchkit failed: {words}. The details are in {self._folder / 'log.jsonl'}."
+            words = (
+                f"Something inside batchkit failed: {words}. The details are in {self._folder / 'log.jsonl'}."
+            )
         self._give_up(words, False)
-
-    # Feeding.
-
-    async def _feed(self) -> None:
-        covered = await self._aside(lambda: Covered(len(self._plan), self._journal))
-        intents = await self._aside(self._journal.intents)
-        if intents:
-            await self._recover(covered, intents)
-        feeder = Feeder(self._plan, covered)
-        sent, ahead = self._plan.to_send() - self._tally.outcomes[Outcome.PENDING], 1
-        self._canary_seen = self._settings.canary is not None and sent >= self._settings.canary
-        upcoming = self._fetch(feeder, sent, ahead)
-        while chunks := await upcoming:
-            await self._between_chunks(sent)
-            if self._gate.leaving:
-                return
-            await self._push(chunks)
-            sent += sum(chunk.frame.height for chunk in chunks)
-            # Workers that ran dry meanwhile are faster than one commit per chunk: intend more chunks in one.
-            ahead = min(2 * ahead, MOST_AHEAD) if self._dry else max(ahead // 2, 1)
-            upcoming = self._fetch(feeder, sent, ahead)
-            await self._room()
-
-    def _fetch(self, feeder: Feeder, sent: int, ahead: int) -> asyncio.Future[list[Chunk]]:
-        """Cut the next chunks aside, while the present ones are being sent."""
-        settings, size = self._settings, self._chunk_size()
-        if settings.canary is not None and sent < settings.canary:
-            size, ahead = min(size, settings.canary - sent), 1
-        if settings.delay or settings.confirm != "none" or self._frames:
-            ahead = 1
-        return self._aside(partial(feeder.next_few, ahead, size, as_items=not self._frames))
-
-    async def _between_chunks(self, sent: int) -> None:
-        """Wait for what must lie between two chunks: the delay, the canary's look, the operator's word."""
-        settings = self._settings
-        if settings.confirm == "chunk":
-            await self._quiet()
-            self._pause(f"{sent:,} items are sent. Resume to send the next chunk.")
-        elif settings.canary is not None and sent and sent >= settings.canary and not self._canary_seen:
-            await self._quiet()
-            self._canary_seen = True
-            self._pause(f"The first {sent:,} items are sent: look at them, then resume to send the rest.")
-        elif settings.delay and self._tally.calls:
-            await self._quiet()
-            await self._gate.wait_out(lambda: self._settings.delay, DELAY)
-        await self._gate.released()
-
-    async def _push(self, chunks: list[Chunk]) -> None:
-        """Put the intent of the chunks on record, then their calls into the queue."""
-        calls = [call for chunk in chunks for call in self._cut(chunk)]
-        if self._frames or self._target.idempotent:
-            intents = [Intent(chunk.first, chunk.last) for chunk in chunks]
-            await asyncio.wrap_future(self._journal.intend(intents))
-        self._dry = not self._calls
-        self._calls.extend(calls)
-        self._stocked.set()
-
-    def _cut(self, chunk: Chunk) -> list[Call]:
-        size = self._settings.call_size or self._target.call_size or 1
-        calls = [Call(chunk, chunk.items[i : i + size]) for i in range(0, len(chunk.items), size)] or [Call(chunk)]
-        chunk.open_calls = len(calls)
-        return calls
-
-    async def _room(self) -> None:
-        """Wait until the workers are about to run dry."""
-        most = 1 if self._frames else 2 * self._width()
-        while len(self._calls) > most - 1 and not self._gate.leaving:
-            self._low.clear()
-            await self._low.wait()
-
-    async def _quiet(self) -> None:
-        """Wait until no call is queued or under way."""
-        while (self._calls or self._delivering) and not self._gate.leaving:
-            self._low.clear()
-            await self._low.wait()
-
-    async def _recover(self, covered: Covered, intents: list[Intent]) -> None:
-        """Deal with what was under way when an earlier session died."""
-        if not self._frames and not self._target.idempotent:
-            await self._aside(lambda: self._mark_unknown(covered, intents))
-            return
-        chunks = recovery_chunks(self._plan, covered, intents, as_items=not self._frames)
-        while (chunk := await self._aside(lambda: next(chunks, None))) is not None:
-            self._log.write("recover", first=chunk.first, last=chunk.last, items=chunk.frame.height)
-            await self._push([chunk])
-            await self._quiet()
-            if self._gate.leaving:
-                return
-            covered.add(chunk.first, chunk.last)
-        self._forget_stale(intents)
-
-    def _forget_stale(self, intents: list[Intent]) -> None:
-        open_now = {intent.first for intent in self._journal.intents()}
-        for intent in intents:
-            if intent.first in open_now:
-                self._journal.close_intent(intent.first)
-
-    def _mark_unknown(self, covered: Covered, intents: list[Intent]) -> None:
-        reason = "The run died while this was being sent; whether it arrived is not known."
-        advice = "Look at the target, then resume with `--settle done` or `--settle resend`."
-        for chunk in recovery_chunks(self._plan, covered, intents, as_items=False):
-            for item in chunk.frame["item"].to_list():
-                self._journal.record(
-                    (item, CODES[Outcome.UNKNOWN], 1, time.time(), "interrupted", reason, advice, None)
-                )
-                self._tally.settle(Outcome.UNKNOWN)
-            covered.add(chunk.first, chunk.last)
-        for intent in intents:
-            self._journal.close_intent(intent.first)
-
-    def _aside(self, work: Callable[[], Any]) -> asyncio.Future[Any]:
-        """Do something that blocks in a thread; the loop goes on."""
-        return asyncio.ensure_future(asyncio.to_thread(work))
-
-    def _chunk_size(self) -> int:
-        return self._settings.chunk_size or recommended_size(
-            self._plan.to_send(), call_size=self._settings.call_size or self._target.call_size
-        )
 
     # Workers.
 
@@ -348,28 +224,28 @@ class Engine:
             task.add_done_callback(self._workers.discard)
 
     async def _worker(self) -> None:
-        calls, deliver, clock = self._calls, self._delivery.deliver, self._clock
+        queue, deliver, clock = self._queue, self._delivery.deliver, self._clock
+        calls = queue.calls
         yielded = clock()
         while True:
-            if len(self._workers) > self._width() or (self._fed and not calls):
+            if len(self._workers) > self._width() or (queue.over and not calls):
                 # Out of the set at once, so that of two surplus workers only the surplus leaves.
                 self._workers.discard(asyncio.current_task())
                 return
             if not calls:
-                self._low.set()
-                self._stocked.clear()
-                await self._stocked.wait()
+                queue.low.set()
+                queue.stocked.clear()
+                await queue.stocked.wait()
                 continue
             call = calls.popleft()
-            self._delivering += 1
+            queue.delivering += 1
             try:
                 await deliver(call)
             except Exception as error:
                 self._internal_error(error)
             finally:
-                self._delivering -= 1
-            if len(calls) < 2 * self._settings.workers:
-                self._low.set()
+                queue.delivering -= 1
+            queue.taken(self._settings.workers)
             if clock() - yielded > YIELD_EVERY:
                 await asyncio.sleep(0)
                 yielded = clock()
@@ -387,7 +263,9 @@ class Engine:
             answer = self._obey(message)
         except BatchkitError as error:
             answer = str(error)
-        self._log.write("control", command=message.command, by=message.sender, answer=answer, **message.arguments)
+        self._log.write(
+            "control", command=message.command, by=message.sender, answer=answer, **message.arguments
+        )
         self._journal.execute("UPDATE control SET answer = ? WHERE id = ?", (answer, message.id))
 
     def _obey(self, message: Message) -> str:
@@ -418,7 +296,7 @@ class Engine:
         self._session.settings = self._settings
         self._gate.change(self._settings)
         self._resize()
-        self._low.set()
+        self._queue.low.set()
         self._journal.set_meta(settings=self._settings.model_dump())
         return "ok"
 
@@ -454,10 +332,8 @@ class Engine:
         self._leave()
 
     def _leave(self) -> None:
-        self._calls.clear()
         self._gate.leave()
-        self._low.set()
-        self._stocked.set()
+        self._queue.drop()
 
     def _set_state(self, state: RunState, message: str = "") -> None:
         if self._journal.present_state() is not state:
@@ -529,4 +405,3 @@ def _outcomes(plan: Plan, journal: Journal) -> dict[Outcome, int]:
             counts[outcome] += n
     counts[Outcome.PENDING] = len(plan) - sum(counts[o] for o in Outcome if o is not Outcome.PENDING)
     return counts
-

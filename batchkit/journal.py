@@ -294,7 +294,10 @@ class Journal(JournalReader):
         with self._work:
             self._statements.extend((_OUTCOME_SQL, row) for row in rows)
             self._statements.append(
-                ("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)", (first, last, items, attempts, time.time()))
+                (
+                    "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)",
+                    (first, last, items, attempts, time.time()),
+                )
             )
             self._statements.append(("DELETE FROM intents WHERE first = ?", (first,)))
             self._work.notify()
@@ -322,7 +325,8 @@ class Journal(JournalReader):
                 self._statements.append(("DELETE FROM intents WHERE first = ?", (instead_of,)))
             now = time.time()
             self._statements.extend(
-                ("INSERT OR REPLACE INTO intents VALUES (?, ?, ?)", (first, last, now)) for first, last in ranges
+                ("INSERT OR REPLACE INTO intents VALUES (?, ?, ?)", (first, last, now))
+                for first, last in ranges
             )
             return self._wait_for_commit()
 
@@ -431,7 +435,10 @@ class Journal(JournalReader):
         return not (closing and not rows and not statements and not waiting)
 
     def _commit(
-        self, connection: sqlite3.Connection, rows: list[OutcomeRow], statements: list[tuple[str, Sequence[Any]]]
+        self,
+        connection: sqlite3.Connection,
+        rows: list[OutcomeRow],
+        statements: list[tuple[str, Sequence[Any]]],
     ) -> None:
         connection.execute("BEGIN IMMEDIATE")
         try:

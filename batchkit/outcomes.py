@@ -40,7 +40,13 @@ def outcome_frames(
     """
     chunks = pl.DataFrame(
         journal.chunks(),
-        schema={"first": pl.UInt32, "last": pl.UInt32, "items": pl.UInt32, "tries": pl.UInt32, "when": pl.Float64},
+        schema={
+            "first": pl.UInt32,
+            "last": pl.UInt32,
+            "items": pl.UInt32,
+            "tries": pl.UInt32,
+            "when": pl.Float64,
+        },
         orient="row",
     )
     for start in range(0, len(plan), size):
@@ -88,4 +94,3 @@ def _key_text(key: list[str]) -> pl.Expr:
 def _joined_words(errors: pl.Expr, word: str) -> pl.Expr:
     words = errors.list.eval(pl.element().struct[word]).list.unique(maintain_order=True).list.join(" ")
     return pl.when(words != "").then(words)
-

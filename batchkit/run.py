@@ -69,7 +69,9 @@ def start(
     run = Run(folder)
     if detach:
         if target is not None:
-            raise UsageError("A detached run opens its target itself.", advice="Leave out target= or detach=.")
+            raise UsageError(
+                "A detached run opens its target itself.", advice="Leave out target= or detach=."
+            )
         run._detach()
     else:
         Driver.start_on(folder, target=target)

@@ -23,7 +23,11 @@ class RunLog:
 
     def write(self, event: str, **facts: Any) -> None:
         """Append one event with its facts. A log that can't be written never stops a run."""
-        entry = {"at": datetime.now().astimezone().isoformat(timespec="milliseconds"), "event": event, **facts}
+        entry = {
+            "at": datetime.now().astimezone().isoformat(timespec="milliseconds"),
+            "event": event,
+            **facts,
+        }
         line = redact(json.dumps(entry, ensure_ascii=False, default=str))
         with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")

@@ -87,9 +87,7 @@ class Settings(BaseModel):
         disk_reserve: Bytes of free disk below which the run pauses.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     chunk_size: Annotated[Count | None, Optional] = None
     call_size: Annotated[Count | None, Optional] = None
@@ -101,9 +99,7 @@ class Settings(BaseModel):
     backoff_max: Duration = 60.0
     retry_after_max: Duration = 300.0
     timeout: Annotated[float, BeforeValidator(seconds), Field(gt=0, le=86_400)] = 60.0
-    failure_limit: Annotated[
-        Annotated[float, Field(gt=0)] | None, BeforeValidator(_limit)
-    ] = 0.5
+    failure_limit: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_limit)] = 0.5
     failure_min: Count = 100
     connection_limit: Count = 5
     repeat_limit: Annotated[Count | None, Optional] = None
@@ -128,7 +124,9 @@ class Settings(BaseModel):
         for name in values:
             if name not in type(self).model_fields:
                 near = difflib.get_close_matches(name, type(self).model_fields, 1)
-                hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(type(self).model_fields)}."
+                hint = (
+                    f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(type(self).model_fields)}."
+                )
                 raise SettingsError(f"There is no setting {name!r}.", advice=hint, setting=name)
         try:
             return type(self).model_validate({**self.model_dump(), **values})
@@ -141,11 +139,30 @@ class Settings(BaseModel):
             ) from None
 
 
-LIVE: Final = frozenset({
-    "chunk_size", "call_size", "workers", "rate", "delay", "retries", "backoff", "backoff_max", "retry_after_max",
-    "timeout", "failure_limit", "failure_min", "connection_limit", "repeat_limit", "on_limit", "wait_for_target",
-    "canary", "confirm", "window", "disk_reserve",
-})
+LIVE: Final = frozenset(
+    {
+        "chunk_size",
+        "call_size",
+        "workers",
+        "rate",
+        "delay",
+        "retries",
+        "backoff",
+        "backoff_max",
+        "retry_after_max",
+        "timeout",
+        "failure_limit",
+        "failure_min",
+        "connection_limit",
+        "repeat_limit",
+        "on_limit",
+        "wait_for_target",
+        "canary",
+        "confirm",
+        "window",
+        "disk_reserve",
+    }
+)
 """Settings that may change while a run runs; what is not here changes which items are written."""
 
 PRESETS: Final[dict[str, dict[str, Any]]] = {

@@ -61,39 +61,49 @@ ACTIVE: Final = (RunState.RUNNING, RunState.PAUSING, RunState.PAUSED, RunState.S
 
 S = RunState
 TRANSITIONS: Final[dict[RunState, frozenset[RunState]]] = {
-    S.PLANNED: frozenset({
-        S.RUNNING,  # start
-        S.STOPPED,  # stopped before its first item
-        S.FAILED,  # the target refused at the door: login, table, disk
-    }),
-    S.RUNNING: frozenset({
-        S.PAUSING,  # pause asked for, calls still in flight
-        S.STOPPING,  # stop asked for, calls still in flight
-        S.FINISHED,  # every item has its outcome
-        S.FAILED,  # gave up: login, unreachable, failure limit
-        S.INTERRUPTED,  # the process died
-    }),
-    S.PAUSING: frozenset({
-        S.PAUSED,  # the last call in flight came back
-        S.RUNNING,  # resumed before it was quiet
-        S.STOPPING,  # stop overrides pause
-        S.FINISHED,  # the calls in flight were the last ones
-        S.FAILED,  # a call in flight made the run give up
-        S.INTERRUPTED,  # the process died
-    }),
-    S.PAUSED: frozenset({
-        S.RUNNING,  # resume
-        S.STOPPING,  # stop
-        S.STOPPED,  # its process left in good order while paused
-        S.INTERRUPTED,  # the process died
-        S.FAILED,  # the journal can't be written any more
-    }),
-    S.STOPPING: frozenset({
-        S.STOPPED,  # drained
-        S.FINISHED,  # the calls in flight were the last ones
-        S.FAILED,  # a call in flight made the run give up
-        S.INTERRUPTED,  # the process died
-    }),
+    S.PLANNED: frozenset(
+        {
+            S.RUNNING,  # start
+            S.STOPPED,  # stopped before its first item
+            S.FAILED,  # the target refused at the door: login, table, disk
+        }
+    ),
+    S.RUNNING: frozenset(
+        {
+            S.PAUSING,  # pause asked for, calls still in flight
+            S.STOPPING,  # stop asked for, calls still in flight
+            S.FINISHED,  # every item has its outcome
+            S.FAILED,  # gave up: login, unreachable, failure limit
+            S.INTERRUPTED,  # the process died
+        }
+    ),
+    S.PAUSING: frozenset(
+        {
+            S.PAUSED,  # the last call in flight came back
+            S.RUNNING,  # resumed before it was quiet
+            S.STOPPING,  # stop overrides pause
+            S.FINISHED,  # the calls in flight were the last ones
+            S.FAILED,  # a call in flight made the run give up
+            S.INTERRUPTED,  # the process died
+        }
+    ),
+    S.PAUSED: frozenset(
+        {
+            S.RUNNING,  # resume
+            S.STOPPING,  # stop
+            S.STOPPED,  # its process left in good order while paused
+            S.INTERRUPTED,  # the process died
+            S.FAILED,  # the journal can't be written any more
+        }
+    ),
+    S.STOPPING: frozenset(
+        {
+            S.STOPPED,  # drained
+            S.FINISHED,  # the calls in flight were the last ones
+            S.FAILED,  # a call in flight made the run give up
+            S.INTERRUPTED,  # the process died
+        }
+    ),
     S.STOPPED: frozenset({S.RUNNING}),  # resume
     S.INTERRUPTED: frozenset({S.RUNNING}),  # resume
     S.FAILED: frozenset({S.RUNNING}),  # resume, once the cause is mended

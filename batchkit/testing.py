@@ -1,11 +1,11 @@
 """For testing jobs and targets of your own: a clock to turn by hand, targets in memory, a process that dies on cue.
 
-    from batchkit.testing import MemoryTarget
+from batchkit.testing import MemoryTarget
 
-    target = MemoryTarget("memory:shop", key=["id"], rows=[{"id": "1", "name": "old"}])
-    run = plan.start(target=target)
-    run.wait()
-    assert target.rows[("1",)]["name"] == "new"
+target = MemoryTarget("memory:shop", key=["id"], rows=[{"id": "1", "name": "old"}])
+run = plan.start(target=target)
+run.wait()
+assert target.rows[("1",)]["name"] == "new"
 """
 
 from __future__ import annotations

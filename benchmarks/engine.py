@@ -153,7 +153,9 @@ def main() -> None:
     for peer, seconds in middle.items():
         print(f"  {peer:<10} {seconds / items * 1e6:6.1f} µs an item  {items / seconds:>10,.0f} items/s")
     print(f"  batchkit / hand-made: {middle['batchkit'] / middle['hand-made']:.2f}  (goal: ≤ 15 µs an item)")
-    print(f"  peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB")
+    print(
+        f"  peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB"
+    )
 
 
 if __name__ == "__main__":

@@ -26,17 +26,19 @@ def plan_of(
     kind = kinds.gather(numbers % len(kinds))
     ids = numbers.cast(pl.String)
     exists = kind.is_in(["update", "unchanged", "delete"])
-    frame = pl.DataFrame({
-        ITEM: numbers,
-        FILE_ROW: numbers + 2,
-        CHANGE: kind,
-        KEY + "id": ids,
-        BEFORE + "name": pl.select(pl.when(exists).then("old " + ids)).to_series(),
-        AFTER + "name": "new " + ids,
-        RAW + "id": ids,
-        RAW + "name": "new " + ids,
-        PROBLEMS: pl.Series([None] * items, dtype=PROBLEM),
-    })
+    frame = pl.DataFrame(
+        {
+            ITEM: numbers,
+            FILE_ROW: numbers + 2,
+            CHANGE: kind,
+            KEY + "id": ids,
+            BEFORE + "name": pl.select(pl.when(exists).then("old " + ids)).to_series(),
+            AFTER + "name": "new " + ids,
+            RAW + "id": ids,
+            RAW + "name": "new " + ids,
+            PROBLEMS: pl.Series([None] * items, dtype=PROBLEM),
+        }
+    )
     address = (target or {}).get("url", "memory:test")
     with PlanWriter(path, frame.schema) as writer:
         for window in regroup([frame], WINDOW):

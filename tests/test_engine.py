@@ -134,7 +134,12 @@ def test_pause_and_stop_cut_every_wait_short(plan: Plan) -> None:
     def refused(_: Sequence[Item]) -> None:
         raise refuse(Fate.RETRY, "busy", retry_after=60.0)
 
-    for options in ({"delay": 60, "chunk_size": 5}, {"rate": 0.05}, {"backoff": 60}, {"window": "03:00-03:01"}):
+    for options in (
+        {"delay": 60, "chunk_size": 5},
+        {"rate": 0.05},
+        {"backoff": 60},
+        {"window": "03:00-03:01"},
+    ):
         target = _calls(behave=refused if "backoff" in options else None)
         run = plan.start(target=target, report=False, **options)
         time.sleep(0.15)
@@ -299,7 +304,9 @@ def test_wait_for_target_carries_on_by_itself(plan: Plan) -> None:
 
 def test_failure_limit_ends_a_run_that_goes_wrong(plan: Plan) -> None:
     """When half of the first hundred items fail, the run gives up instead of failing them all."""
-    run = plan.start(target=_calls(behave=_raise(refuse(Fate.REJECT, "404"))), failure_limit="50%", chunk_size=20)
+    run = plan.start(
+        target=_calls(behave=_raise(refuse(Fate.REJECT, "404"))), failure_limit="50%", chunk_size=20
+    )
     assert run.wait(20) is RunState.FAILED
     assert "failure limit" in run.snapshot().message
     assert 100 <= _counts(run)["rejected"] < 300
@@ -308,7 +315,10 @@ def test_failure_limit_ends_a_run_that_goes_wrong(plan: Plan) -> None:
 def test_on_limit_pause_keeps_the_run_alive(plan: Plan) -> None:
     """With `on_limit=pause` a limit pauses the run; after a look somebody may go on."""
     run = plan.start(
-        target=_calls(behave=_raise(refuse(Fate.REJECT, "404"))), failure_limit=10, on_limit="pause", workers=1
+        target=_calls(behave=_raise(refuse(Fate.REJECT, "404"))),
+        failure_limit=10,
+        on_limit="pause",
+        workers=1,
     )
     _until(lambda: run.state is RunState.PAUSED)
     assert "reaches the failure limit" in run.snapshot().message
