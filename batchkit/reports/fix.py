@@ -48,7 +48,7 @@ def write_fix_xlsx(
             ROW: styles.plain, ERROR: styles.error, ADVICE: styles.advice
         }  # fmt: skip
         table = LongSheet(
-            book, "Rows to correct", _layout(start), head=styles.head, formats=formats, frozen=len(OWN)
+            book, "Rows to correct", _layout(start), heads=styles.heads, formats=formats, frozen=len(OWN)
         )
         for frame in chain([start], (_fixable(frame, names) for frame in rest)):
             _refuse_long(frame, names)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -18,6 +19,9 @@ ROWS: Final = 1_048_576
 CELL: Final = 32_767
 CUT: Final = " … [cut]"
 MOMENT: Final = "yyyy-mm-dd hh:mm:ss"
+_LINE: Final = 15  # points
+_MOST_LINES: Final = 12
+_FITTED: Final = 10_000  # rows whose height is kept in memory
 _SAFE: Final = CELL // 2  # as many characters fit whatever they are: Excel counts UTF-16 units
 _EPOCH: Final = pl.datetime(1899, 12, 30)
 
@@ -106,6 +110,12 @@ def _cell(column: Column) -> pl.Expr:
     return source
 
 
+def _lines(text: str | None, width: float) -> int:
+    if not text or (len(text) < width and "\n" not in text):
+        return 1
+    return sum(1 + int(len(part) / width) for part in text.split("\n"))
+
+
 class LongSheet:
     """A table that may be longer than one sheet.
 
@@ -113,7 +123,7 @@ class LongSheet:
         book: The workbook.
         name: Of the sheet; the next ones are called `<name> 2`, `<name> 3`.
         columns: Its columns, in order.
-        head: Format of the header cells.
+        heads: Kind of column → format of its header cell.
         formats: Column name → format of its cells.
         tints: Value of the column `outcome` → format of that cell.
         limit: Rows a sheet can hold, the header included.
@@ -126,33 +136,34 @@ class LongSheet:
         name: str,
         columns: Sequence[Column],
         *,
-        head: Any,
+        heads: dict[Kind, Any],
         formats: dict[str, Any],
         tints: dict[str, Any] | None = None,
         limit: int = ROWS,
         frozen: int = 0,
     ) -> None:
         self._book, self._name, self._columns = book, name, columns
-        self._head, self._formats, self._tints = head, formats, tints or {}
+        self._heads, self._formats, self._tints = heads, formats, tints or {}
         self._limit, self._frozen = limit, frozen
         self.names: list[str] = []
         self._sheet: Any = None
+        self._writers: list[Callable[[int, int, Any], object]] = []
         self._row = 0
         self._begin()
 
     def add(self, frame: pl.DataFrame) -> None:
         """Write the rows of a frame below what is there."""
-        rows = zip(*cell_values(frame, self._columns), strict=True)
-        kinds = [(place, self._writer(column), column) for place, column in enumerate(self._columns)]
-        for values in rows:
+        columns = cell_values(frame, self._columns)
+        for values, lines in zip(zip(*columns, strict=True), self._heights(columns), strict=False):
             if self._row == self._limit:
                 self.finish()
                 self._begin()
-                kinds = [(place, self._writer(column), column) for place, column in enumerate(self._columns)]
             row = self._row
-            for (place, write, _), value in zip(kinds, values, strict=True):
+            if lines > 1 and row < _FITTED:
+                self._sheet.set_row(row, _LINE * min(lines, _MOST_LINES))
+            for place, value in enumerate(values):
                 if value is not None:
-                    write(row, place, value)
+                    self._writers[place](row, place, value)
             self._row = row + 1
 
     def finish(self) -> None:
@@ -160,6 +171,15 @@ class LongSheet:
         last = max(self._row - 1, 1)
         self._sheet.autofilter(0, 0, last, len(self._columns) - 1)
         self._sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{self._row}"})
+
+    def _heights(self, columns: list[list[Any]]) -> Iterable[int]:
+        # Not every program fits the height of rows to wrapped texts by itself.
+        lines = [
+            [_lines(text, column.width) for text in cells]
+            for cells, column in zip(columns, self._columns, strict=True)
+            if column.wrap
+        ]
+        return map(max, zip(*lines, strict=True)) if lines else repeat(1)
 
     def _begin(self) -> None:
         name = f"{self._name} {len(self.names) + 1}" if self.names else self._name
@@ -172,11 +192,11 @@ class LongSheet:
         self._sheet.set_row(0, 20)
         for place, column in enumerate(self._columns):
             self._sheet.set_column(place, place, column.width, self._formats.get(column.name))
-            self._sheet.write_string(0, place, fitting(column.header), self._head)
+            self._sheet.write_string(0, place, fitting(column.header), self._heads[column.kind])
+        self._writers = [self._writer(column) for column in self._columns]
         self._row = 1
 
     def _writer(self, column: Column) -> Callable[[int, int, Any], object]:
-        # The plain methods behind write_string and write_number: a million cells feel the call between them.
         style = self._formats.get(column.name)
         text, number = self._sheet.write_string, self._sheet.write_number
         if column.name == "outcome" and self._tints:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ..states import Outcome
 from .columns import printable_text
-from .sheets import MOMENT, ROWS, Column, LongSheet, fitting
+from .sheets import MOMENT, ROWS, Column, Kind, LongSheet, fitting
 
 INK: Final = "#1f2a37"
 QUIET: Final = "#667085"
@@ -22,6 +22,8 @@ TINTS: Final = {
 
 _LINE: Final = {"bottom": 1, "bottom_color": "#c4ccd6"}
 _TOP: Final = {"valign": "top", "font_color": INK}
+_HEAD: Final = {"bold": True, "font_color": INK, "bg_color": "#e8edf3", "valign": "vcenter"} | _LINE
+_INDENT: Final = {"align": "left", "indent": 1}  # a text keeps off the number before it
 
 
 class Styles:
@@ -31,37 +33,36 @@ class Styles:
         self._book = book
         add = book.add_format
         self.plain = add(_TOP)
-        self.wrap = add(_TOP | {"text_wrap": True})
-        self.title = add({"bold": True, "font_size": 18, "font_color": INK})
-        self.lead = add({"font_size": 12, "font_color": INK})
-        self.alarm = add({"bold": True, "font_color": "#8a5300", "bg_color": "#fdf1dc"})
-        self.section = add({"bold": True, "font_size": 12, "font_color": INK} | _LINE)
-        self.head = add({"bold": True, "font_color": INK, "bg_color": "#e8edf3", "valign": "vcenter"} | _LINE)
-        self.head_number = add(
-            {"bold": True, "font_color": INK, "bg_color": "#e8edf3", "valign": "vcenter", "align": "right"}
-            | _LINE
-        )
-        self.quiet = add(_TOP | {"font_color": QUIET})
+        self.words = add(_TOP | _INDENT)
+        self.wrap = add(_TOP | _INDENT | {"text_wrap": True})
+        self.title = add(_INDENT | {"bold": True, "font_size": 18, "font_color": INK})
+        self.lead = add(_INDENT | {"font_size": 12, "font_color": INK})
+        self.alarm = add(_INDENT | {"bold": True, "font_color": "#8a5300", "bg_color": "#fdf1dc"})
+        self.section = add(_INDENT | _LINE | {"bold": True, "font_size": 12, "font_color": INK})
+        self.head = add(_HEAD | _INDENT)
+        self.head_number = add(_HEAD | {"align": "right"})
+        self.quiet = add(_TOP | _INDENT | {"font_color": QUIET})
         self.whole = add(_TOP | {"num_format": "#,##0"})
-        self.percent = add(_TOP | {"num_format": "0.0%"})
-        self.moment = add(_TOP | {"num_format": MOMENT, "align": "left"})
-        self.text = add(_TOP | {"num_format": "@"})
-        self.error = add(_TOP | {"bg_color": "#fbe9e7", "text_wrap": True})
-        self.advice = add(_TOP | {"bg_color": "#fdf1dc", "text_wrap": True})
+        self.percent = add(_TOP | {"num_format": '[=0]0%;[<0.001]"<0.1%";0.0%'})
+        self.moment = add(_TOP | {"num_format": MOMENT} | _INDENT)
+        self.text = add(_TOP | {"num_format": "@"} | _INDENT)
+        self.error = add(_TOP | {"bg_color": "#fbe9e7", "text_wrap": True} | _INDENT)
+        self.advice = add(_TOP | {"bg_color": "#fdf1dc", "text_wrap": True} | _INDENT)
+        self.heads: dict[Kind, Any] = {"text": self.head, "number": self.head_number, "moment": self.head}
         self.tints = {
-            str(outcome): add({"bg_color": ground, "font_color": ink, "valign": "top"})
+            str(outcome): add(_INDENT | {"bg_color": ground, "font_color": ink, "valign": "top"})
             for outcome, (ground, ink) in TINTS.items()
         }
 
     def long_sheet(self, name: str, columns: tuple[Column, ...], limit: int = ROWS) -> LongSheet:
         """A table of outcomes in this workbook's style."""
-        formats = {column.name: self.wrap if column.wrap else self.plain for column in columns}
-        formats["at"] = self.moment
+        looks = {"text": self.words, "number": self.plain, "moment": self.moment}
+        formats = {column.name: self.wrap if column.wrap else looks[column.kind] for column in columns}
         return LongSheet(
             self._book,
             name,
             columns,
-            head=self.head,
+            heads=self.heads,
             formats=formats,
             tints=self.tints,
             limit=limit,

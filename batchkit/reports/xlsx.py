@@ -84,7 +84,8 @@ def _write_summary(sheet: Any, styles: Styles, data: ReportData) -> None:
     sheet.hide_gridlines(2)
     sheet.set_column(0, 0, 20)
     sheet.set_column(1, 2, 11)
-    sheet.set_column(3, 3, 100)
+    sheet.set_column(3, 3, 80)
+    sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
     lines = Lines(sheet)
     lines.line(("Report of a dry run" if data.dry_run else "Report of a run", styles.title), height=28)
@@ -95,14 +96,14 @@ def _write_summary(sheet: Any, styles: Styles, data: ReportData) -> None:
     lines.gap()
     _section(lines, styles, "What to do next")
     for number, step in enumerate(words.next_steps(data) or ["Nothing is left to do."], 1):
-        lines.line((f"{number}. {step}", styles.plain))
+        lines.line((f"{number}. {step}", styles.words))
     lines.gap()
     outcomes = {outcome: data.outcomes.get(outcome, 0) for outcome in Outcome}
-    _write_counts(sheet, lines, styles, outcomes, title="Outcome", meaning=words.MEANING)
-    _write_counts(sheet, lines, styles, data.changes, title="Planned change", meaning=words.CHANGE_MEANING)
+    _write_counts(lines, styles, outcomes, title="Outcome", meaning=words.MEANING)
+    _write_counts(lines, styles, data.changes, title="Planned change", meaning=words.CHANGE_MEANING)
     _section(lines, styles, "The run")
     for label, value in words.facts(data):
-        lines.line((label, styles.quiet), (value, styles.plain))
+        lines.line((label, styles.quiet), (value, styles.words))
     lines.gap()
     if data.notices:
         _write_notices(lines, styles, data)
@@ -113,7 +114,6 @@ def _section(lines: Lines, styles: Styles, title: str) -> None:
 
 
 def _write_counts(
-    sheet: Any,
     lines: Lines,
     styles: Styles,
     counts: Mapping[Any, int],
@@ -124,24 +124,18 @@ def _write_counts(
     whole = sum(counts.values())
     lines.line((title, styles.head), ("Items", styles.head_number), ("Share", styles.head_number),
                ("Meaning", styles.head), height=20)  # fmt: skip
-    first = lines.row
     for kind, number in counts.items():
         part = number / whole if whole else 0.0
-        style = styles.tints.get(str(kind), styles.plain) if title == "Outcome" else styles.plain
+        style = styles.tints.get(str(kind), styles.words) if title == "Outcome" else styles.words
         lines.line((str(kind), style), (number, styles.whole), (part, styles.percent),
                    (meaning.get(kind, ""), styles.quiet))  # fmt: skip
-    if lines.row > first:
-        # The plain bar of 2007: newer ones are an extension that other programs warn of.
-        bar = {"type": "data_bar", "bar_color": "#c9d6e6", "min_type": "num", "min_value": 0,
-               "max_type": "num", "max_value": 1}  # fmt: skip
-        sheet.conditional_format(first, 2, lines.row - 1, 2, bar)
     lines.gap()
 
 
 def _write_notices(lines: Lines, styles: Styles, data: ReportData) -> None:
     _section(lines, styles, "Noticed in the source")
     for notice in data.notices[:NOTICES]:
-        lines.line((str(notice), styles.plain))
+        lines.line((str(notice), styles.words))
     if len(data.notices) > NOTICES:
         lines.line((f"... and {words.count(len(data.notices) - NOTICES)} more.", styles.quiet))
 
@@ -151,6 +145,8 @@ def _write_top_errors(book: Any, styles: Styles, errors: list[TopError], failing
     sheet.hide_gridlines(2)
     for place, width in enumerate((9, 9, 18, 70, 11, 70, 60)):
         sheet.set_column(place, place, width)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
     lines = Lines(sheet)
     if not errors:
         lines.line(("Nothing failed.", styles.lead))
@@ -168,7 +164,7 @@ def _write_top_errors(book: Any, styles: Styles, errors: list[TopError], failing
                  for title in titles), height=20)  # fmt: skip
     for error in errors:
         share = error.count / failing if failing else 0.0
-        lines.line((error.count, styles.whole), (share, styles.percent), (error.rule, styles.plain),
+        lines.line((error.count, styles.whole), (share, styles.percent), (error.rule, styles.words),
                    (error.signature or error.rule, styles.wrap), (error.row, styles.plain),
                    (error.example, styles.wrap), (error.advice, styles.wrap))  # fmt: skip
     _insert_chart(book, sheet, len(errors))
@@ -204,8 +200,9 @@ def _write_settings(book: Any, styles: Styles, data: ReportData) -> None:
     sheet.set_column(0, 0, 28)
     sheet.set_column(1, 1, 80)
     sheet.freeze_panes(1, 0)
+    sheet.fit_to_pages(1, 0)
     lines = Lines(sheet)
     lines.line(("Setting", styles.head), ("Value", styles.head), height=20)
     for name, value in data.settings.items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        lines.line((name, styles.plain), (value if number else words.setting(value), styles.wrap))
+        lines.line((name, styles.words), (value if number else words.setting(value), styles.wrap))
