@@ -217,7 +217,9 @@ class RecordReader:
 @dataclass(frozen=True, slots=True)
 class _Outline:
     body: bytes  # whole records
-    structure: bytes  # the body with each quoted text shortened to a quote: counts of lines and delimiters hold
+    structure: (
+        bytes  # the body with each quoted text shortened to a quote: counts of lines and delimiters hold
+    )
     quoted: bool
     rest: bytes
 

@@ -194,19 +194,20 @@ def read_head(path: Path, encoding: str, delimiter: str | None = None) -> Head:
 
 
 def find_delimiter(text: str, *, last: bool = True) -> str:
-    """The delimiter that splits the records most evenly; `,` where there is only one column.
+    """The delimiter that splits the records most evenly; for a single column, one that splits none.
 
     Counting signs would be fooled by texts full of commas: what counts is how many records have the same
     number of cells, the first one above all.
     """
     if len(text) > _SNIFFED and (end := text.rfind("\n", 0, _SNIFFED)) > 0:
         text, last = text[: end + 1], False
-    best, best_score = ",", 0.0
-    for delimiter in DELIMITERS:
-        score = _evenness(_widths(text, delimiter, last), delimiter)
-        if score > best_score:
-            best, best_score = delimiter, score
-    return best
+    widths = {delimiter: _widths(text, delimiter, last) for delimiter in DELIMITERS}
+    scores = {delimiter: _evenness(widths[delimiter], delimiter) for delimiter in DELIMITERS}
+    best = max(DELIMITERS, key=lambda delimiter: scores[delimiter])
+    if scores[best]:
+        return best
+    unused = [delimiter for delimiter in (",", ";", "\t", "|") if max(widths[delimiter], default=1) == 1]
+    return unused[0] if unused else ","
 
 
 def has_columns(text: str, delimiter: str) -> bool:
@@ -226,11 +227,13 @@ def _widths(text: str, delimiter: str, last: bool) -> list[int]:
 def _evenness(widths: Sequence[int], delimiter: str) -> float:
     if not widths or max(widths) < 2:
         return 0.0
-    width = usual_width(widths)
-    share = Counter(widths)[width] / len(widths)
-    if share < 0.6 and widths[0] != width:
-        return 0.0
     if delimiter == "|" and len(widths) == 1:  # a single line proves little, and this sign is common in text
+        return 0.0
+    width = usual_width(widths)
+    first = next(at for at, found in enumerate(widths) if found > 1)
+    table = widths[first:]  # behind title lines
+    share = Counter(table)[width] / len(table)
+    if share < 0.6 and (first or table[0] != width):
         return 0.0
     # Among equally even ones: the one the first record agrees with, then the one with more columns.
     return share + (0.02 if widths[0] == width else 0.0) + min(width, 1000) * 1e-6

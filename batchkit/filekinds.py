@@ -13,7 +13,15 @@ _HEAD = 4096
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".tab", "")
-_BOOK_ENDINGS = {".xlsx": "xlsx", ".xlsm": "xlsx", ".xltx": "xlsx", ".xltm": "xlsx", ".xls": "xls", ".xlsb": "xlsb", ".ods": "ods"}
+_BOOK_ENDINGS = {
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".xltx": "xlsx",
+    ".xltm": "xlsx",
+    ".xls": "xls",
+    ".xlsb": "xlsb",
+    ".ods": "ods",
+}
 _OTHERS = (
     (b"%PDF", "a PDF", "Export the table from where it comes from as CSV or Excel."),
     (b"\x1f\x8b", "packed with gzip", "Unpack it first."),
@@ -48,7 +56,9 @@ def kind_of(path: Path) -> tuple[str, list[Problem]]:
     if kind == "csv":
         _refuse_prose(path, head)
     what = "text (CSV)" if kind == "csv" else f"an Excel or OpenDocument workbook (.{kind})"
-    return kind, [warning("extension", f"The name ends in {ending} but the file is {what}; it is read as that")]
+    return kind, [
+        warning("extension", f"The name ends in {ending} but the file is {what}; it is read as that")
+    ]
 
 
 def _head(path: Path) -> bytes:
@@ -57,16 +67,22 @@ def _head(path: Path) -> bytes:
             head = file.read(_HEAD)
     except FileNotFoundError:
         raise SourceError(
-            f"There is no file {path}.", advice="Check the path; the folder it starts from may be another.", path=path
+            f"There is no file {path}.",
+            advice="Check the path; the folder it starts from may be another.",
+            path=path,
         ) from None
     except (IsADirectoryError, PermissionError) as problem:
         if path.is_dir():
             raise SourceError(f"{path} is a folder.", advice="Give one file in it.", path=path) from None
         raise SourceError(
-            f"{path} may not be read ({problem.strerror}).", advice="Ask for the right to read it, or copy it.", path=path
+            f"{path} may not be read ({problem.strerror}).",
+            advice="Ask for the right to read it, or copy it.",
+            path=path,
         ) from None
     except OSError as problem:
-        raise SourceError(f"{path} can't be read: {problem.strerror}.", advice="Check the path.", path=path) from None
+        raise SourceError(
+            f"{path} can't be read: {problem.strerror}.", advice="Check the path.", path=path
+        ) from None
     if not head:
         raise SourceError(f"{path.name} is empty.", advice="Export it again.", path=path)
     return head
@@ -104,7 +120,9 @@ def _zip_kind(path: Path) -> str:
     if b"opendocument.spreadsheet" in mimetype:
         return "ods"
     raise SourceError(
-        f"{path.name} is a ZIP archive, not a workbook.", advice="Unpack it and give the table in it.", path=path
+        f"{path.name} is a ZIP archive, not a workbook.",
+        advice="Unpack it and give the table in it.",
+        path=path,
     )
 
 

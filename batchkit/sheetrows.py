@@ -178,7 +178,7 @@ class SheetTable(Table):
 
 
 def _cell_text(cell: object) -> str | None:
-    # Spreadsheets work with 15 digits: the file's 184.95000000000002 is the 184.95 that people entered and see.
+    # Spreadsheets work with 15 digits: the file's 184.95000000000002 is the 184.95 that people see.
     if isinstance(cell, float) and not cell.is_integer():
         cell = float(f"{cell:.15g}")
     return as_text(cell)

@@ -111,9 +111,16 @@ def open_table(
     options = {name: value for name, value in given.items() if value not in (False, "keep")}
     if kind == "csv":
         if sheet is not None:
-            raise SourceError(f"{file.name} is a CSV file: it has no sheet {sheet!r}.", advice="Leave sheet= out.")
+            raise SourceError(
+                f"{file.name} is a CSV file: it has no sheet {sheet!r}.", advice="Leave sheet= out."
+            )
         return open_csv(
-            file, header_row=header_row, encoding=encoding, delimiter=delimiter, opening=problems, options=options
+            file,
+            header_row=header_row,
+            encoding=encoding,
+            delimiter=delimiter,
+            opening=problems,
+            options=options,
         )
     return open_sheet(file, kind, sheet=sheet, header_row=header_row, opening=problems, options=options)
 
@@ -237,8 +244,12 @@ def to_pandas(frame: pl.DataFrame) -> pd.DataFrame:
     try:
         import pandas as pd
     except ImportError:
-        raise SourceError("pandas is not installed.", advice="Install it: pip install 'batchkit[lab]'.") from None
-    return pd.DataFrame({name: pd.Series(frame[name].to_list(), dtype=_pandas_dtype(frame[name])) for name in frame.columns})
+        raise SourceError(
+            "pandas is not installed.", advice="Install it: pip install 'batchkit[lab]'."
+        ) from None
+    return pd.DataFrame(
+        {name: pd.Series(frame[name].to_list(), dtype=_pandas_dtype(frame[name])) for name in frame.columns}
+    )
 
 
 def _pandas_dtype(column: pl.Series) -> str | None:

@@ -154,7 +154,10 @@ def open_sheet(
     cells = book.cells(name)
     if cells.end is None:
         raise SourceError(
-            f"Sheet {name!r} of {path.name} is empty.", advice=_choose_among(book, name), path=path, sheet=name
+            f"Sheet {name!r} of {path.name} is empty.",
+            advice=_choose_among(book, name),
+            path=path,
+            sheet=name,
         )
     if header_row is None:
         header_row = _found_header(book, name, cells)
@@ -271,9 +274,13 @@ def _about_sheets(book: Workbook, read: str) -> Iterator[Problem]:
     if others:
         first = (book.data_sheets() or [read])[0] == read
         tell = notice if first else warning
-        yield tell("sheet", f"Sheet {read!r} is read; not read: {_listed(others)}", "Choose another with sheet=.")
+        yield tell(
+            "sheet", f"Sheet {read!r} is read; not read: {_listed(others)}", "Choose another with sheet=."
+        )
     if hidden:
-        yield notice("hidden_sheet", f"Hidden sheets are not read: {_listed(hidden)}", "Choose one with sheet=.")
+        yield notice(
+            "hidden_sheet", f"Hidden sheets are not read: {_listed(hidden)}", "Choose one with sheet=."
+        )
     if charts:
         yield notice("sheet", f"Sheets without a table: {_listed(charts)}")
     if book.kind != "xlsx":

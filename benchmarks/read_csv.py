@@ -104,8 +104,8 @@ def main() -> None:
             mine, peer = statistics.median(ours), statistics.median(theirs)
             print(
                 f"{kind}: {options.rows:,} rows, {path.stat().st_size / 1e6:.0f} MB: batches() {mine:.2f} s, "
-                f"polars.read_csv {peer:.2f} s, ratio {mine / peer:.1f}; peak memory +{growth('batchkit', path)} "
-                f"MiB against +{growth('polars', path)} MiB",
+                f"polars.read_csv {peer:.2f} s, ratio {mine / peer:.1f}; peak memory "
+                f"+{growth('batchkit', path)} MiB against +{growth('polars', path)} MiB",
                 flush=True,
             )
 

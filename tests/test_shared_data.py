@@ -1,5 +1,6 @@
 """The real inputs, read as their manifest says or refused clearly. Each claim is a line of the manifest."""
 
+# ruff: noqa: ARG005 - claims are all called alike, whichever of frame and table they look at
 from __future__ import annotations
 
 import json
@@ -113,7 +114,7 @@ CLAIMS: list[tuple[str, dict[str, Any], str, Claim]] = [
     ("fr/bitd_etablissements.csv", {}, "rows keep the number a spreadsheet shows",
      lambda f, t: f[ROW].head(3).to_list() == [3, 5, 7]),
     ("fr/csvdetective_a_test_file.csv", {}, "404 rows, the two repeated headers skipped and told",
-     lambda f, t: f.height == 404 and [p for p in rules(t)] == [("repeated_header", 2), ("repeated_header", 3)]),
+     lambda f, t: f.height == 404 and rules(t) == [("repeated_header", 2), ("repeated_header", 3)]),
     ("fr/departements_france.xlsx", {}, "101 rows, the first code 01",
      lambda f, t: (f.height, len(t.columns), f["code"][0]) == (101, 2, "01")),
     ("dpgf/25S012 - DPGF -Lot4.xlsx", {}, "the lot is read, not its cover sheets",
@@ -124,8 +125,9 @@ CLAIMS: list[tuple[str, dict[str, Any], str, Claim]] = [
      f.filter(pl.col("PU HT").is_not_null()).select(ROW, "Qté", "PU HT").rows()
      == [(81, "344", "47.25"), (82, "16", "184.95")]),
     ("dpgf/DPGF TYPE.xlsx", {}, "header row 9, from column B on, 22 units, no quantity",
-     lambda f, t: (t.header_row, t.columns[0], f["Unité"].count(), f["Quantité"].count()) == (9, "Code", 22, 0)),
-    ("dpgf/OCEANIA_DCE_DPGF_Lot 16 CVC GTC.xlsx", {}, "CVC alone, header row 5, 398 units, one of them inclus",
+     lambda f, t: (t.header_row, t.columns[0], f["Unité"].count(), f["Quantité"].count())
+     == (9, "Code", 22, 0)),
+    ("dpgf/OCEANIA_DCE_DPGF_Lot 16 CVC GTC.xlsx", {}, "CVC alone, header row 5, 398 units, one inclus",
      lambda f, t: (t.sheet, t.header_row, f["Unité"].count()) == ("CVC", 5, 398) and "inclus" in f["Unité"]),
     ("dpgf/OCEANIA_DCE_DPGF_Lot 16 CVC GTC.xlsx", {}, "hidden sheets are named",
      lambda f, t: any("Prix 1 appartement, Dim Menuiserie Ext" in p.message for p in t.problems)),
@@ -154,7 +156,8 @@ CLAIMS: list[tuple[str, dict[str, Any], str, Claim]] = [
     ("wp/screamingfrog_internal_all_title_row.csv", {}, "the title line is no header",
      lambda f, t: t.columns[0] == "Address" and f[ROW][0] == 3),
     ("wp/foxreviews_categorie.csv", {"decode_entities": True}, "& is shown, the apostrophe kept",
-     lambda f, t: not f["Term Name"].str.contains("&amp;").any() and bool(f["Term Name"].str.contains("’").any())),
+     lambda f, t: not f["Term Name"].str.contains("&amp;").any()
+     and bool(f["Term Name"].str.contains("’").any())),
     ("wp/foxreviews_categorie.csv", {}, "entities stay unless decoding is asked for",
      lambda f, t: bool(f["Term Name"].str.contains("&amp;").any())),
     ("phone/contacts_two_sheets.xlsx", {}, "1,059 rows, 74 postal codes with a zero",
@@ -174,33 +177,36 @@ CLAIMS: list[tuple[str, dict[str, Any], str, Claim]] = [
      lambda f, t: {"1,7", "200.000.000"} <= set(f.row(0))),
     ("nasty/csvkit_test_no_leading_zeroes.csv", {}, "01 and 00.11 stay",
      lambda f, t: {"01", "00.11"} <= set(f.row(0))),
-    ("nasty/csvkit_bad.csv", {}, "wrong widths by row", lambda f, t: [("width", 2), ("width", 3)] == rules(t)),
+    ("nasty/csvkit_bad.csv", {}, "wrong widths by row",
+     lambda f, t: rules(t) == [("width", 2), ("width", 3)]),
     ("nasty/csvkit_blanks.csv", {}, "NA, none and null are words",
      lambda f, t: f.row(0)[1:] == (None, "NA", "N/A", "NONE", "NULL", ".")),
     ("nasty/table-with-accents.csv", {}, "the header's accent, the decimal comma as text",
      lambda f, t: "Année" in t.columns and any("0,611553068" in row for row in f.rows())),
     ("nasty/issue-1232.csv", {}, "the code keeps its zero", lambda f, t: f["comune"][0] == "030151360"),
-    ("nasty/leading-zeros.csv", {}, "widths differ", lambda f, t: f["value"].to_list() == ["01", "002", "00003"]),
+    ("nasty/leading-zeros.csv", {}, "widths differ",
+     lambda f, t: f["value"].to_list() == ["01", "002", "00003"]),
     ("nasty/duplicate-headers.csv", {}, "double headers are renamed and told",
      lambda f, t: t.columns == ["id", "name", "id (2)", "age", "id (3)"] and f["id (3)"][0] == "001101"
      and len(t.problems) == 2),
     ("nasty/defective-rows.csv", {}, "both rows are of wrong width",
-     lambda f, t: [("width", 2), ("width", 3)] == rules(t) and "Potatoes" in str(t.problems[1].value)),
+     lambda f, t: rules(t) == [("width", 2), ("width", 3)] and "Potatoes" in str(t.problems[1].value)),
     ("nasty/largecellsize.csv", {}, "line ends inside cells stay CR LF",
      lambda f, t: f.filter(pl.any_horizontal(pl.all().cast(pl.String).str.contains("\r\n"))).height == 19),
     ("nasty/dde-in-csv.csv", {"header_row": 0}, "one record, flagged, kept as text",
      lambda f, t: f.height == 1 and rules(t) == [("formula", 1)] and f.row(0)[1].startswith("=cmd|")),
-    ("nasty/spectrum_comma_in_quotes.csv", {}, "a comma in quotes", lambda f, t: (f.height, f.width) == (1, 6)),
+    ("nasty/spectrum_comma_in_quotes.csv", {}, "a comma in quotes",
+     lambda f, t: (f.height, f.width) == (1, 6)),
     ("nasty/spectrum_json.csv", {}, "JSON in a cell", lambda f, t: json.loads(f.row(0)[2]) is not None),
     ("nasty/sineemore_quotes-with-newline.csv", {"header_row": 0}, "two records without header",
      lambda f, t: (f.height, t.columns) == (2, ["column 1", "column 2", "column 3"])),
     ("nasty/qsv_boston311-100-bad.tsv", {}, "the row with a field too many",
-     lambda f, t: [("width", 41)] == [r for r in rules(t) if r[0] == "width"]),
+     lambda f, t: [rule for rule in rules(t) if rule[0] == "width"] == [("width", 41)]),
     ("nasty/calamine_date_1904.xlsx", {"header_row": 0}, "days are counted from 1904",
      lambda f, t: f["column 1"].head(2).to_list() == ["2021-01-01", "2021-01-02"]),
     ("nasty/calamine_errors.xlsx", {"header_row": 0}, "error cells are told by address, and are no text",
      lambda f, t: f.height == 7 and f["column 1"].null_count() == 7
-     and [p.message for p in t.problems if p.rule == "cell_error"][0] == "Cell A1 holds the error #DIV/0!"
+     and any(p.message == "Cell A1 holds the error #DIV/0!" for p in t.problems)
      and len([p for p in t.problems if p.level == "error"]) == 7),
     ("nasty/calamine_merged_range.xlsx", {}, "a merged value is taken once",
      lambda f, t: f.row(0) == (3, "A3", "B3", "C3", None, "E3", "F3", "G3", "H3")),
