@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from openpyxl import load_workbook
 from batchkit.errors import UsageError
 from batchkit.guards import unguard
 from batchkit.report import write_fix_file
+from batchkit.tables import open_table
 from tests.report_samples import CONFLICT, HOSTILE, outcome, refused, run_data
 
 RAW = {"raw:siret": "00501", "raw:nom": "L'Étoile ; sœur", "raw:ca": "-5,20"}
@@ -95,6 +98,28 @@ def test_any_text_comes_back(tmp_path_factory: pytest.TempPathFactory, texts: li
     path = write_fix_file(data, tmp_path_factory.mktemp("fix") / "fix.csv")
     assert path is not None
     assert [unguard(row[3]) for row in read_csv(path)[1:]] == texts
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_the_file_is_a_source_that_keeps_row_identity(tmp_path: Path, suffix: str) -> None:
+    """Read as a source, it has the source's own columns, texts and row numbers."""
+    printable = [re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", text).strip() for text in HOSTILE]
+    texts = [
+        text
+        for text in [*printable, "'=1+1", "''=1", "'plain'", "00501", "1,50"]
+        if text and "\r" not in text
+    ]
+    rows = [
+        outcome(i, "rejected", row=i * 7 + 3, **{"raw:nom": text, "raw:n°": "x"})
+        for i, text in enumerate(texts)
+    ]
+    path = write_fix_file(run_data(rows), tmp_path / f"fix{suffix}")
+    assert path is not None
+    table = open_table(path)
+    whole = pl.concat(table.batches())
+    assert whole.columns == ["#row", "nom", "n°"]
+    assert whole["#row"].to_list() == [i * 7 + 3 for i in range(len(texts))]
+    assert whole["nom"].to_list() == texts
 
 
 def test_a_fix_file_of_a_fix_file_has_its_columns_once(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 import polars as pl
 
 from ..errors import UsageError
+from ..guards import guard_expr
 from . import words
 from .csv import write_frames
 from .sheets import CELL, Column, LongSheet, workbook
@@ -52,7 +53,7 @@ def write_fix_xlsx(
         )
         for frame in chain([start], (_fixable(frame, names) for frame in rest)):
             _refuse_long(frame, names)
-            table.add(frame)
+            table.add(frame.with_columns(_quoted(pl.col(name)) for name in names))
         table.finish()
 
 
@@ -81,6 +82,12 @@ def _reason(outcome: str, rule: str | None, reason: str | None, detail: str | No
     if words.differences(detail):
         text += "\n" + (words.detail_words(detail) or "")
     return text
+
+
+def _quoted(column: pl.Expr) -> pl.Expr:
+    # A workbook runs no text, so nothing needs a guard in it. But whoever reads a fix-and-rerun file takes guards
+    # off, and an apostrophe of the text's own must not go with them.
+    return pl.when(~column.str.starts_with("'")).then(column).otherwise(guard_expr(column))
 
 
 def _layout(frame: pl.DataFrame) -> list[Column]:
