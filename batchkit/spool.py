@@ -1,4 +1,4 @@
-"""The spool: checked rows between the two passes of planning, in parts on disk beside the plan."""
+"""The spool: checked rows between the two passes of planning, in memory as far as that goes, then on disk."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _ENDING: Final = ".spool"
 _FORGOTTEN: Final = 86_400.0
+IN_MEMORY: Final = 400 * 1024**2
+"""Bytes of parts that stay in memory; what comes after them waits on disk, beside the plan."""
+
+Part = tuple[pl.DataFrame, pl.DataFrame]
 
 
 class Spool:
@@ -33,24 +37,25 @@ class Spool:
 
     def __init__(self, plan: Path) -> None:
         self._plan = plan
-        self._folder = Path()
-        self._parts = 0
+        self._folder: Path | None = None
+        self._parts: list[Part | None] = []  # None: on disk
+        self._room = IN_MEMORY
 
     def __enter__(self) -> Self:
         with disk_errors(self._plan):
             self._plan.parent.mkdir(parents=True, exist_ok=True)
-            _forget_old(self._plan.parent)
-            place = tempfile.mkdtemp(_ENDING, f".{self._plan.stem}-{os.getpid()}-", self._plan.parent)
-        self._folder = Path(place)
+        _forget_old(self._plan.parent)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._parts.clear()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def __len__(self) -> int:
-        return self._parts
+        return len(self._parts)
 
     def add(self, rows: pl.DataFrame, problems: pl.DataFrame) -> None:
         """Append a part.
@@ -58,14 +63,23 @@ class Spool:
         Raises:
             DiskFull: No room is left.
         """
+        self._room -= int(rows.estimated_size() + problems.estimated_size())
+        if self._room >= 0:
+            self._parts.append((rows, problems))
+            return
         with disk_errors(self._plan):
-            rows.write_ipc(self._path("rows", self._parts), compression="lz4")
-            problems.write_ipc(self._path("problems", self._parts), compression="lz4")
-        self._parts += 1
+            number = len(self._parts)
+            rows.write_ipc(self._path("rows", number), compression="lz4")
+            problems.write_ipc(self._path("problems", number), compression="lz4")
+        self._parts.append(None)
 
-    def parts(self) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-        """Each part's rows and problems, in order. A part is deleted once the next is asked for."""
-        for number in range(self._parts):
+    def parts(self) -> Iterator[Part]:
+        """Each part's rows and problems, in order. A part is gone once the next is asked for."""
+        for number, part in enumerate(self._parts):
+            if part is not None:
+                yield part
+                self._parts[number] = None
+                continue
             paths = [self._path(kind, number) for kind in ("rows", "problems")]
             rows, problems = (pl.read_ipc(path) for path in paths)
             yield rows, problems
@@ -73,11 +87,17 @@ class Spool:
                 path.unlink()
 
     def columns(self, names: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """Only these columns of each part's rows; nothing is deleted."""
-        for number in range(self._parts):
-            yield pl.read_ipc(self._path("rows", number), columns=list(names))
+        """Only these columns of each part's rows; nothing is given up."""
+        for number, part in enumerate(self._parts):
+            if part is not None:
+                yield part[0].select(names)
+            else:
+                yield pl.read_ipc(self._path("rows", number), columns=list(names))
 
     def _path(self, kind: str, number: int) -> Path:
+        if self._folder is None:
+            beside = f".{self._plan.stem}-{os.getpid()}-"
+            self._folder = Path(tempfile.mkdtemp(_ENDING, beside, self._plan.parent))
         return self._folder / f"{kind}-{number:06}.arrow"
 
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchkit import planning
+from batchkit import planning, spool
 from batchkit.diff import Compare, diff
 from batchkit.errors import DiskFull, JobError, MappingError, PlanError, SourceError
 from batchkit.fields import Field
@@ -151,8 +151,12 @@ def test_many_twins_are_told_in_short() -> None:
 
 
 def test_twins_across_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twins are found wherever in the file they are, and plans of many parts keep the order of the rows."""
+    """Twins are found wherever in the file they are, and plans of many parts keep the order of the rows.
+
+    So they do when some of the parts had to wait on disk.
+    """
     monkeypatch.setattr(planning, "WINDOW", 7)
+    monkeypatch.setattr(spool, "IN_MEMORY", 1000)
     keys = [str(n % 90) for n in range(100)]
     plan = planned({"id": keys, "name": keys}, Shelf([]))
     assert kinds(plan) == [("duplicate" if int(k) < 10 else "create") for k in keys]
@@ -497,7 +501,8 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_full_disk_while_spooling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same while the rows are spooled."""
+    """The same while the rows that memory has no room for are spooled."""
+    monkeypatch.setattr(spool, "IN_MEMORY", 0)
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
