@@ -49,7 +49,7 @@ class ReportData:
         seconds: Active seconds, pauses left out.
         changes: Kind of change → how many items.
         outcomes: Outcome → how many items.
-        attempts: Calls made, retries included.
+        attempts: Tries of items, retries included.
         settings: Setting → value; no secrets.
         message: Why it paused or failed, in one sentence.
         reversible: Whether the target's changes can be undone.

@@ -85,8 +85,8 @@ def _reason(outcome: str, rule: str | None, reason: str | None, detail: str | No
 
 
 def _quoted(column: pl.Expr) -> pl.Expr:
-    # A workbook runs no text, so nothing needs a guard in it. But whoever reads a fix-and-rerun file takes guards
-    # off, and an apostrophe of the text's own must not go with them.
+    # A workbook runs no text, so nothing needs a guard in it. But whoever reads a fix-and-rerun file takes
+    # guards off, and an apostrophe of the text's own must not go with them.
     return pl.when(~column.str.starts_with("'")).then(column).otherwise(guard_expr(column))
 
 

@@ -105,7 +105,8 @@ def total(data: ReportData) -> int:
 
 def rate(data: ReportData) -> float | None:
     """Items per second that got their outcome by being tried; None before there is a basis."""
-    tried = data.outcomes.get(Outcome.DONE, 0) + failing(data)
+    # What the plan rejected by itself was never tried.
+    tried = min(data.outcomes.get(Outcome.DONE, 0) + failing(data), data.attempts)
     return tried / data.seconds if data.seconds > 0 and tried else None
 
 
