@@ -310,6 +310,7 @@ class Run:
         Driver.prepare(self.folder, settle=settle, overwrite=overwrite, settings=settings)
         if detach:
             self._detach()
+            self._wait_for_owner()
         else:
             Driver.start_on(self.folder, target=target)
         return self
@@ -320,8 +321,9 @@ class Run:
         while True:
             driver = live_driver(self.folder)
             state = self.state
-            if driver is None and (state in _QUIET_STATES or self._never_began(state)):
-                return state
+            over = state in _QUIET_STATES or self._never_began(state)
+            if driver is None and over and not self._child_lives():
+                return self.state
             left = _POLL if deadline is None else min(_POLL, deadline - time.monotonic())
             if left <= 0:
                 return state
@@ -447,10 +449,19 @@ class Run:
         # Reaped when it ends, so that it doesn't linger as a zombie of a long notebook session.
         threading.Thread(target=self._child.wait, daemon=True).start()
 
+    def _wait_for_owner(self, seconds: float = 10.0) -> None:
+        """Wait until the detached process has the run in hand, so that what is read next is its state."""
+        deadline = time.monotonic() + seconds
+        while self._child_lives() and owner_of(self.folder) is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def _child_lives(self) -> bool:
+        return self._child is not None and self._child.poll() is None
+
     def _never_began(self, state: RunState) -> bool:
         if state is not RunState.PLANNED or owner_of(self.folder) is not None:
             return False
-        return self._child is None or self._child.poll() is not None
+        return not self._child_lives()
 
 
 __all__ = ["Run", "find_run", "list_runs", "run_folders", "start"]
