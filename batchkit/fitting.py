@@ -91,17 +91,28 @@ def _fields_by_name(job: Job, columns: Sequence[str], types: Table[str, FieldTyp
     if not types:
         return _new_fields(free)
     filled = {_known_name(name, types) for name in job.map.values()}
-    wanted = [
-        Field(name, synonyms=_synonyms(name, job))
-        for name, kind in types.items()
-        if not kind.generated and name not in filled
-    ]
+    open_names = [name for name, kind in types.items() if not kind.generated and name not in filled]
+    found = {
+        one.name: one
+        for one in _auto(free, [Field(name, synonyms=_synonyms(name, job)) for name in open_names])
+    }
+    # A table that batchkit made for such a file has names that were cut, or numbered, on the way.
+    used = {one.column for one in found.values()}
+    found |= {
+        one.name: one
+        for one in _new_fields(free)
+        if one.name in open_names and one.name not in found and one.column not in used
+    }
+    if not found and not job.map:
+        Mapping.auto(free, open_names)  # raises, and says what is near
+    return [found[name] for name in open_names if name in found]
+
+
+def _auto(columns: Sequence[str], wanted: Sequence[Field]) -> Sequence[Field]:
     try:
-        return list(Mapping.auto(free, wanted).fields)
+        return Mapping.auto(columns, wanted).fields
     except MappingError:
-        if job.map:
-            return []
-        raise
+        return ()
 
 
 def _known_name(name: str, types: Table[str, FieldType]) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from batchkit.errors import JobError, MappingError
 from batchkit.fields import Field
-from batchkit.fitting import field_name, fit
+from batchkit.fitting import field_name, fit, new_types
 from batchkit.job import Job
 from batchkit.targets.base import FieldType
 
@@ -184,6 +184,17 @@ def test_fit_new_table_takes_all_columns() -> None:
         "c_2022",
     ]
     assert fitted.key == ("n_de_prix",)
+
+
+def test_fit_made_table_again() -> None:
+    """The table that was made for a file is fed by all of the file's columns the next time as well."""
+    columns = ["N° de prix", "Désignation", "Désignation (2)", "A very long name " * 6]
+    first = fit(job(key=["N° de prix"]), columns, {})
+    types = new_types(first)
+    again = fit(job(key=["N° de prix"]), columns, types)
+    assert [(one.name, one.column) for one in again.mapping.fields] == [
+        (one.name, one.column) for one in first.mapping.fields
+    ]
 
 
 def test_fit_unknown_key() -> None:
