@@ -10,9 +10,8 @@ from .cli import console as words
 from .cli.apply import next_steps
 from .cli.drive import drive
 from .cli.family import DONE, FAILED, STOPPED
-from .cli.find import run_object
+from .cli.objects import plan_object, run_object
 from .cli.pages import OUTCOME_MEANINGS, counts_page, plan_page
-from .cli.plan import plan_object
 from .places import home
 from .states import Outcome, RunState
 

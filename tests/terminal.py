@@ -148,6 +148,12 @@ class Terminal:
                 f"it ended without showing {wanted!r}:\n{self.plain}"
             )
 
+    def read(self) -> bool:
+        """Read what is there, so that a full screen doesn't hold the command up; always true."""
+        while self._read(0):
+            pass
+        return True
+
     def type(self, keys: str) -> None:
         """Press keys."""
         os.write(self._screen, keys.encode())

@@ -9,8 +9,9 @@
     family          the command itself: groups of verbs, errors, exit codes
     drive           a run in this terminal: live bar, Ctrl-C
     pages           what plans and runs look like
+    objects         what --json prints
     console         colours, JSON, questions
-    options, job, find   what verbs share
+    options, job         what verbs share
 
 Heavy packages are imported inside the verbs, so that `batchkit --help` is there at once.
 """

@@ -12,8 +12,8 @@ from . import options
 from .console import Console, count, style
 from .drive import drive, exit_code, resume_command
 from .family import DONE, STOPPED
-from .find import run_object
-from .pages import plan_page, run_page
+from .objects import run_object
+from .pages import place, plan_page, run_page
 from .plan import PLAN_OPTIONS, make_plan
 
 if TYPE_CHECKING:
@@ -118,14 +118,13 @@ def question(plan: Plan) -> str:
     parts = [count(plan.counts[kind], *words) for kind, words in _VERBS.items() if plan.counts.get(kind)]
     listed = " and ".join(parts) if len(parts) < 3 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     summary = plan.summary()
-    table = f", table {summary.table}" if summary.table else ""
     last = "" if summary.reversible else " This can't be undone."
-    return f"Write {listed} to {summary.target}{table}?{last}"
+    return f"Write {listed} to {place(summary)}?{last}"
 
 
 def _warn_if_stale(console: Console, plan: Plan) -> None:
     if stale := plan.check_source():
-        console.note(style("Note: ", fg="yellow") + f"{stale.message} {stale.advice}".strip())
+        console.note(style("Note: ", fg="yellow") + f"{stale.message.rstrip('.')}. {stale.advice}".strip())
 
 
 def _clean_quietly() -> None:
@@ -156,7 +155,7 @@ def finish(console: Console, run: Run, snapshot: Snapshot) -> int:
 
 def next_steps(run: Run, snapshot: Snapshot) -> dict[str, str]:
     """Label → what the operator can look at or do now."""
-    from .find import report_path
+    from .objects import report_path
 
     steps = {}
     if report := report_path(run):

@@ -76,11 +76,13 @@ def shorten(text: str, room: int) -> str:
 
 def in_options(text: str) -> str:
     """Advice as this face says it: `sheet=` of the Python interface is `--sheet` here."""
-    return _ARGUMENT.sub(lambda match: f"--{match[1].replace('_', '-')}", text)
+    text = _REPAIR.sub(r"--field FIELD.repair=\1", text)
+    return _ARGUMENT.sub(lambda match: f"--{match[1].replace('_', '-')}{' ' if match[3] else ''}", text)
 
 
+_REPAIR = re.compile(r"repair=\(\"(\w+)\",\)")
 _ARGUMENT = re.compile(
-    r"\b(sheet|header_row|encoding|delimiter|table|key|mode|create|delete|delete_cap|map|keep_duplicates)=(True)?(?![\w=])"
+    r"\b(sheet|header_row|encoding|delimiter|table|key|mode|create|delete|delete_cap|map|keep_duplicates)=(True)?(?=(\")|[^\w=]|$)"
 )
 
 

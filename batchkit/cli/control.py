@@ -14,7 +14,7 @@ from .apply import detach, detached, finish, next_steps
 from .console import Console
 from .drive import OVER, TICK, drive, exit_code
 from .family import DONE
-from .find import run_object
+from .objects import run_object
 from .pages import changed_settings, run_page
 
 if TYPE_CHECKING:
@@ -27,6 +27,13 @@ def _open(name: str) -> Run:
     from ..run import Run
 
     return Run.open(name)
+
+
+def _open_unfinished(name: str) -> Run:
+    run = _open(name)
+    if run.state is RunState.FINISHED:
+        raise UsageError(f"The run {run.id} is finished: there is nothing left to control.")
+    return run
 
 
 @click.command(short_help="Watch a run live, whoever drives it.")
@@ -62,7 +69,7 @@ def pause(name: str, with_json: bool) -> int:
 
     RUN is the id of a run, the beginning of one, a run folder, or "last".
     """
-    run = _open(name)
+    run = _open_unfinished(name)
     run.pause()
     return _tell(Console(with_json), run, (RunState.PAUSED, *OVER), "go on with: batchkit resume")
 
@@ -75,7 +82,7 @@ def stop(name: str, with_json: bool) -> int:
 
     RUN is the id of a run, the beginning of one, a run folder, or "last".
     """
-    run = _open(name)
+    run = _open_unfinished(name)
     run.stop()
     return _tell(Console(with_json), run, OVER, "go on with: batchkit resume")
 
@@ -129,12 +136,12 @@ def set_(name: str, values: tuple[str, ...], with_json: bool) -> int:
     """Change settings of a run while it runs.
 
     Each NAME=VALUE is one setting, such as workers=8 rate=2 delay=200ms chunk_size=50. Others are retries,
-    timeout, backoff, canary, confirm, window, failure_limit, on_limit. An empty value takes a limit away (rate=).
-    RUN is the id of a run, the beginning of one, a run folder, or "last".
+    timeout, backoff, canary, confirm, window, failure_limit, on_limit. An empty value (rate=)
+    takes a limit away. RUN is the id of a run, the beginning of one, a run folder, or "last".
     """
-    console, run = Console(with_json), _open(name)
     chosen = options.checked(options.pairs(values, "batchkit set RUN"))
     _refuse_fixed(chosen)
+    console, run = Console(with_json), _open_unfinished(name)
     run.set(**chosen)
     console.answer(run_object(run), lambda: [f"Run {run.id}: {changed_settings(chosen)}"])
     return DONE

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..snapshot import Snapshot
 
 TICK = 0.1  # seconds between two looks at the run
+HEARD_WITHIN = 2.0  # seconds in which a run hears what it is told, with a margin
+LINES_AFTER = 2.0  # seconds after which a run without a terminal writes lines about itself
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 """All ask for the same: stop in good order. SIGHUP is a closed terminal, SIGBREAK Windows' Ctrl-Break."""
 OVER = (RunState.STOPPED, RunState.INTERRUPTED, RunState.FINISHED, RunState.FAILED)
@@ -88,11 +90,22 @@ def drive(run: Run, *, yes: bool = False) -> Snapshot:
                 return snapshot
         if not yes and console.has_terminal() and _go_on(snapshot):
             run.resume()
+            _wait_until_it_goes_on(run, snapshot)
             continue
         with signals_to(stop):
             run.stop()
             _watch(run, stop, leaving=True)
             return run.snapshot()
+
+
+def _wait_until_it_goes_on(run: Run, paused: Snapshot) -> None:
+    """Until the run has heard that it may go on: before that it would ask the same question again."""
+    deadline = time.monotonic() + HEARD_WITHIN
+    while time.monotonic() < deadline:
+        now = run.snapshot()
+        if now.state is not RunState.PAUSED or now.message != paused.message:
+            return
+        time.sleep(TICK / 10)
 
 
 def _watch(run: Run, stop: Stop, *, leaving: bool = False) -> Snapshot:
@@ -101,13 +114,15 @@ def _watch(run: Run, stop: Stop, *, leaving: bool = False) -> Snapshot:
     from ..progress import Bar
 
     told = leaving
+    begin = time.monotonic() + (0 if console.has_terminal_output() else LINES_AFTER)
     with contextlib.closing(Bar(run)) as bar:
         while True:
             # Asked first: a driver that goes while we look has written its last figures before it went.
             driven = live_driver(run.folder) is not None
             snapshot = run.snapshot()
-            with contextlib.suppress(OSError, ValueError):  # a closed terminal must not end the run
-                bar.update(snapshot)
+            if time.monotonic() >= begin:
+                with contextlib.suppress(OSError, ValueError):  # a closed terminal must not end the run
+                    bar.update(snapshot)
             if not driven and snapshot.state in OVER:
                 return snapshot
             if stop.asked and not told and driven and snapshot.state not in (*OVER, RunState.PLANNED):

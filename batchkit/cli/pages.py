@@ -10,7 +10,7 @@ from ..states import Change, Outcome, RunState
 from .console import bold, columns, count, dim, in_options, mark, number, shorten, style, value_text, width
 
 if TYPE_CHECKING:
-    from ..plan import ChangeView, Plan
+    from ..plan import ChangeView, Plan, PlanSummary
     from ..problems import Problem
     from ..snapshot import Snapshot
 
@@ -70,8 +70,7 @@ def plan_page(plan: Plan, *, examples: int = 5, problems: int | None = 10) -> It
     """
     summary = plan.summary()
     arrow = mark("→", "->")
-    table = f", table {summary.table}" if summary.table else ""
-    yield bold(f"{summary.source or 'source'} {arrow} {summary.target}{table}")
+    yield bold(f"{summary.source or 'source'} {arrow} {place(summary)}")
     key = f"key {' + '.join(summary.key)}, " if summary.key else ""
     fields = count(len(summary.fields), "field")
     yield f"{count(summary.rows, 'row')}, {key}{fields} written, mode {summary.mode}"
@@ -97,7 +96,7 @@ def _examples(plan: Plan, examples: int) -> Iterator[str]:
     yield ""
     yield bold("Examples")
     for view in views[:examples]:
-        yield from change_lines(view)
+        yield from change_lines(view, 6 if view.change is Change.UPDATE else 3)
 
 
 def _all_problems(plan: Plan) -> str:
@@ -116,6 +115,13 @@ def _shown(plan: Plan) -> list[str]:
 
 def _share(plan: Plan, examples: int) -> int:
     return -(-examples // max(1, len(_shown(plan))))
+
+
+def place(summary: PlanSummary) -> str:
+    """Where a plan writes: the target's address, and its table where the address doesn't name it."""
+    if not summary.table or summary.target.endswith(f"#{summary.table}"):
+        return summary.target
+    return f"{summary.target}, table {summary.table}"
 
 
 def change_lines(view: ChangeView, most: int = 6) -> Iterator[str]:

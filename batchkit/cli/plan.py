@@ -11,6 +11,7 @@ from . import options
 from .console import Console, has_terminal_output, number
 from .family import DONE
 from .job import make_job
+from .objects import plan_object
 from .pages import plan_page, shell
 
 if TYPE_CHECKING:
@@ -60,15 +61,6 @@ def plan(examples: int, all_problems: bool, with_json: bool, **given: Any) -> in
 
     console.answer(plan_object(made) if with_json else None, lines)
     return DONE
-
-
-def plan_object(plan: Plan) -> dict[str, Any]:
-    """What `--json` prints about a plan."""
-    return {
-        "plan": str(plan.path),
-        "changes": dict(plan.counts),
-        "problems": [problem.to_dict() for problem in plan.problems()],
-    }
 
 
 def make_plan(

@@ -14,9 +14,8 @@ from . import options
 from .apply import next_steps
 from .console import Console, bold, columns, dim, number
 from .family import DONE
-from .find import run_object
-from .pages import painted, plan_page, run_page
-from .plan import plan_object
+from .objects import plan_object, run_object
+from .pages import painted, place, plan_page, run_page
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -55,10 +54,9 @@ def _target(run: Run) -> str:
     from ..errors import BatchkitError
 
     try:
-        summary = run.plan.summary()
+        return place(run.plan.summary())
     except BatchkitError:
         return ""
-    return f"{summary.target} {summary.table}".strip()
 
 
 @click.command(short_help="Show a run or a plan.")

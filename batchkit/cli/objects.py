@@ -1,61 +1,23 @@
-"""Which run is meant: an id, the beginning of one, a folder, or "last"."""
+"""What `--json` prints about runs and plans."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RunNotFound, UsageError
-
 if TYPE_CHECKING:
+    from ..plan import Plan
     from ..run import Run
     from ..snapshot import Snapshot
 
 
-def find_run(name: str) -> Run:
-    """Open the run that `name` means.
-
-    Raises:
-        RunNotFound: No run has that name.
-        UsageError: Several runs begin like that.
-    """
-    from ..run import Run
-
-    if Path(name).is_dir():
-        return Run.open(name)
-    return Run.open(_run_id(name))
-
-
-def _run_id(name: str) -> str:
-    from ..places import runs_folder
-
-    ids = sorted(folder.name for folder in runs_folder().iterdir() if folder.is_dir())
-    if name in ids:
-        return name
-    if name == "last":
-        return _last()
-    fitting = [each for each in ids if each.startswith(name)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if not fitting:
-        raise RunNotFound(
-            f"There is no run {name!r}.", advice="`batchkit runs` lists the runs there are.", run=name
-        )
-    shown = ", ".join(fitting[-5:])
-    raise UsageError(
-        f"{len(fitting)} runs begin with {name!r}: {shown}.", advice="Write more of its id.", run=name
-    )
-
-
-def _last() -> str:
-    from ..run import list_runs
-
-    runs = list_runs()
-    if not runs:
-        raise RunNotFound(
-            "There is no run yet.", advice="`batchkit run FILE ...` makes one; `batchkit demo` shows how."
-        )
-    return str(runs[0].id)
+def plan_object(plan: Plan) -> dict[str, Any]:
+    """What `--json` prints about a plan."""
+    return {
+        "plan": str(plan.path),
+        "changes": dict(plan.counts),
+        "problems": [problem.to_dict() for problem in plan.problems()],
+    }
 
 
 def run_object(run: Run, snapshot: Snapshot | None = None) -> dict[str, Any]:

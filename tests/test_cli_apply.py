@@ -1,0 +1,196 @@
+"""`batchkit apply`, `run` and `undo`: nothing is written unasked, and the exit code says how it went."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from batchkit.cli import cli
+from tests.terminal import Shop, answer, batchkit, make_shop, wait_until
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """20 rows: 4 new, 8 of another name, 8 as they should be."""
+    return make_shop(tmp_path)
+
+
+def call(*words: str | Path, code: int = 0) -> Result:
+    """Call the command in this process; its exit code must be `code`."""
+    result = CliRunner().invoke(cli, [str(word) for word in words])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def told(*words: str | Path, code: int = 0) -> Any:
+    """What the command prints with `--json`."""
+    return json.loads(call(*words, "--json", code=code).stdout)
+
+
+def planned(shop: Shop) -> Path:
+    """A plan file of the shop."""
+    path = shop.csv.with_suffix(".plan")
+    call("plan", *shop.options, "-o", path)
+    return path
+
+
+def test_nothing_is_applied_without_a_yes(shop: Shop) -> None:
+    """Without a terminal and without `--yes` it is refused (2), and the database stays as it was."""
+    before, plan = shop.held(), planned(shop)
+    for words in (["apply", str(plan)], ["run", *shop.options]):
+        refused = call(*words, code=2)
+        assert "--yes" in refused.stderr
+        assert shop.held() == before
+    assert told("runs") == [], "not even a run was made"
+
+
+def test_apply_with_yes_brings_the_database_in_line(shop: Shop) -> None:
+    """Exit code 0, every row as the file has it, and the object that programs read."""
+    done = told("apply", planned(shop), "--yes")
+    assert set(done) == {"run", "state", "dry_run", "outcomes", "attempts", "seconds", "rate", "report"}
+    assert (done["state"], done["dry_run"]) == ("finished", False)
+    assert done["outcomes"] == {
+        "done": 12, "unchanged": 8, "rejected": 0, "conflict": 0, "unknown": 0, "pending": 0,
+    }  # fmt: skip
+    assert Path(done["report"]).is_file()
+    assert shop.held() == {f"{n:05}": f"Épicerie {n}" for n in range(20)}
+
+
+def test_apply_says_what_came_of_it(shop: Shop) -> None:
+    """The page names outcomes in numbers, the report, and how to take it back."""
+    page = call("apply", planned(shop), "--yes").stdout
+    for words in ("finished", "done       12", "report", "batchkit undo "):
+        assert words in page, page
+
+
+def test_a_dry_run_needs_no_yes_and_writes_nothing(shop: Shop) -> None:
+    """It tries everything, says so, and leaves the database as it was."""
+    before = shop.held()
+    done = told("apply", planned(shop), "--dry-run")
+    assert (done["state"], done["dry_run"], done["outcomes"]["done"]) == ("finished", True, 12)
+    assert shop.held() == before
+
+
+def test_bad_rows_make_it_1(tmp_path: Path) -> None:
+    """The good rows go in, the bad one is named with a file to fix, and the exit code is 1."""
+    shop = make_shop(tmp_path, extra=[("99999", "")])
+    page = call("apply", planned(shop), "--yes", code=1).stdout
+    assert "fix.csv" in page
+    assert len(shop.held()) == 20
+
+
+def test_a_conflict_makes_it_1_and_resume_overwrites_when_told(shop: Shop) -> None:
+    """What somebody edited since the plan is kept, until the operator says otherwise."""
+    plan = planned(shop)
+    with sqlite3.connect(shop.database) as connection:
+        connection.execute("UPDATE shops SET name = 'edited' WHERE id = '00002'")
+    connection.close()
+    done = told("apply", plan, "--yes", code=1)
+    assert done["outcomes"]["conflict"] == 1
+    assert shop.held()["00002"] == "edited"
+    assert told("resume", "last", "--overwrite-conflicts")["outcomes"]["conflict"] == 0
+    assert shop.held()["00002"] == "Épicerie 2"
+
+
+def test_a_run_that_fails_makes_it_3(shop: Shop) -> None:
+    """A table that is gone since the plan: the run fails with the reason, and nothing is half done."""
+    plan = planned(shop)
+    with sqlite3.connect(shop.database) as connection:
+        connection.execute("ALTER TABLE shops RENAME TO other")
+    connection.close()
+    failed = batchkit("apply", plan, "--yes", "--json")
+    assert failed.returncode == 3, failed.stderr
+    assert json.loads(failed.stdout)["state"] == "failed"
+    assert "shops" in failed.stderr
+    assert "batchkit resume " in failed.stderr
+    assert "Traceback" not in failed.stderr
+    with sqlite3.connect(shop.database) as connection:
+        connection.execute("ALTER TABLE other RENAME TO shops")
+    connection.close()
+    assert told("resume", "last")["state"] == "finished", "it goes on once the cause is mended"
+
+
+def test_a_canary_stops_to_be_looked_at(shop: Shop) -> None:
+    """With nobody to ask, the run stops after the canary (4) and goes on by `resume`."""
+    done = told("apply", planned(shop), "--yes", "--canary", "5", code=4)
+    assert done["outcomes"]["done"] == 5
+    assert done["outcomes"]["pending"] == 7
+    assert told("show", "last")["state"] == done["state"] == "stopped"
+    assert told("resume", "last", "--set", "canary=")["outcomes"]["done"] == 12
+
+
+def test_run_is_plan_and_apply_in_one(shop: Shop, tmp_path: Path) -> None:
+    """`run FILE` shows the plan and applies it; a second time there is nothing left to do."""
+    page = call("run", *shop.options, "--yes").stdout
+    assert "update" in page
+    assert "finished" in page
+    assert shop.held()["00002"] == "Épicerie 2"
+    assert told("run", *shop.options, "--yes")["outcomes"]["unchanged"] == 20
+
+
+def test_settings_are_checked_before_anything_starts(shop: Shop) -> None:
+    """A setting that doesn't fit is a wrong call (2), whichever option it came by."""
+    plan = planned(shop)
+    for words in (["--workers", "many"], ["--workers", "0"], ["--set", "wrkers=2"], ["--window", "night"]):
+        refused = call("apply", plan, "--yes", *words, code=2)
+        assert words[-1].partition("=")[0] in refused.stderr
+    assert told("runs") == []
+
+
+def test_settings_reach_the_run(shop: Shop) -> None:
+    """What is said by options and by `--set` is what the run goes by."""
+    from batchkit.run import Run
+
+    call("apply", planned(shop), "--yes", "--chunk-size", "3", "--delay", "1ms", "--set", "backoff=2s")
+    settings = Run.open("last").snapshot().settings
+    assert (settings["chunk_size"], settings["delay"], settings["backoff"]) == (3, 0.001, 2.0)
+
+
+def test_undo_takes_it_back(shop: Shop) -> None:
+    """After undo the database is what it was; without a yes nothing happens."""
+    before = shop.held()
+    call("run", *shop.options, "--yes")
+    assert "--yes" in call("undo", "last", code=2).stderr
+    assert shop.held() != before
+    undone = told("undo", "last", "--yes")
+    assert undone["outcomes"]["done"] == 12
+    assert shop.held() == before
+
+
+def test_a_dry_run_cannot_be_undone(shop: Shop) -> None:
+    """There is nothing to take back, and that is a wrong call."""
+    call("apply", planned(shop), "--dry-run")
+    assert "dry run" in call("undo", "last", code=2).stderr
+
+
+def test_a_plan_that_is_none(tmp_path: Path) -> None:
+    """A missing, damaged or foreign file is refused with advice."""
+    (tmp_path / "broken.plan").write_bytes(b"PAR1 nothing else")
+    for name in ("missing.plan", "broken.plan"):
+        refused = call("apply", tmp_path / name, "--yes", code=2).stderr
+        assert name in refused
+        assert "plan" in refused.splitlines()[1]
+
+
+def test_a_changed_source_is_mentioned(shop: Shop) -> None:
+    """The plan applies the rows as they were; that the file has changed since is said."""
+    plan = planned(shop)
+    shop.csv.write_text("id;name\n1;x\n", encoding="utf-8")
+    assert "has changed since the plan" in call("apply", plan, "--yes").stderr
+
+
+def test_detach_returns_while_the_run_goes_on(shop: Shop) -> None:
+    """The command is back at once (0), the run finishes in a process of its own."""
+    from batchkit.run import Run
+
+    slowly = ("--chunk-size", "2", "--delay", "0.1", "--workers", "1")
+    started = answer("apply", planned(shop), "--yes", "--detach", *slowly)
+    assert started["state"] in {"planned", "running"}
+    wait_until(lambda: Run.open(started["run"]).state == "finished")
+    assert told("show", started["run"])["outcomes"]["done"] == 12
+    assert len(shop.held()) == 20

@@ -1,0 +1,184 @@
+"""`batchkit look` and `plan`: what is understood, what would change, what is said when it can't be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from batchkit.cli import cli
+from tests.terminal import Shop, make_shop
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """20 rows: 4 new, 8 of another name, 8 as they should be; and one without a name."""
+    return make_shop(tmp_path, extra=[("99999", "")])
+
+
+def call(*words: str | Path, code: int = 0) -> Result:
+    """Call the command in this process; its exit code must be `code`."""
+    result = CliRunner().invoke(cli, [str(word) for word in words])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_look_shows_how_the_file_was_read(shop: Shop) -> None:
+    """Encoding, delimiter, rows and columns with a value are on one page."""
+    page = call("look", shop.csv).stdout
+    for words in ("utf-8", ";", "row 1", "21", "id", "00000", "name", "Épicerie 0"):
+        assert words in page, page
+    assert "\x1b" not in page, "no colours where there is no terminal"
+
+
+def test_look_answers_programs(shop: Shop) -> None:
+    """`--json` holds the same as values."""
+    found = json.loads(call("look", shop.csv, "--json").stdout)
+    assert found["columns"] == ["id", "name"]
+    assert found["rows"] == 21
+    assert found["delimiter"] == ";"
+
+
+def test_look_at_a_workbook_lists_hidden_sheets(tmp_path: Path) -> None:
+    """A sheet nobody sees is named, with what it is."""
+    import xlsxwriter
+
+    with xlsxwriter.Workbook(tmp_path / "two.xlsx") as book:
+        book.add_worksheet("Shops").write_column(0, 0, ["id", "1", "2"])
+        other = book.add_worksheet("Secret")
+        other.write_column(0, 0, ["id", "3"])
+        other.hide()
+    page = call("look", tmp_path / "two.xlsx").stdout
+    line = next(line for line in page.splitlines() if line.strip().startswith("Secret"))
+    assert "hidden" in line
+    assert "id  3" in call("look", tmp_path / "two.xlsx", "--sheet", "Secret").stdout.replace("  1  ", "")
+
+
+def test_plan_says_what_would_change(shop: Shop, tmp_path: Path) -> None:
+    """Numbers by kind, an example before and after, the problem with its row, and the next command."""
+    path = tmp_path / "shops.plan"
+    page = call("plan", *shop.options, "-o", path).stdout
+    for kind, n in (("create", 4), ("update", 8), ("unchanged", 8), ("invalid", 1)):
+        assert any(line.split()[:2] == [kind, str(n)] for line in page.splitlines()), (kind, page)
+    assert "old → Épicerie 2" in page
+    assert "row 22, name" in page
+    assert f"batchkit apply {path}" in page
+    assert path.is_file()
+    assert shop.held()["00002"] == "old", "planning writes nothing"
+
+
+def test_plan_answers_programs(shop: Shop, tmp_path: Path) -> None:
+    """`--json` prints the plan's path, the changes and every problem, and nothing else."""
+    path = tmp_path / "shops.plan"
+    answer: dict[str, Any] = json.loads(call("plan", *shop.options, "-o", path, "--json").stdout)
+    assert set(answer) == {"plan", "changes", "problems"}
+    assert answer["plan"] == str(path)
+    assert answer["changes"] == {"create": 4, "update": 8, "unchanged": 8, "invalid": 1}
+    [problem] = answer["problems"]
+    assert (problem["row"], problem["column"], problem["level"]) == (22, "name", "error")
+    assert problem["message"]
+    assert problem["advice"]
+
+
+def test_plan_shows_ten_problems_and_where_the_rest_is(tmp_path: Path) -> None:
+    """A thousand problems don't scroll the numbers away, and none is lost."""
+    shop = make_shop(tmp_path, extra=[(f"9{n:04}", "") for n in range(30)])
+    page = call("plan", *shop.options, "-o", tmp_path / "p").stdout
+    assert page.count("The target needs a value") == 10
+    assert "and 20 more" in page
+    again = next(line for line in page.splitlines() if "20 more" in line).partition("batchkit ")[2]
+    assert call(*again.split()).stdout.count("The target needs a value") == 30
+
+
+def test_plan_by_a_job_file(shop: Shop, tmp_path: Path) -> None:
+    """`--save-job` keeps the options; the job file then stands for all of them, and options win over it."""
+    job = tmp_path / "shops.toml"
+    first = json.loads(call("plan", *shop.options, "--save-job", job, "--json").stdout)
+    again = json.loads(call("plan", job, "--json").stdout)
+    assert again["changes"] == first["changes"]
+    other = json.loads(call("plan", job, "--mode", "update", "--json").stdout)
+    assert other["changes"].get("create", 0) == 0
+    assert other["changes"]["missing"] == 4
+
+
+def test_plan_maps_columns_to_fields(shop: Shop, tmp_path: Path) -> None:
+    """`--map COL=FIELD` feeds a field from a column of another name; `--key` may be the column."""
+    text = shop.csv.read_text(encoding="utf-8-sig").replace("id;name", "Numéro;Nom du magasin", 1)
+    shop.csv.write_text(text, encoding="utf-8")
+    words = ["plan", str(shop.csv), "--to", shop.url, "--table", "shops", "--json"]
+    maps = ["--map", "Nom du magasin=name", "--map", "Numéro=id"]
+    for key in ("id", "Numéro"):
+        answer = json.loads(call(*words, *maps, "--key", key).stdout)
+        assert answer["changes"] == {"create": 4, "update": 8, "unchanged": 8, "invalid": 1}
+
+
+def test_plan_with_a_rule_for_a_field(shop: Shop) -> None:
+    """`--field` adds a check to one field and leaves the others as they are."""
+    answer = json.loads(call("plan", *shop.options, "--field", "name.pattern=Épicerie 1.*", "--json").stdout)
+    assert answer["changes"]["invalid"] == 20 - 11 + 1
+
+
+def test_plan_creates_the_table_when_asked(shop: Shop, tmp_path: Path) -> None:
+    """A database that isn't there is refused, unless `--create` says that it shall be made."""
+    new = f"sqlite:///{(tmp_path / 'new.sqlite').as_posix()}"
+    words = ["plan", str(shop.csv), "--to", new, "--table", "shops", "--key", "id", "--json"]
+    refused = json.loads(call(*words, code=3).stdout)
+    assert "--create" in refused["error"]["advice"]
+    made = json.loads(call(*words, "--create").stdout)
+    assert made["changes"] == {"create": 21}
+
+
+WRONG = {
+    "no file": (["nope.csv"], 2, ["no file", "nope.csv"]),
+    "no such table": (["--table", "shopz"], 3, ["no table 'shopz'", "shops"]),
+    "no such key": (["--key", "ident"], 2, ["'ident'", "id"]),
+    "no such column": (["--map", "nom=name"], 2, ["'nom'", "'name'"]),
+    "half a mapping": (["--map", "name"], 2, ["COL=FIELD"]),
+    "half a rule": (["--field", "name"], 2, ["FIELD.RULE=VALUE"]),
+    "unknown rule": (["--field", "name.requird=true"], 2, ["requird", "required"]),
+    "unknown mode": (["--mode", "merge"], 2, ["merge", "upsert"]),
+    "unknown option": (["--bogus"], 2, ["--bogus"]),
+    "unknown target": (["--to", "mysql://host/db"], 2, ["mysql", "sqlite"]),
+    "cap without delete": (["--delete-cap", "5"], 2, ["--delete"]),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_is_said_in_a_sentence(what: str, shop: Shop) -> None:
+    """Each mistake gets a sentence that names it, no traceback, and the exit code of its kind."""
+    words, code, named = WRONG[what]
+    options = list(shop.options)
+    if not words[0].startswith("-"):
+        options[0] = words[0]
+        words = []
+    elif words[0] in options:
+        place = options.index(words[0])
+        options[place : place + 2] = words
+        words = []
+    told = call("plan", *options, *words, code=code).stderr
+    for word in named:
+        assert word in told, told
+    assert "Traceback" not in told
+    assert len(told.splitlines()) <= 3, told
+
+
+def test_missing_options_are_named_at_once(shop: Shop) -> None:
+    """Whoever forgets three options is told of all three, with an example."""
+    told = call("plan", shop.csv, code=2).stderr
+    assert "--to, --table and --key" in told
+    assert "batchkit plan" in told
+
+
+def test_errors_are_json_too(shop: Shop) -> None:
+    """A program gets the error on stdout as JSON, with the same exit code."""
+    for words in (
+        ["plan", "nope.csv", *shop.options[1:]],
+        ["plan", shop.csv],
+        ["plan", *shop.options, "--bogus"],
+    ):
+        error = json.loads(call(*words, "--json", code=2).stdout)["error"]
+        assert set(error) == {"message", "advice"}
+        assert error["message"]
