@@ -272,7 +272,7 @@ def _write_workbook(path: Path, made: list[Company]) -> None:
     import xlsxwriter
 
     with xlsxwriter.Workbook(path) as book:
-        book.set_properties({"created": datetime(2024, 1, 1)})  # noqa: DTZ001  # a workbook's dates have no zone
+        book.set_properties({"created": datetime(2024, 1, 1)})
         bold, day = book.add_format({"bold": True}), book.add_format({"num_format": "dd/mm/yyyy"})
         sheet = book.add_worksheet("Entreprises")
         sheet.freeze_panes(1, 0)

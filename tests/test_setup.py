@@ -30,10 +30,10 @@ MACHINES = list(product(PYTHONS, SYSTEMS))
 
 #: Listed though the package never imports them, and why.
 NOT_IMPORTED = {
-    "fastexcel": "polars reads Excel through it",
+    "httpx": "the targets behind HTTP are built on it",
     "ipykernel": "runs the notebooks",
     "jupyterlab": "shows the notebooks",
-    "psycopg": "SQLAlchemy imports it by the target's address",
+    "papermill": "runs the notebooks with parameters",
 }
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -291,4 +291,14 @@ def _modules_imported() -> set[str]:
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 found.add(node.module.partition(".")[0])
+            elif isinstance(node, ast.Call) and (name := _imported_by_name(node)):
+                found.add(name.partition(".")[0])
     return found - set(sys.stdlib_module_names) - {"__future__", "batchkit"}
+
+
+def _imported_by_name(call: ast.Call) -> str:
+    """The module that `import_module("a.b")`, or its helper `_library`, imports; else nothing."""
+    function = ast.unparse(call.func).rpartition(".")[2]
+    if function in ("import_module", "_library") and isinstance(call.args[0], ast.Constant):
+        return str(call.args[0].value)
+    return ""
