@@ -51,6 +51,7 @@ class Cleaner:
     problems: list[Problem] = field(default_factory=list)
     repeated_headers: int = 0
     rows: int = 0
+    _own_rows: list[pl.Series] = field(default_factory=list)
     _wrapped: dict[str, Counts] = field(default_factory=dict)
     _formulas: dict[str, Counts] = field(default_factory=dict)
     _decoded: dict[str, Counts] = field(default_factory=dict)
@@ -68,7 +69,12 @@ class Cleaner:
         return frame
 
     def closing(self) -> Iterator[Problem]:
-        """What is told once the last frame is through."""
+        """What is told once the last frame is through.
+
+        Raises:
+            SourceError: Two rows of a file of ours say that they are the same one.
+        """
+        self._refuse_twins()
         if self.repeated_headers > _TOLD_ONE_BY_ONE:
             yield notice("repeated_header", f"The header is repeated {self.repeated_headers:,} times in all")
         for name, found in self._wrapped.items():
@@ -113,8 +119,19 @@ class Cleaner:
                 advice=f"Rows keep their identity by {ROW!r}: give it back, or remove the whole column.",
                 row=missing[0],
             )
+        self._own_rows.append(rows)
         texts = [unguard_expr(pl.col(name)) for name in self.columns]
         return frame.select(rows.alias(ROW), *texts)
+
+    def _refuse_twins(self) -> None:
+        rows = pl.concat(self._own_rows) if self._own_rows else pl.Series(dtype=pl.UInt32)
+        twins = rows.filter(rows.is_duplicated())
+        if len(twins):
+            raise SourceError(
+                f"{ROW!r} says {twins[0]} on more than one row.",
+                advice=f"Each row keeps the number it had; for added rows, use a file without {ROW!r}.",
+                row=twins[0],
+            )
 
     def _unwrapped(self, frame: pl.DataFrame) -> pl.DataFrame:
         masks = frame.select(pl.col(name).str.starts_with('="') for name in self.columns)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,57 +20,17 @@ from .filesource import Table, file_sha256
 from .frames import FrameSource, as_texts
 from .guards import guard, guard_expr, unguard
 from .headers import Line
+from .looks import Look, Sheet
 from .problems import Problem
+from .queries import QuerySource
 from .sources import BATCH, ROW, Source
 from .texts import as_text
-from .workbooks import Sheet, Workbook, open_sheet
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PREVIEWED = 10  # rows of a preview
 _NOT_OPTIONS = ("kind", "name", "path")
-
-
-@dataclass
-class Look:
-    """What was understood of a file; see `look`.
-
-    Attributes:
-        path: The file.
-        kind: "csv", "xlsx", "xls", "xlsb" or "ods", by its bytes.
-        bytes: Its size.
-        encoding, delimiter, line_ends: How a CSV file is written; None for workbooks.
-        header_row: Row number of the header; None when it can't be told, 0 when there is none.
-        sheet: The sheet that was read; None for CSV.
-        sheets: All sheets of a workbook, hidden ones included.
-        columns: Names of the columns.
-        rows: Rows of data. While the header can't be told: the rows looked at.
-        blank_rows: Blank rows that were skipped.
-        repeated_headers: Further headers that were skipped.
-        problems: About the file and its rows, with file row numbers.
-        preview: The first rows, by column.
-    """
-
-    path: str
-    kind: str
-    bytes: int
-    encoding: str | None = None
-    delimiter: str | None = None
-    line_ends: str | None = None
-    header_row: int | None = None
-    sheet: str | None = None
-    sheets: list[Sheet] = field(default_factory=list)
-    columns: list[str] = field(default_factory=list)
-    rows: int = 0
-    blank_rows: int = 0
-    repeated_headers: int = 0
-    problems: list[Problem] = field(default_factory=list)
-    preview: list[dict[str, Any]] = field(default_factory=list)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it as plain JSON-able values."""
-        return asdict(self)
 
 
 def open_table(
@@ -122,6 +81,8 @@ def open_table(
             opening=problems,
             options=options,
         )
+    from .workbooks import open_sheet
+
     return open_sheet(file, kind, sheet=sheet, header_row=header_row, opening=problems, options=options)
 
 
@@ -172,9 +133,17 @@ def _start_look(file: Path, table: Table) -> Look:
         line_ends=table.line_ends,
         header_row=table.header_row,
         sheet=table.sheet,
-        sheets=[] if table.kind == "csv" else Workbook(file, table.kind).about(),
+        sheets=_sheets(file, table.kind),
         columns=table.columns,
     )
+
+
+def _sheets(file: Path, kind: str) -> list[Sheet]:
+    if kind == "csv":
+        return []
+    from .workbooks import Workbook
+
+    return Workbook(file, kind).about()
 
 
 def _finish_look(found: Look, table: Table) -> Look:
@@ -268,6 +237,7 @@ __all__ = [
     "ROW",
     "FrameSource",
     "Look",
+    "QuerySource",
     "Sheet",
     "Source",
     "Table",

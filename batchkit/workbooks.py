@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from python_calamine import (
 from .csvtext import header_unknown
 from .errors import SourceError
 from .headers import Line, Undecided, find_header
+from .looks import Sheet
 from .problems import Problem
 from .sheetrows import SheetTable, repaired
 from .sheetxml import Marks, read_marks
@@ -29,31 +29,6 @@ from .sources import notice, warning
 
 _LOOKED_AT = 400  # rows in which the header is looked for
 _SMALL = 20  # rows; a first sheet that holds fewer may be a cover sheet
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """One sheet of a workbook, as `look` shows it.
-
-    Attributes:
-        name: Name of the sheet.
-        visibility: "visible", "hidden" or "very hidden" (which only a macro can undo).
-        kind: "data", "chart" or another kind that holds no table.
-        rows: Rows up to the last one in use.
-        columns: Columns up to the last one in use.
-        hidden_rows: Rows hidden by a filter or a person (told by xlsx alone).
-        merged: Merged ranges.
-        error_cells: Cells that hold an error, such as `A3 #DIV/0!` (told by xlsx alone).
-    """
-
-    name: str
-    visibility: str
-    kind: str
-    rows: int = 0
-    columns: int = 0
-    hidden_rows: int = 0
-    merged: int = 0
-    error_cells: list[str] = field(default_factory=list)
 
 
 class Workbook:

@@ -314,6 +314,12 @@ def test_a_file_of_ours_without_a_row_number_is_refused(tmp_path: Path) -> None:
         list(open_table(write(tmp_path / "a.csv", "#row;a\n2;x\n;y\n")).batches())
 
 
+def test_a_file_of_ours_with_a_row_twice_is_refused(tmp_path: Path) -> None:
+    """Two rows that claim to be the same one would become one item."""
+    with pytest.raises(SourceError, match="says 2 on more than one row"):
+        list(open_table(write(tmp_path / "a.csv", "#row;a\n2;x\n3;y\n2;z\n")).batches())
+
+
 def test_cells_become_the_text_people_see(tmp_path: Path) -> None:
     """Whole numbers without .0, dates as dates, booleans, long ids, codes shown with leading zeros."""
     book = xlsxwriter.Workbook(tmp_path / "a.xlsx")
