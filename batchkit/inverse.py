@@ -133,7 +133,19 @@ class _NewNames:
 
 
 def _facts(plan: Plan, run_id: str, done: pl.Series) -> dict[str, Any]:
-    kept = ("target", "address", "table", "key", "fields", "mode", "compare", "types", "settings", "mapping")
+    kept = (
+        "target",
+        "address",
+        "table",
+        "key",
+        "fields",
+        "mode",
+        "compare",
+        "types",
+        "settings",
+        "mapping",
+        "folder",
+    )
     return {
         **{name: plan.facts[name] for name in kept},
         "created_at": datetime.now().astimezone().isoformat(timespec="seconds"),

@@ -244,6 +244,7 @@ class Job:
                 delete_cap=DeleteCap.of(self.delete_cap) if self.delete else None,
                 settings=self.settings,
                 job=self._text(),
+                folder=self.folder,
             )
             return make_plan(outline, Path(path) if path is not None else None, progress)
         finally:

@@ -330,8 +330,11 @@ class Plan:
 
     def open_target(self) -> Target:
         """The target that the plan was made for; not connected yet."""
+        from .secrets import search_in
         from .targets.base import open_target
 
+        if self.facts["folder"]:
+            search_in(Path(self.facts["folder"]))
         return open_target(**self.facts["target"])
 
     def check_target(self, target: Target) -> None:

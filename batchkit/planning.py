@@ -72,6 +72,7 @@ class Outline:
         settings: Settings a run starts from.
         notices: What is already known about the file as a whole.
         job: The job as its file would say it; None when it can't be saved.
+        folder: The job's folder, whose `.env` may hold secrets; None when it has none.
     """
 
     source: Source
@@ -87,6 +88,7 @@ class Outline:
     settings: Table[str, Any] = field(default_factory=dict)
     notices: tuple[Problem, ...] = ()
     job: str | None = None
+    folder: Path | None = None
 
 
 def make_plan(outline: Outline, path: Path | None = None, progress: Progress | None = None) -> Plan:
@@ -295,6 +297,7 @@ class _Planner:
             "irreversible_because": self._irreversible(),
             "undoes": None,
             "job": outline.job,
+            "folder": str(outline.folder) if outline.folder else None,
         }
 
     def _foreseen(self, writer: PlanWriter) -> Iterator[Problem]:

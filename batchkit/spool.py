@@ -102,9 +102,13 @@ class Spool:
 
 
 def _forget_old(folder: Path) -> None:
-    for left in folder.glob(f".*{_ENDING}"):
+    for left in (*folder.glob(f".*{_ENDING}"), *folder.glob(".*.parquet.*.part")):
         try:
-            if left.stat().st_mtime < time.time() - _FORGOTTEN:
+            if left.stat().st_mtime > time.time() - _FORGOTTEN:
+                continue
+            if left.is_dir():
                 shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink()
         except OSError:
             continue
