@@ -14,6 +14,7 @@ from .breakers import Breakers
 from .feeder import Chunk
 from .gate import BACKOFF, TARGET, Gate
 from .journal import CODES, Intent, Journal, OutcomeRow
+from .reports.tally import signature
 from .retry import Backoff
 from .runlog import RunLog
 from .secrets import redact
@@ -176,7 +177,7 @@ class Delivery:
 
     async def _failed(self, call: Call, failure: Failure) -> bool:
         """Act on a failed call; True when the very same call is to be tried again."""
-        self._s.tally.error(failure.reason)
+        self._s.tally.error(signature(failure.rule, redact(failure.reason)))
         if failure.retry_after:
             wait = min(failure.retry_after, self._s.settings.retry_after_max)
             self._s.gate.slow_down(wait, "the target asked to wait")
@@ -360,7 +361,7 @@ class Delivery:
         if result.outcome is Outcome.UNCHANGED:
             session.breakers.succeeded()
             return
-        reason = redact(result.reason) or result.rule
+        reason = signature(result.rule, redact(result.reason))
         session.tally.error(reason)
         tripped = None if quiet else session.breakers.failed(session.settings, reason)
         tripped = tripped or session.breakers.judge(

@@ -80,8 +80,8 @@ def _joined(frame: pl.DataFrame, own: pl.DataFrame, chunks: pl.DataFrame, key: l
         .cast(pl.Int64)
         .cast(pl.Datetime("us", "UTC")),
         rule=pl.coalesce("rule", errors.list.eval(pl.element().struct["rule"]).list.first()),
-        reason=pl.coalesce("reason", _joined_words(errors, "message")),
-        advice=pl.coalesce("advice", _joined_words(errors, "advice")),
+        reason=pl.coalesce("reason", _joined_words(errors, _sentence())),
+        advice=pl.coalesce("advice", _joined_words(errors, pl.element().struct["advice"])),
     ).select(*COLUMNS, pl.col(f"^{RAW}.*$"))
 
 
@@ -91,6 +91,14 @@ def _key_text(key: list[str]) -> pl.Expr:
     return pl.concat_str([pl.col(KEY + name).cast(pl.String).fill_null("") for name in key], separator=" / ")
 
 
-def _joined_words(errors: pl.Expr, word: str) -> pl.Expr:
-    words = errors.list.eval(pl.element().struct[word]).list.unique(maintain_order=True).list.join(" ")
+def _sentence() -> pl.Expr:
+    """A problem as one sentence: column, what is wrong, the value as it stands in the file."""
+    problem = pl.element().struct
+    column = pl.when(problem["column"].is_not_null()).then(problem["column"] + ": ").otherwise(pl.lit(""))
+    value = pl.when(problem["value"].is_not_null()).then(" (value " + problem["value"] + ")").otherwise(pl.lit(""))
+    return column + problem["message"].str.strip_suffix(".") + value + "."
+
+
+def _joined_words(errors: pl.Expr, word: pl.Expr) -> pl.Expr:
+    words = errors.list.eval(word).list.unique(maintain_order=True).list.join(" ").str.strip_chars()
     return pl.when(words != "").then(words)
