@@ -40,7 +40,8 @@ class Job:
     """A source, a target, and how the rows of the one become items of the other.
 
     Attributes:
-        source: Path of a CSV or Excel file, a `QuerySource`, a pandas or polars frame, or any `Source`.
+        source: Path of a CSV or Excel file; a `QuerySource`, or its address and query as
+            `{"address": .., "query": ..}`; a pandas or polars frame; or any `Source`.
         to: Address of the target, such as `sqlite:///companies.sqlite`. For a password write `{secret:NAME}`.
         table: Table at the target.
         key: Fields that identify an item. `append` takes none, and ignores any.
@@ -99,6 +100,8 @@ class Job:
         set_(self, "fields", _fields(self.fields))
         if isinstance(self.source, Path):
             set_(self, "source", str(self.source))
+        if isinstance(self.source, Mapping):
+            set_(self, "source", _query_source(self.source, self._base()))
         for name in ("map", "lookups", "settings"):
             set_(self, name, _table(name, getattr(self, name)))
         # A password that somebody wrote into the address stays in this process, under a name.
@@ -342,7 +345,25 @@ class Job:
                 f"A source of type {type(self.source).__name__} can't be saved in a job file.",
                 advice="Write the data to a file and name that, or keep the job in Python.",
             )
-        return plain()
+        entries = dict(plain())
+        if "address" in entries:
+            entries["address"] = moved(entries["address"], self._base(), folder)
+        return entries
+
+
+def _query_source(entries: Mapping[str, Any], base: Path) -> Any:
+    from .tables import QuerySource
+
+    known = ("address", "query")
+    for name in entries:
+        if name not in known:
+            raise JobError(f"The source has no entry {name!r}.", advice=did_you_mean(name, known))
+    for name in known:
+        if not isinstance(entries.get(name), str):
+            raise JobError(
+                f"The source doesn't say its {name}.", advice="Write source.address and source.query."
+            )
+    return QuerySource(moved(entries["address"], base, None), entries["query"])
 
 
 def _options() -> list[str]:

@@ -62,11 +62,8 @@ _TELLING: Final = re.compile(r"(?i)(^|[_.-])(password|passwd|pwd|secret|token|ap
 
 
 def _holds_password(text: str, place: str) -> bool:
-    if place == "to" or not text:
-        # A password in the address was given a name when the job was made.
-        concealed = [name for name in secrets.names(text) if secrets.is_concealed(name)]
-        return bool(concealed) or secrets.exposes_password(text)
-    setting = place.startswith(("settings", "source"))
-    return secrets.exposes_password(text) or (
-        setting and bool(_TELLING.search(place)) and not secrets.names(text)
-    )
+    # A password that was written into an address was given a name, which no other process knows.
+    if secrets.exposes_password(text) or any(map(secrets.is_concealed, secrets.names(text))):
+        return True
+    telling = place.startswith(("settings", "source")) and _TELLING.search(place) is not None
+    return bool(text) and telling and not secrets.names(text)

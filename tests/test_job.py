@@ -129,6 +129,20 @@ def test_save_keeps_names_of_secrets(tmp_path: Path) -> None:
     assert Job.load(path).to == "postgresql://bob:{secret:pg}@h/db"
 
 
+def test_query_sources_are_saved(tmp_path: Path) -> None:
+    """A SQL query is a source that a file can hold, with its address relative to it."""
+    source = {"address": f"sqlite:///{tmp_path}/crm.sqlite", "query": "SELECT id, name FROM shops"}
+    path = job(source=source).save(tmp_path / "job.toml")
+    assert tomllib.loads(path.read_text(encoding="utf-8"))["source"] == {
+        **source,
+        "address": "sqlite:///crm.sqlite",
+    }
+    again = Job.load(path)
+    assert again.to_dict()["source"] == {**source, "address": f"sqlite:///{tmp_path}/crm.sqlite"}
+    with pytest.raises(JobError, match="'query'"):
+        job(source={"address": "sqlite:///c.sqlite", "querry": "SELECT 1"})
+
+
 def test_frames_cannot_be_saved(tmp_path: Path) -> None:
     """A job whose source is a frame says so instead of writing half a job."""
     with pytest.raises(JobError, match="DataFrame can't be saved"):

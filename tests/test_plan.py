@@ -727,6 +727,15 @@ def test_sqlite_required_field_is_foreseen(tmp_path: Path) -> None:
     assert any("'nom'" in each.message and each.level == "warning" for each in plan.summary().notices)
 
 
+def test_query_on_the_same_table(tmp_path: Path) -> None:
+    """Names in a table are mended in place: a query on it is the source, the table is the target."""
+    url = companies(tmp_path)
+    query = "SELECT siren, nic, upper(nom) AS nom FROM companies"
+    plan = Job({"address": url, "query": query}, url, "companies", ["siren", "nic"]).plan()
+    assert plan.counts == {"update": 1}
+    assert view(plan, 0) == {"nom": ("Dupont", "DUPONT", True)}
+
+
 @pytest.mark.parametrize(
     ("file", "key", "changes"),
     [
