@@ -1,7 +1,7 @@
 """What a target is: the system that is written to.
 
-A target comes in one of two shapes. A `FrameTarget` takes a whole chunk as a polars frame and applies it in one
-transaction (databases). A `CallTarget` takes a few items per call and answers for each (HTTP). Both state
+A target comes in one of two shapes. A `FrameTarget` takes a whole chunk as a polars frame and applies it in
+one transaction (databases). A `CallTarget` takes a few items per call and answers for each (HTTP). Both state
 their facts as attributes, so the engine knows without asking what may be tried again.
 
 Columns of a plan's frame, as `FrameTarget.apply` receives them:
@@ -165,7 +165,7 @@ class Target(ABC):
     @property
     @abstractmethod
     def address(self) -> str:
-        """The target's address without any secret: shown, stored in plans and compared at the start of a run."""
+        """The target's address without any secret: shown, stored in plans, compared when a run starts."""
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
@@ -199,8 +199,8 @@ class Target(ABC):
             fields: Which other fields to bring.
 
         Returns:
-            A frame with the key columns and `fields`, a row per item that exists, in any order. Several rows for one
-            key mean that the key is not unique at the target.
+            A frame with the key columns and `fields`, a row per item that exists, in any order. Several rows
+            for one key mean that the key is not unique at the target.
         """
         raise NotImplementedError(f"{type(self).__name__} can't be read")
 
@@ -228,7 +228,7 @@ class FrameTarget(Target):
         """
 
     def scan_keys(self, fields: Sequence[str], size: int = 50_000) -> Iterator[pl.DataFrame]:
-        """Every item at the target, in frames of `size`: key columns and `fields` (needed to plan deletes)."""
+        """Every item at the target, in frames of `size`: key columns and `fields` (to plan deletes)."""
         raise NotImplementedError(f"{type(self).__name__} can't list its items")
 
     def resolve_lookup(self, lookup: Mapping[str, Any], names: pl.Series) -> pl.DataFrame:
@@ -253,8 +253,8 @@ class CallTarget(Target):
             A result per item that is not simply done; None or empty when all are done.
 
         Raises:
-            Exception: Anything `classify` can judge; it then stands for every item of the call, which the engine
-                splits when the fate is `reject` and the call carries more than one.
+            Exception: Anything `classify` can judge; it then stands for every item of the call, which the
+                engine splits when the fate is `reject` and the call carries more than one.
         """
 
 

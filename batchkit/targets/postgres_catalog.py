@@ -17,7 +17,8 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relname = %s AND c.relkind IN ('r', 'p', 'v', 'f', 'm')
   AND CASE WHEN %s::text IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = %s END
 """
-# A domain stands for the type it is made of, however deep; a key must be indexed on the very columns.
+# A domain stands for the type it is made of, however deep, and types for themselves without their length: a
+# cast to varchar(5) cuts silently, where the assignment to the column refuses.
 _COLUMNS = """
 WITH RECURSIVE base(attnum, oid, modifier, required) AS (
   SELECT attnum, atttypid, atttypmod, attnotnull FROM pg_attribute
@@ -26,7 +27,7 @@ WITH RECURSIVE base(attnum, oid, modifier, required) AS (
   SELECT b.attnum, t.typbasetype, t.typtypmod, b.required OR t.typnotnull
   FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'
 )
-SELECT a.attname, format_type(a.atttypid, -1), t.typname, b.modifier, NOT b.required,
+SELECT a.attname, format_type(t.oid, -1), t.typname, b.modifier, NOT b.required,
   a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' OR a.attidentity = 'a',
   EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum =
   ANY(i.indkey))

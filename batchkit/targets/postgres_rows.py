@@ -6,13 +6,14 @@ little, and many cost no more than an exception block per row.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
 from ..states import Outcome
-from .base import AFTER, ITEM, KEY, Result
+from .base import AFTER, ITEM, KEY, FieldType, Result
 from .postgres_sql import Shape, execute, step_sql
 from .sql_dialect import Step, Table, Written
 from .sql_errors import FATAL_CLASSES, judge_sqlstate, shorten
@@ -160,20 +161,26 @@ def _culprit(rule: str, message: str, table: Table, values: dict[str, Any]) -> s
             continue
         if rule == "too_long" and field.max_length and len(str(value)) > field.max_length:
             return name
-        if rule == "out_of_range" and _is_out_of_range(
-            value, field.minimum, field.maximum, field.precision, field.scale
-        ):
+        if rule == "out_of_range" and _is_out_of_range(value, field):
             return name
         if rule == "type" and quoted and str(value) == quoted[1]:
+            return name
+        if rule == "type" and field.type == "json" and not _is_json(value):
             return name
     return None
 
 
-def _is_out_of_range(
-    value: Any, low: int | None, high: int | None, precision: int | None, scale: int | None
-) -> bool:
+def _is_out_of_range(value: Any, field: FieldType) -> bool:
     if isinstance(value, str | bool):
         return False
-    if low is not None and high is not None:
-        return not low <= value <= high
-    return precision is not None and abs(value) >= 10 ** (precision - (scale or 0))
+    if field.minimum is not None and field.maximum is not None:
+        return not field.minimum <= value <= field.maximum
+    return field.precision is not None and bool(abs(value) >= 10 ** (field.precision - (field.scale or 0)))
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.loads(value)
+    except ValueError:
+        return False
+    return True

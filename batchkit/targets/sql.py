@@ -59,6 +59,7 @@ class SqlTarget(FrameTarget):
         idempotent: A chunk may be applied twice: compare-and-set finds its own work, and `append` finds its
             record.
         reversible: False for `append`, whose rows have no key to find them by.
+        warnings: What an operator should know of the table before the start.
     """
 
     idempotent = True
@@ -101,6 +102,7 @@ class SqlTarget(FrameTarget):
         self.max_workers = self._dialect.max_workers
         mark = "?" if self._address.dialect == "sqlite" else "%s"
         self._checkpoint = Checkpoint(self._schema, mark) if mode == "append" else None
+        self.warnings: list[str] = []
         self._engine: Engine | None = None
         self._reflected: Table | None = None
         self._lock = threading.RLock()
@@ -250,6 +252,7 @@ class SqlTarget(FrameTarget):
         creatable = self.create and self._dialect.reflect(link, self._name, self._schema, ()) is None
         if not creatable:
             self._reflected = check_table(self._dialect, link, self._name, self._schema, self.keys)
+            self.warnings = _warnings(self._reflected)
         for field, spec in self._lookups.specs.items():
             schema, _, name = str(spec["table"]).rpartition(".")
             found = check_table(self._dialect, link, name, schema or None, (str(spec["by"]),))
@@ -294,6 +297,15 @@ class SqlTarget(FrameTarget):
         with self._lock:
             if self._engine is not None:
                 self._engine.dispose()
+
+
+def _warnings(table: Table) -> list[str]:
+    if not table.key or table.unique:
+        return []
+    return [
+        f"No unique index stands on {', '.join(table.key)} of {table.name}: each chunk keeps other writers "
+        "out of the table while it is written, and is slower. A unique index mends both."
+    ]
 
 
 def _field(entry: FieldType | Mapping[str, Any]) -> FieldType:

@@ -148,7 +148,7 @@ def to_postgres_text(frame: pl.DataFrame) -> pl.DataFrame:
     columns = []
     for name, dtype in frame.schema.items():
         if dtype == pl.Binary:
-            columns.append(pl.lit("\\x") + pl.col(name).bin.encode("hex").alias(name))
+            columns.append((pl.lit("\\x") + pl.col(name).bin.encode("hex")).alias(name))
         elif isinstance(dtype, pl.Datetime):
             columns.append(pl.col(name).dt.strftime("%Y-%m-%d %H:%M:%S%.6f"))
     return frame.with_columns(columns) if columns else frame

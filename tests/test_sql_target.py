@@ -1,0 +1,678 @@
+"""SQL targets: what holds for SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from batchkit.errors import RunError, TargetError, UsageError
+from batchkit.targets.base import ChunkContext, FieldType, open_target
+from batchkit.targets.sql import SqlTarget
+from batchkit.targets.sql_address import parse_address
+from tests.sql_databases import Database
+from tests.sql_frames import by_item, context, plan_frame
+
+COMPANIES = """
+CREATE TABLE companies (
+  siret varchar(14) PRIMARY KEY, nom text NOT NULL, effectif integer CHECK (effectif >= 0),
+  ca numeric(10,2), cree date, vu timestamp, actif boolean, email text UNIQUE)
+"""
+EMPTY: dict[str, Any] = dict.fromkeys(["effectif", "ca", "cree", "vu", "actif", "email"])
+
+
+_open: list[SqlTarget] = []
+
+
+@pytest.fixture(autouse=True)
+def close_targets() -> Iterator[None]:
+    """Every target a test connects is closed after it."""
+    yield
+    while _open:
+        _open.pop().close()
+
+
+def connected(target: SqlTarget) -> SqlTarget:
+    """The target, connected, and closed at the end of the test."""
+    _open.append(target)
+    target.connect()
+    return target
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        path = tmp_path / "données.sqlite"
+        sqlite3.connect(path).close()
+        path.touch()
+        return Database("sqlite", f"sqlite:///{path}", path)
+    return Database("postgresql", request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def companies(database: Database) -> Database:
+    """A database with a table of companies."""
+    database.execute(COMPANIES)
+    return database
+
+
+def company(siret: str, nom: str | None = "Société", **fields: Any) -> dict[str, Any]:
+    """A row of the table."""
+    return EMPTY | {"siret": siret, "nom": nom} | fields
+
+
+def open_companies(database: Database, **options: Any) -> SqlTarget:
+    """The table as a connected target."""
+    return connected(SqlTarget(database.url, **({"table": "companies", "key": ["siret"]} | options)))
+
+
+def rows(database: Database, what: str = "siret, nom") -> list[tuple[Any, ...]]:
+    """The table's rows as another program sees them."""
+    return database.query(f"SELECT {what} FROM companies ORDER BY siret")
+
+
+class TestApply:
+    """A chunk and what becomes of its items."""
+
+    def test_every_type_is_written_and_read_back_as_it_was(self, companies: Database) -> None:
+        """Text with accents, line breaks and quotes, decimals, dates, instants and booleans survive exactly."""
+        wanted = [
+            company(
+                "00501",
+                'Éa «x», "y"\r\nz;\'\\.\n\\.\n',
+                effectif=7,
+                ca=Decimal("12345678.05"),
+                cree=date(1, 1, 1),
+                vu=datetime(2021, 1, 31, 10, 20, 30, 123456),
+                actif=True,
+                email="",
+            ),
+            company("NA", "NULL", vu=datetime(9999, 12, 31, 23, 59, 59), actif=False, ca=Decimal("-0.10")),
+            company("\\N", "日本 \U0001f600", email="\\N"),
+        ]
+        target = open_companies(companies)
+        frame = plan_frame([("create", None, row) for row in wanted], ["siret"], target.fields())
+        assert target.apply(frame, context(frame)) == []
+        keys = frame.select(pl.col("key:siret").alias("siret"))
+        found = target.read(keys, [name for name in target.fields() if name != "siret"])
+        assert sorted(found.rows(named=True), key=str) == sorted(wanted, key=str)
+        target.close()
+
+    def test_a_row_is_updated_only_where_it_still_is_as_planned(self, companies: Database) -> None:
+        """Another person's edit of a field to change is a conflict with all three values; of others it isn't."""
+        companies.execute(
+            "INSERT INTO companies (siret, nom, effectif) VALUES ('1','a',1), ('2','edited',1), ('3','c',99)"
+        )
+        target = open_companies(companies)
+        befores = [
+            company("1", "a", effectif=1),
+            company("2", "b", effectif=1),
+            company("3", "c", effectif=1),
+        ]
+        afters = [row | {"nom": "new"} for row in befores]
+        frame = plan_frame(
+            [("update", *pair) for pair in zip(befores, afters, strict=True)], ["siret"], target.fields()
+        )
+        results = target.apply(frame, context(frame))
+        assert by_item(results) == {1: ("conflict", "changed")}
+        assert results[0].detail == {"nom": {"planned": "b", "found": "edited", "wanted": "new"}}
+        assert rows(companies, "siret, nom, effectif") == [
+            ("1", "new", 1),
+            ("2", "edited", 1),
+            ("3", "new", 99),
+        ]
+
+    def test_overwrite_writes_over_conflicts(self, companies: Database) -> None:
+        """Told to, the target overwrites an edited row and a row created meanwhile, and deletes an edited one."""
+        companies.execute(
+            "INSERT INTO companies (siret, nom) VALUES ('1','edited'), ('2','other'), ('3','edited')"
+        )
+        target = open_companies(companies)
+        frame = plan_frame(
+            [
+                ("update", company("1", "a"), company("1", "new")),
+                ("create", None, company("2", "new")),
+                ("delete", company("3", "c"), None),
+                ("update", company("4", "d"), company("4", "new")),
+            ],
+            ["siret"],
+            target.fields(),
+        )
+        assert by_item(target.apply(frame, context(frame, overwrite=True))) == {3: ("conflict", "gone")}
+        assert rows(companies) == [("1", "new"), ("2", "new")]
+
+    def test_null_is_compared_like_any_value(self, companies: Database) -> None:
+        """A null that became a value, or a value that became null, is a conflict; null that stayed null isn't."""
+        companies.execute(
+            "INSERT INTO companies (siret, nom, effectif) VALUES ('1','a',NULL), ('2','b',5), ('3','c',NULL)"
+        )
+        target = open_companies(companies)
+        frame = plan_frame(
+            [
+                ("update", company("1", "a"), company("1", "a", effectif=1)),
+                ("update", company("2", "b"), company("2", "b", effectif=1)),
+                ("update", company("3", "c", effectif=5), company("3", "c", effectif=1)),
+            ],
+            ["siret"],
+            target.fields(),
+        )
+        assert by_item(target.apply(frame, context(frame))) == {
+            1: ("conflict", "changed"),
+            2: ("conflict", "changed"),
+        }
+        assert [row[0] for row in rows(companies, "effectif")] == [1, 5, None]
+
+    def test_create_of_a_row_that_appeared_is_a_conflict_unless_it_is_the_same(
+        self, companies: Database
+    ) -> None:
+        """A key taken meanwhile is never overwritten; the very row that was wanted counts as unchanged."""
+        companies.execute("INSERT INTO companies (siret, nom) VALUES ('1','mine'), ('2','theirs')")
+        target = open_companies(companies)
+        frame = plan_frame(
+            [("create", None, company(siret, "mine")) for siret in "123"], ["siret"], target.fields()
+        )
+        results = target.apply(frame, context(frame))
+        assert by_item(results) == {0: ("unchanged", ""), 1: ("conflict", "exists")}
+        assert results[1].detail == {"nom": {"planned": None, "found": "theirs", "wanted": "mine"}}
+        assert rows(companies) == [("1", "mine"), ("2", "theirs"), ("3", "mine")]
+
+    def test_delete_needs_the_row_as_it_was(self, companies: Database) -> None:
+        """An edited row is not deleted; one that is gone already is unchanged."""
+        companies.execute("INSERT INTO companies (siret, nom) VALUES ('1','a'), ('2','edited')")
+        target = open_companies(companies)
+        frame = plan_frame(
+            [("delete", company(siret, nom), None) for siret, nom in ("1a", "2b", "3c")],
+            ["siret"],
+            target.fields(),
+        )
+        assert by_item(target.apply(frame, context(frame))) == {
+            1: ("conflict", "changed"),
+            2: ("unchanged", ""),
+        }
+        assert rows(companies) == [("2", "edited")]
+
+    def test_recovering_counts_own_work_as_done(self, companies: Database) -> None:
+        """A chunk applied twice, the second time as recovering, is done whole and changes nothing."""
+        companies.execute("INSERT INTO companies (siret, nom) VALUES ('1','a'), ('2','b')")
+        target = open_companies(companies)
+        frame = plan_frame(
+            [
+                ("update", company("1", "a"), company("1", "new")),
+                ("delete", company("2", "b"), None),
+                ("create", None, company("3", "c")),
+            ],
+            ["siret"],
+            target.fields(),
+        )
+        assert target.apply(frame, context(frame)) == []
+        after = rows(companies)
+        assert target.apply(frame, context(frame, recovering=True)) == []
+        assert set(by_item(target.apply(frame, context(frame))).values()) == {("unchanged", "")}
+        assert rows(companies) == after
+
+    def test_a_row_half_way_there_is_finished(self, companies: Database) -> None:
+        """Where one field holds the wanted value already and the other still the old one, the row is written."""
+        companies.execute("INSERT INTO companies (siret, nom, effectif) VALUES ('1','new',1)")
+        target = open_companies(companies)
+        frame = plan_frame(
+            [("update", company("1", "a", effectif=1), company("1", "new", effectif=2))],
+            ["siret"],
+            target.fields(),
+        )
+        assert target.apply(frame, context(frame)) == []
+        assert rows(companies, "nom, effectif") == [("new", 2)]
+
+    def test_dry_run_leaves_nothing_and_says_what_would_be(self, companies: Database) -> None:
+        """Constraint errors show, and the table is as it was."""
+        companies.execute("INSERT INTO companies (siret, nom) VALUES ('1','a')")
+        target = open_companies(companies)
+        frame = plan_frame(
+            [
+                ("update", company("1", "a"), company("1", "new")),
+                ("create", None, company("2", None)),
+                ("create", None, company("3")),
+            ],
+            ["siret"],
+            target.fields(),
+        )
+        assert by_item(target.apply(frame, context(frame, dry_run=True))) == {1: ("rejected", "not_null")}
+        assert rows(companies) == [("1", "a")]
+        assert by_item(target.apply(frame, context(frame))) == {1: ("rejected", "not_null")}
+
+    def test_composite_keys(self, database: Database) -> None:
+        """A key of two columns finds its row by both."""
+        database.execute(
+            "CREATE TABLE prices (site integer, code text, price numeric(8,3), PRIMARY KEY (code, site))",
+            "INSERT INTO prices VALUES (1,'a',1.5), (2,'a',2.5)",
+        )
+        target = connected(SqlTarget(database.url, table="prices", key=["site", "code"]))
+        frame = plan_frame(
+            [
+                ("update", row(1, "a", "1.5"), row(1, "a", "9.125")),
+                ("create", None, row(2, "b", "3")),
+                ("create", None, row(2, "a", "4")),
+            ],
+            ["site", "code"],
+            target.fields(),
+        )
+        assert by_item(target.apply(frame, context(frame))) == {2: ("conflict", "exists")}
+        found = database.query("SELECT site, code, price FROM prices ORDER BY code, site")
+        assert [(site, code, float(price)) for site, code, price in found] == [
+            (1, "a", 9.125),
+            (2, "a", 2.5),
+            (2, "b", 3),
+        ]
+
+    def test_a_key_without_an_index_is_still_safe(self, database: Database) -> None:
+        """Without a unique index rows are matched by key all the same; a key that stands twice is refused."""
+        database.execute(
+            "CREATE TABLE companies (siret text, nom text)",
+            "INSERT INTO companies VALUES ('1','a'), ('2','b'), ('2','b'), ('3','c')",
+        )
+        target = open_companies(database)
+        assert target.warnings
+        changes: list[Any] = [
+            ("update", {"siret": "1", "nom": "a"}, {"siret": "1", "nom": "new"}),
+            ("update", {"siret": "2", "nom": "b"}, {"siret": "2", "nom": "new"}),
+            ("create", None, {"siret": "3", "nom": "new"}),
+            ("create", None, {"siret": "4", "nom": "new"}),
+        ]
+        frame = plan_frame(changes, ["siret"], target.fields())
+        expected = {1: ("rejected", "ambiguous"), 2: ("conflict", "exists")}
+        assert by_item(target.apply(frame, context(frame))) == expected
+        assert rows(database) == [("1", "new"), ("2", "b"), ("2", "b"), ("3", "c"), ("4", "new")]
+
+    def test_an_empty_cell_takes_the_default_of_a_column_that_needs_a_value(self, database: Database) -> None:
+        """Empty in a NOT NULL column with a default means the default; a given value is kept."""
+        database.execute(
+            "CREATE TABLE companies (siret text PRIMARY KEY, nom text NOT NULL DEFAULT 'inconnu')"
+        )
+        target = open_companies(database)
+        creates: list[Any] = [
+            ("create", None, {"siret": s, "nom": n}) for s, n in [("1", None), ("2", "x"), ("3", None)]
+        ]
+        frame = plan_frame(creates, ["siret"], target.fields())
+        assert target.apply(frame, context(frame)) == []
+        assert target.apply(frame, context(frame, recovering=True)) == []
+        assert rows(database) == [("1", "inconnu"), ("2", "x"), ("3", "inconnu")]
+
+    def test_names_of_every_kind_are_quoted(self, database: Database) -> None:
+        """Blanks, quotes, percent signs, keywords and accents in names of tables and columns are harmless."""
+        database.execute(
+            'CREATE TABLE "my ""table"" 50%" ("select" text PRIMARY KEY, "a b%s" text, "n" text, "Été" text)'
+        )
+        target = connected(SqlTarget(database.url, table='my "table" 50%', key=["select"]))
+        first = {"select": "1", "a b%s": "x", "n": "y", "Été": "z"}
+        frame = plan_frame(
+            [("create", None, first), ("create", None, first | {"select": "2"})], ["select"], target.fields()
+        )
+        assert target.apply(frame, context(frame)) == []
+        assert by_item(target.apply(frame, context(frame))) == {0: ("unchanged", ""), 1: ("unchanged", "")}
+        keys = pl.DataFrame({"select": ["2"]})
+        assert target.read(keys, ["a b%s", "n", "Été"]).rows() == [("2", "x", "y", "z")]
+
+
+def row(site: int, code: str, price: str) -> dict[str, Any]:
+    """A row of the table of prices."""
+    return {"site": site, "code": code, "price": Decimal(price)}
+
+
+class TestBadRows:
+    """One bad row is told with the database's reason, and the rest goes in."""
+
+    @pytest.mark.parametrize(
+        ("bad", "rule", "column"),
+        [
+            (company("bad", None), "not_null", "nom"),
+            (company("bad", effectif=-1), "check", None),
+            (company("bad", email="taken"), "unique", "email"),
+            (company("bad", "a\0b"), "nul", "nom"),
+            (company(None), "key", "siret"),  # type: ignore[arg-type]
+        ],
+    )
+    def test_one_bad_row_among_many(
+        self, companies: Database, bad: dict[str, Any], rule: str, column: str | None
+    ) -> None:
+        """All others are in; the bad one is rejected with its rule, its column and advice."""
+        companies.execute("INSERT INTO companies (siret, nom, email) VALUES ('0','first','taken')")
+        target = open_companies(companies)
+        wanted = [company(f"{i:05}", email=f"{i}@x") for i in range(1, 1001)]
+        wanted[500] = bad
+        frame = plan_frame([("create", None, row) for row in wanted], ["siret"], target.fields())
+        (result,) = target.apply(frame, context(frame))
+        assert (result.item, str(result.outcome), result.rule) == (500, "rejected", rule)
+        assert result.reason
+        assert result.advice
+        if column:
+            assert (result.detail or {})["column"] == column
+            assert column in result.reason
+        assert companies.query("SELECT count(*) FROM companies") == [(1000,)]
+
+    def test_a_bad_update_leaves_its_row_and_lets_the_others_pass(self, companies: Database) -> None:
+        """Updates and deletes are isolated like creates."""
+        companies.execute(
+            "INSERT INTO companies (siret, nom) VALUES ('1','a'), ('2','b'), ('3','c')",
+            "CREATE TABLE parts (siret varchar(14) REFERENCES companies (siret))",
+            "INSERT INTO parts VALUES ('3')",
+        )
+        target = open_companies(companies)
+        frame = plan_frame(
+            [
+                ("update", company("1", "a"), company("1", "new")),
+                ("update", company("2", "b"), company("2", None)),
+                ("delete", company("3", "c"), None),
+            ],
+            ["siret"],
+            target.fields(),
+        )
+        results = target.apply(frame, context(frame))
+        assert by_item(results) == {1: ("rejected", "not_null"), 2: ("rejected", "foreign_key")}
+        assert rows(companies) == [("1", "new"), ("2", "b"), ("3", "c")]
+
+    @pytest.mark.parametrize("deferred", ["", "DEFERRABLE INITIALLY DEFERRED"])
+    def test_a_missing_parent_is_named(self, database: Database, deferred: str) -> None:
+        """A foreign key's refusal names column and value, deferred or not; rows of one chunk may refer to each other."""
+        database.execute(
+            "CREATE TABLE categories (id integer PRIMARY KEY)",
+            "INSERT INTO categories VALUES (1)",
+            f"CREATE TABLE companies (siret text PRIMARY KEY, cat integer REFERENCES categories (id) {deferred},"
+            f" parent text REFERENCES companies (siret) {deferred})",
+        )
+        target = open_companies(database)
+        wanted = [
+            {"siret": "1", "cat": 1, "parent": "2"},
+            {"siret": "2", "cat": 1, "parent": "4"},
+            {"siret": "3", "cat": 99, "parent": None},
+            {"siret": "4", "cat": None, "parent": None},
+            {"siret": "5", "cat": None, "parent": "zz"},
+        ]
+        frame = plan_frame([("create", None, row) for row in wanted], ["siret"], target.fields())
+        results = target.apply(frame, context(frame))
+        assert by_item(results) == {2: ("rejected", "foreign_key"), 4: ("rejected", "foreign_key")}
+        assert "99" in results[0].reason
+        assert results[0].detail is not None
+        assert results[0].detail["column"] == "cat"
+        assert results[1].detail is not None
+        assert results[1].detail["column"] == "parent"
+        assert [row[0] for row in rows(database, "siret")] == ["1", "2", "4"]
+
+    def test_a_trigger_that_refuses_is_quoted_and_one_that_skips_is_noticed(
+        self, companies: Database
+    ) -> None:
+        """The message of a trigger reaches the operator; a row it drops in silence is not called done."""
+        if companies.kind == "sqlite":
+            companies.execute(
+                "CREATE TRIGGER t1 BEFORE INSERT ON companies WHEN new.nom = 'evil' "
+                "BEGIN SELECT RAISE(ABORT, 'no evil here'); END",
+                "CREATE TRIGGER t2 BEFORE INSERT ON companies WHEN new.nom = 'dull' BEGIN SELECT RAISE(IGNORE); END",
+            )
+        else:
+            companies.execute(
+                "CREATE FUNCTION judge() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                "IF new.nom = 'evil' THEN RAISE EXCEPTION 'no evil here'; END IF; "
+                "IF new.nom = 'dull' THEN RETURN NULL; END IF; RETURN new; END $$",
+                "CREATE TRIGGER t BEFORE INSERT ON companies FOR EACH ROW EXECUTE FUNCTION judge()",
+            )
+        target = open_companies(companies)
+        for names, expected in [
+            (["good", "dull"], {1: ("rejected", "skipped")}),
+            (["fine", "evil", "dull"], {1: ("rejected", "trigger"), 2: ("rejected", "skipped")}),
+        ]:
+            frame = plan_frame([("create", None, company(n, n)) for n in names], ["siret"], target.fields())
+            results = target.apply(frame, context(frame))
+            assert by_item(results) == expected
+        assert results[0].reason == "no evil here"
+        assert rows(companies, "nom") == [("fine",), ("good",)]
+
+    def test_many_bad_rows(self, companies: Database) -> None:
+        """Every twentieth of 2,000 rows is bad, in two ways: the others are in, and each bad one is told once."""
+        target = open_companies(companies)
+        wanted = [
+            company(f"{i:05}", None if i % 40 == 0 else "x", effectif=-1 if i % 40 == 20 else 1)
+            for i in range(2000)
+        ]
+        frame = plan_frame([("create", None, row) for row in wanted], ["siret"], target.fields())
+        outcomes = by_item(target.apply(frame, context(frame)))
+        assert outcomes == {i: ("rejected", "check" if i % 40 else "not_null") for i in range(0, 2000, 20)}
+        assert companies.query("SELECT count(*) FROM companies") == [(1900,)]
+
+
+class TestAppend:
+    """Rows without a key go in exactly once."""
+
+    TYPES = {"name": FieldType("text", nullable=False), "n": FieldType("integer")}
+
+    def open_log(self, database: Database) -> SqlTarget:
+        """A table without a key."""
+        database.execute("CREATE TABLE log (name text NOT NULL, n integer)")
+        return connected(SqlTarget(database.url, table="log", mode="append"))
+
+    def test_a_chunk_sent_twice_goes_in_once(self, database: Database) -> None:
+        """The second time nothing is written, and the refusals of the first time are told again."""
+        target = self.open_log(database)
+        same: list[Any] = [("create", None, {"name": name, "n": 1}) for name in ("a", "a", None)]
+        frame = plan_frame(same, [], self.TYPES)
+        first = target.apply(frame, context(frame))
+        assert by_item(first) == {2: ("rejected", "not_null")}
+        assert target.apply(frame, context(frame, recovering=True)) == first
+        assert database.query("SELECT name FROM log") == [("a",), ("a",)]
+        assert target.apply(frame, context(frame, run="another run")) == first
+        assert database.query("SELECT count(*) FROM log") == [(4,)]
+
+    def test_a_chunk_that_was_rolled_back_goes_in(self, database: Database) -> None:
+        """Death before the COMMIT leaves no record: the chunk is written when it is sent again."""
+        target = self.open_log(database)
+        frame = plan_frame([("create", None, {"name": "a", "n": 1})], [], self.TYPES)
+
+        def die(_link: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if statement == "COMMIT":
+                raise KeyboardInterrupt
+
+        event.listen(Engine, "before_cursor_execute", die)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                target.apply(frame, context(frame))
+        finally:
+            event.remove(Engine, "before_cursor_execute", die)
+        assert database.query("SELECT count(*) FROM log") == [(0,)]
+        assert target.apply(frame, context(frame, recovering=True)) == []
+        assert database.query("SELECT count(*) FROM log") == [(1,)]
+
+    def test_overlapping_chunks_are_refused(self, database: Database) -> None:
+        """Other bounds over the same items are an error, never a second insert."""
+        target = self.open_log(database)
+        frame = plan_frame([("create", None, {"name": name, "n": 1}) for name in "abc"], [], self.TYPES)
+        target.apply(frame, context(frame))
+        with pytest.raises(RunError, match="overlap"):
+            target.apply(frame.head(2), context(frame.head(2)))
+        with pytest.raises(RunError, match="overlap"):
+            target.apply(frame.tail(2), ChunkContext("run1", 1, 5))
+        assert database.query("SELECT count(*) FROM log") == [(3,)]
+
+    def test_dry_run_leaves_no_record(self, database: Database) -> None:
+        """A dry run neither creates the table of records nor writes to it."""
+        target = self.open_log(database)
+        frame = plan_frame([("create", None, {"name": "a", "n": 1})], [], self.TYPES)
+        assert target.apply(frame, context(frame, dry_run=True)) == []
+        with pytest.raises(Exception, match="_batchkit_chunks"):
+            database.query("SELECT * FROM _batchkit_chunks")
+        target.apply(frame, context(frame))
+        assert target.apply(frame, context(frame, dry_run=True, run="other")) == []
+        assert database.query("SELECT run FROM _batchkit_chunks") == [("run1",)]
+        assert not target.reversible
+
+
+class TestLookups:
+    """Names that become ids, as sets."""
+
+    LOOKUP = {"cat": {"table": "categories", "by": "name", "id": "id", "create": True}}
+
+    def open_shop(self, database: Database, unique: str = "UNIQUE") -> SqlTarget:
+        """A table that refers to categories."""
+        identity = "integer PRIMARY KEY" + (
+            " GENERATED BY DEFAULT AS IDENTITY" if database.kind != "sqlite" else ""
+        )
+        database.execute(
+            f"CREATE TABLE categories (id {identity}, name text {unique} CHECK (name <> 'forbidden'))",
+            "INSERT INTO categories (name) VALUES ('tools'), (' toys ')",
+            "CREATE TABLE companies (siret text PRIMARY KEY, cat integer REFERENCES categories (id))",
+        )
+        return open_companies(database, lookups=self.LOOKUP)
+
+    def test_names_are_resolved_by_one_query(self, database: Database) -> None:
+        """Thousands of names cost one query, and none the second time; unknown names are left out."""
+        target = self.open_shop(database)
+        counted: list[str] = []
+
+        def count(_link: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            counted.append(statement)
+
+        event.listen(Engine, "before_cursor_execute", count)
+        try:
+            names = pl.Series(["tools", "toys", "  tools", "unknown", None, *(["tools"] * 5000)])
+            found = target.resolve_lookup(self.LOOKUP["cat"], names)
+            assert dict(found.rows()) == {"tools": 1, "toys": 2, "  tools": 1}
+            assert len(counted) == 1
+            target.resolve_lookup(self.LOOKUP["cat"], pl.Series(["toys", "tools"]))
+            assert len(counted) == 1
+        finally:
+            event.remove(Engine, "before_cursor_execute", count)
+
+    def test_a_name_that_stands_twice_is_not_guessed(self, database: Database) -> None:
+        """Two rows of one name: left out, and remembered as ambiguous."""
+        target = self.open_shop(database, unique="")
+        database.execute("INSERT INTO categories (name) VALUES ('tools')")
+        assert target.resolve_lookup(self.LOOKUP["cat"], pl.Series(["tools", "toys"])).rows() == [("toys", 2)]
+        assert target.ambiguous == {"categories.name.id": {"tools"}}
+
+    @pytest.mark.parametrize("unique", ["UNIQUE", ""])
+    def test_missing_rows_are_created_with_the_chunk(self, database: Database, unique: str) -> None:
+        """New names are created once, ids filled in; a name the database refuses rejects its rows alone."""
+        target = self.open_shop(database, unique)
+        wanted: list[Any] = [
+            ("create", None, {"siret": str(i), "cat": 1 if i == 0 else None}) for i in range(5)
+        ]
+        names: list[Any] = [{"cat": name} for name in (None, "new", "new", "forbidden", "toys")]
+        frame = plan_frame(wanted, ["siret"], target.fields(), names=names)
+        assert by_item(target.apply(frame, context(frame, dry_run=True))) == {3: ("rejected", "lookup")}
+        assert database.query("SELECT count(*) FROM categories") == [(2,)]
+        assert by_item(target.apply(frame, context(frame))) == {3: ("rejected", "lookup")}
+        joined = "SELECT siret, trim(name) FROM companies JOIN categories ON id = cat ORDER BY siret"
+        assert database.query(joined) == [("0", "tools"), ("1", "new"), ("2", "new"), ("4", "toys")]
+        assert database.query("SELECT count(*) FROM categories") == [(3,)]
+
+
+class TestConnect:
+    """What is said before anything is planned."""
+
+    def test_an_unknown_table_is_answered_with_near_names(self, companies: Database) -> None:
+        """A slip of the pen is met with the name that was meant."""
+        with pytest.raises(TargetError, match="Did you mean companies"):
+            open_companies(companies, table="compagnies")
+
+    def test_an_unknown_key_is_answered_with_near_names(self, companies: Database) -> None:
+        """The same for the key's columns."""
+        with pytest.raises(TargetError, match="Did you mean siret"):
+            open_companies(companies, key=["siren"])
+
+    def test_a_mode_needs_its_key(self, companies: Database) -> None:
+        """Upsert without a key is refused before anything is opened."""
+        with pytest.raises(UsageError, match="needs a key"):
+            SqlTarget(companies.url, table="companies")
+        with pytest.raises(UsageError, match="no mode"):
+            SqlTarget(companies.url, table="companies", mode="replace")
+
+    def test_describe_opens_the_same_target_again(self, companies: Database) -> None:
+        """A run's process makes the target from its description."""
+        target = open_companies(companies, busy_timeout=0.5)
+        again = open_target(**target.describe())
+        assert isinstance(again, SqlTarget)
+        connected(again)
+        assert again.address == target.address
+        assert again.fields() == target.fields()
+
+    def test_a_table_is_created_when_asked_at_the_first_chunk(self, database: Database) -> None:
+        """Before, only the mapping's fields are known; a dry run creates nothing; then it has types and a key."""
+        types = {
+            "siret": FieldType("text", max_length=14),
+            "ca": FieldType("decimal", precision=10, scale=2),
+            "cree": FieldType("date"),
+            "n": FieldType("integer"),
+        }
+        target = open_companies(database, create=True, create_types=types)
+        assert target.fields() == types
+        assert target.read(pl.DataFrame({"siret": ["1"]}), ["n"]).height == 0
+        after = {"siret": "1", "ca": Decimal("1.20"), "cree": date(2020, 2, 29), "n": 2**40}
+        changes: list[Any] = [("create", None, after), ("create", None, after | {"siret": "2"})]
+        frame = plan_frame(changes, ["siret"], types)
+        assert target.apply(frame, context(frame, dry_run=True)) == []
+        with pytest.raises(Exception, match="companies"):
+            rows(database, "*")
+        assert target.apply(frame, context(frame)) == []
+        assert target.fields()["siret"].key
+        assert target.fields()["ca"].scale == 2
+        found = target.read(pl.DataFrame({"siret": ["1"]}), ["ca", "cree", "n"])
+        assert found.row(0, named=True) == after
+
+    def test_every_row_can_be_listed(self, companies: Database) -> None:
+        """Scanning brings all keys in frames of the size asked for."""
+        companies.execute("INSERT INTO companies (siret, nom) VALUES ('1','a'), ('2','b'), ('3','c')")
+        frames = list(open_companies(companies).scan_keys(["nom"], 2))
+        assert [frame.height for frame in frames] == [2, 1]
+        assert sorted(pl.concat(frames).rows()) == [("1", "a"), ("2", "b"), ("3", "c")]
+
+
+class TestAddress:
+    """Addresses as people write them."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "postgres://me:p4ss@host:5433/db",
+            "postgresql://me:p4ss@host:5433/db",
+            "postgresql+psycopg://me:p4ss@host:5433/db",
+        ],
+    )
+    def test_a_password_is_used_but_never_shown(self, text: str) -> None:
+        """It is in the login and nowhere else."""
+        target = SqlTarget(text, table="t", key=["k"])
+        assert target.address == "postgresql://me@host:5433/db#t"
+        assert "p4ss" not in f"{target!r} {target.describe()} {parse_address(text)}"
+        assert parse_address(text).login_url().password == "p4ss"
+
+    def test_a_secret_keeps_its_name_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The description keeps the placeholder, the login gets the value, whatever characters it has."""
+        monkeypatch.setenv("DB_PASSWORD", "p@ss/w:rd")
+        address = parse_address("postgresql://me:{secret:DB_PASSWORD}@host/db")
+        assert address.stored == "postgresql://me:{secret:DB_PASSWORD}@host/db"
+        assert address.login_url().password == "p@ss/w:rd"
+        assert "p@ss" not in str(address)
+
+    def test_a_broken_address_is_refused_without_its_password(self) -> None:
+        """A password with an @ in it is explained, not repeated."""
+        with pytest.raises(UsageError, match="%40") as caught:
+            parse_address("postgresql://me:p:a@ss@host:x/db")
+        assert "a@ss" not in str(caught.value)
+
+    def test_files_relative_absolute_and_of_windows(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Three slashes start a relative path, four an absolute one; the stored address is always absolute."""
+        monkeypatch.chdir(tmp_path)
+        assert parse_address("sqlite:///a b.sqlite").path == tmp_path / "a b.sqlite"
+        assert parse_address(f"sqlite:///{tmp_path}/x.db").path == tmp_path / "x.db"
+        assert parse_address("sqlite:///sub/x.db").stored == f"sqlite:///{tmp_path.as_posix()}/sub/x.db"
+        windows = parse_address(r"sqlite:///C:\data\x.db").path
+        assert windows is not None
+        assert windows.name.endswith(r"C:\data\x.db")
+        with pytest.raises(UsageError, match="memory"):
+            parse_address("sqlite://")
