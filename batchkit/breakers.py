@@ -52,6 +52,6 @@ class Breakers:
         if tried < settings.failure_min or failed / tried < limit:
             return None
         return (
-            f"{failed} of the {tried} items tried failed ({failed / tried:.0%}), which reaches the failure limit"
-            f" of {limit:.0%}."
+            f"{failed} of the {tried} items tried failed ({failed / tried:.0%}), which reaches the failure"
+            f" limit of {limit:.0%}."
         )

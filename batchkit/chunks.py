@@ -8,8 +8,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 FRAME_CHUNK = 10_000
-"""Items per chunk where a chunk is one transaction: large enough that its commit costs little, small enough that
-a refused chunk, a stop or a lost connection costs under a second."""
+"""Items per chunk where a chunk is one transaction: large enough that its commit costs little, small enough
+that a refused chunk, a stop or a lost connection costs under a second."""
 
 CALL_CHUNK = 50
 """Items per chunk where each call is a request over the network."""
@@ -24,7 +24,8 @@ def recommended_size(items: int, *, call_size: int | None, row_bytes: float = 20
         row_bytes: Mean size of an item in bytes.
 
     Returns:
-        For chunks that are one call: up to `FRAME_CHUNK`, fewer where rows are so large that a chunk would pass
+        For chunks that are one call: up to `FRAME_CHUNK`, fewer where rows are so large that a chunk would
+            pass
         16 MiB. Otherwise `CALL_CHUNK`, or a few calls' worth when calls are large.
     """
     if call_size is not None:

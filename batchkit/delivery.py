@@ -98,7 +98,7 @@ class Delivery:
             before = self._s.clock()
             try:
                 results = await self._send(call)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever a target raises is judged by its table
                 failure = self._judge(error)
             else:
                 self._answered()
@@ -120,8 +120,7 @@ class Delivery:
         if self._intend_calls:
             intent = Intent(call.items[0].index, call.items[-1].index)
             await asyncio.wrap_future(self._s.journal.intend([intent]))
-        task = asyncio.current_task()
-        assert task is not None
+        task = cast("asyncio.Task[None]", asyncio.current_task())
         self.under_way[task] = self._s.clock()
         try:
             return await target.send(call.items, dry_run=self._s.dry_run)
@@ -158,7 +157,7 @@ class Delivery:
     def _judge(self, error: Exception) -> Failure:
         try:
             failure = self._target.classify(error)
-        except Exception as second:
+        except Exception as second:  # noqa: BLE001 - a hole in that table must not end in a guess
             # A target whose table has a hole must not send on: nobody knows what happened.
             failure = Failure(
                 Fate.ABORT, INTERNAL, f"{type(error).__name__}: {error} ({second!r} while judging it)"
@@ -256,7 +255,8 @@ class Delivery:
             for part in (frame[:middle], frame[middle:])
         ]
         intents = [Intent(chunk.first, chunk.last) for chunk in chunks]
-        # The target knows a chunk by its range: on record before the halves are sent, or a crash would send the whole.
+        # The target knows a chunk by its range: on record before the halves are sent, or a crash would send
+        # the whole.
         await asyncio.wrap_future(self._s.journal.intend(intents, instead_of=call.chunk.first))
         return [Call(chunk) for chunk in chunks]
 

@@ -18,7 +18,7 @@ def main() -> int:
     try:
         driver = Driver.start_on(folder)
     except BatchkitError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return error.exit_code
     run = Run(folder)
 

@@ -106,7 +106,7 @@ class Driver(threading.Thread):
             return
         try:
             self._session(journal)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - a thread's error has nowhere else to go
             self._fail(journal, error)
         finally:
             journal.close()
@@ -122,7 +122,8 @@ class Driver(threading.Thread):
         try:
             target.connect()
             plan.check_target(target)
-            assert isinstance(target, CallTarget | FrameTarget)
+            if not isinstance(target, CallTarget | FrameTarget):
+                raise TypeError(f"{type(target).__name__} is neither a CallTarget nor a FrameTarget")
             self.engine = Engine(
                 plan,
                 target,
@@ -145,7 +146,8 @@ class Driver(threading.Thread):
         if not disk.enough:
             raise DiskFull(
                 f"The run may need {need / 1024**2:,.0f} MiB at {self._folder} and keeps"
-                f" {settings.disk_reserve / 1024**2:,.0f} MiB free; only {disk.free / 1024**2:,.0f} MiB are there.",
+                f" {settings.disk_reserve / 1024**2:,.0f} MiB free;"
+                f" only {disk.free / 1024**2:,.0f} MiB are there.",
                 advice="Free some disk, or lower the setting disk_reserve.",
             )
 
@@ -157,14 +159,14 @@ class Driver(threading.Thread):
             run = Run(self._folder)
             run.fix_file()
             run.report()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the run itself went well
             self._log.write("no report", error=str(error), trace=traceback.format_exc())
 
     def _fail(self, journal: Journal, error: BaseException) -> None:
         words = str(error)
         if not isinstance(error, BatchkitError):
             self._log.write("internal error", error=repr(error), trace=traceback.format_exc())
-            words = f"Something inside batchkit failed: {error!r}. The details are in log.jsonl of the run folder."
+            words = f"Something inside batchkit failed: {error!r}. The details are in its log.jsonl."
         self._log.write("failed", message=words)
         with contextlib.suppress(Exception):
             if journal.present_state() is RunState.PLANNED or journal.present_state() in ACTIVE:

@@ -1,7 +1,7 @@
 """The engine: the one asyncio loop that drives a run. Chunks → gate → call → judgement → journal.
 
-One engine is one session of one run. It runs in a thread of its own (see `run.py`); everything it shows is read
-from its tally, everything it is told comes through the journal's control messages.
+One engine is one session of one run. It runs in a thread of its own (see `run.py`); everything it shows is
+read from its tally, everything it is told comes through the journal's control messages.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ class Engine:
         self._memory = memory_in_use()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._workers: set[asyncio.Task[None]] = set()
-        # As many threads as calls are under way: the worker tasks bound them, so that their number can change live.
+        # As many threads as calls are under way: the worker tasks bound them, so that their number can
+        # change live.
         self._threads = ThreadPoolExecutor(MOST_THREADS, "batchkit-worker")
         self._run = run
         self._dry_run = dry_run
@@ -149,8 +150,8 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._gate = Gate(self._settings, self._tally, self._clock)
         self._session = Session(
-            self._run, self._settings, self._dry_run, self._journal, self._tally, self._gate, Breakers(), self._log,
-            self._threads, self._clock, self._give_up,
+            self._run, self._settings, self._dry_run, self._journal, self._tally, self._gate, Breakers(),
+            self._log, self._threads, self._clock, self._give_up,
         )  # fmt: skip
         self._delivery = Delivery(self._session, self._target)
         self._queue = CallQueue()
@@ -160,7 +161,7 @@ class Engine:
             if isinstance(self._target, CallTarget):
                 await self._target.begin()
             await self._work()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - ends the session with a message instead of a hung run
             self._internal_error(error)
         finally:
             ticker.cancel()
@@ -241,7 +242,7 @@ class Engine:
             queue.delivering += 1
             try:
                 await deliver(call)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the same, for one worker
                 self._internal_error(error)
             finally:
                 queue.delivering -= 1
@@ -382,8 +383,8 @@ class Engine:
         self._disk = disk_estimate(self._folder, self._disk_need(), self._settings.disk_reserve)
         if self._disk.critical and not self._stopping:
             self._pause(
-                f"Only {self._disk.free / 1024**2:,.0f} MiB of disk are free at {self._folder}, less than the reserve"
-                f" of {self._settings.disk_reserve / 1024**2:,.0f} MiB. {_DISK_ADVICE}"
+                f"Only {self._disk.free / 1024**2:,.0f} MiB of disk are free at {self._folder}, less than the"
+                f" reserve of {self._settings.disk_reserve / 1024**2:,.0f} MiB. {_DISK_ADVICE}"
             )
 
     def _disk_need(self) -> int:

@@ -1,4 +1,4 @@
-"""Estimators: time left, disk needed, memory in use. Where there is no basis they answer None, never a guess."""
+"""Estimators: time left, disk needed, memory in use. Without a basis they answer None, never a guess."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 JOURNAL_ITEM_BYTES = 60
-"""Journal bytes per item of one call each (measured: 34-52 bytes with its index, plus the write-ahead log)."""
+"""Journal bytes per item of one call each (measured: 34-52 with its index, plus the write-ahead log)."""
 
 FAILED_ITEM_BYTES = 900
 """Journal and report bytes of an item that failed: its reason, advice and original columns."""
@@ -17,7 +17,8 @@ FAILED_ITEM_BYTES = 900
 class EtaEstimator:
     """Time left, from this session's own rate.
 
-    Feed it active seconds only: skipped, resumed and paused time are not in it, so they can't flatter or spoil the
+    Feed it active seconds only: skipped, resumed and paused time are not in it, so they can't flatter or
+        spoil the
     figure.
 
     Args:
@@ -60,8 +61,8 @@ class EtaEstimator:
     def remaining(self, items: int) -> tuple[float, float] | None:
         """Seconds left for `items` as a range; None before there is a basis.
 
-        The range spans the recent and the whole session's rate, and at least 10 % to either side: a point would
-        claim a precision that no live system has.
+        The range spans the recent and the whole session's rate, and at least 10 % to either side: a point
+        would claim a precision that no live system has.
         """
         if items <= 0:
             return (0.0, 0.0)

@@ -103,7 +103,7 @@ class Gate:
             self._tally.waited[cause] += self._clock() - before
 
     async def wait_out(self, seconds: Callable[[], float], cause: str) -> None:
-        """Wait until `seconds()` after now have passed; it is asked again at each poke. Ends early when leaving."""
+        """Wait until `seconds()` from now; it is asked again at each poke. Ends early when leaving."""
         start = self._clock()
         while not self.leaving:
             left = start + seconds() - self._clock()
@@ -121,7 +121,9 @@ class Gate:
         now = self._clock()
         waits = [(self.brake.wait(now), self.brake.reason), (self._bucket.wait(now), RATE)]
         if self._settings.window:
-            waits.append((until_window(window_times(self._settings.window), datetime.now()), WINDOW))
+            waits.append(
+                (until_window(window_times(self._settings.window), datetime.now().astimezone()), WINDOW)
+            )
         return max(waits)
 
     def _look(self) -> None:

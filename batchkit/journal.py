@@ -1,8 +1,9 @@
 """The journal of a run: what was intended, what became of each item, and what people asked the run to do.
 
 One SQLite file per run folder, write-ahead logged, `synchronous=FULL`. One writer thread owns the writing
-connection and commits groups: what is recorded is on disk at most `COMMIT_EVERY` seconds or `COMMIT_ITEMS` outcomes
-later, and an intent is waited for. Other processes read the same file and add control messages to it.
+connection and commits groups: what is recorded is on disk at most `COMMIT_EVERY` seconds or `COMMIT_ITEMS`
+outcomes later, and an intent is waited for. Other processes read the same file and add control messages to
+it.
 
 An item has at most one row in `outcomes`. A chunk that the target applied as one transaction is one row in
 `chunks`: it stands for every sendable item in its range that has no row of its own.
@@ -84,7 +85,7 @@ def create(path: Path, meta: dict[str, Any]) -> None:
     Raises:
         DiskFull: No room for it.
     """
-    with _translated(path), contextlib.closing(_connect(path, writer=True)) as connection:
+    with _Translated(path), contextlib.closing(_connect(path, writer=True)) as connection:
         connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
         facts = {"version": VERSION, "state": RunState.PLANNED, **meta}
         connection.execute("BEGIN IMMEDIATE")
@@ -94,7 +95,7 @@ def create(path: Path, meta: dict[str, Any]) -> None:
         connection.execute("COMMIT")
 
 
-class _translated(contextlib.AbstractContextManager[None]):
+class _Translated(contextlib.AbstractContextManager[None]):
     """Turns SQLite's errors about the journal into ours."""
 
     def __init__(self, path: Path) -> None:
@@ -132,7 +133,7 @@ class JournalReader:
         self.path = path
         self._lock = threading.Lock()
         self._connection = _connect(path, writer=False)
-        with _translated(path):
+        with _Translated(path):
             version = self.meta("version")
         if version != VERSION:
             raise RunError(
@@ -146,7 +147,7 @@ class JournalReader:
             self._connection.close()
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
-        with self._lock, _translated(self.path):
+        with self._lock, _Translated(self.path):
             return self._connection.execute(sql, values).fetchall()
 
     def meta(self, name: str, default: Any = None) -> Any:
@@ -160,7 +161,7 @@ class JournalReader:
 
     def post(self, command: str, arguments: dict[str, Any], sender: str) -> int:
         """Leave a control message for the owner of the run; returns its id."""
-        with self._lock, _translated(self.path):
+        with self._lock, _Translated(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             cursor = self._connection.execute(
                 "INSERT INTO control (at, command, arguments, sender) VALUES (?, ?, ?, ?)",
@@ -194,7 +195,7 @@ class JournalReader:
         return [Intent(*row) for row in self._rows("SELECT first, last FROM intents ORDER BY first")]
 
     def outcomes(self, first: int = 0, last: int | None = None) -> list[OutcomeRow]:
-        """Rows of items `first` to `last` (both included) that have an outcome of their own, in order of items."""
+        """Rows of items `first` to `last` (both included) that have an outcome of their own, in order."""
         return self._rows(
             "SELECT * FROM outcomes WHERE item BETWEEN ? AND ? ORDER BY item",
             (first, 2**62 if last is None else last),
@@ -282,10 +283,11 @@ class Journal(JournalReader):
     def record_chunk(
         self, first: int, last: int, items: int, attempts: int, others: Iterable[OutcomeRow]
     ) -> None:
-        """Record a chunk that was applied as one, with the items whose outcome isn't `done`, and close its intent.
+        """Record a chunk that was applied as one with the items that aren't `done`, and close its intent.
 
         Args:
-            first, last: The chunk's range of items.
+            first: Its first item.
+            last: Its last item.
             items: How many items of it are done.
             attempts: Attempts the chunk took.
             others: Rows of the items that are not done.
@@ -365,7 +367,7 @@ class Journal(JournalReader):
         """
         with self._work:
             future = self._wait_for_commit()
-        with _translated(self.path):
+        with _Translated(self.path):
             future.result()
 
     def reopen(self, outcome: Outcome) -> None:

@@ -35,8 +35,8 @@ def outcome_frames(
         raw: Bring the source's columns as well, as `raw:<column>`.
 
     Yields:
-        Frames with `item, row, key, change, outcome, attempts, at, rule, reason, advice, detail`. `at` is a moment
-        (UTC), `detail` JSON text; both are null where nothing was sent.
+        Frames with `item, row, key, change, outcome, attempts, at, rule, reason, advice, detail`. `at` is a
+        moment (UTC), `detail` JSON text; both are null where nothing was sent.
     """
     chunks = pl.DataFrame(
         journal.chunks(),
@@ -95,7 +95,11 @@ def _sentence() -> pl.Expr:
     """A problem as one sentence: column, what is wrong, the value as it stands in the file."""
     problem = pl.element().struct
     column = pl.when(problem["column"].is_not_null()).then(problem["column"] + ": ").otherwise(pl.lit(""))
-    value = pl.when(problem["value"].is_not_null()).then(" (value " + problem["value"] + ")").otherwise(pl.lit(""))
+    value = (
+        pl.when(problem["value"].is_not_null())
+        .then(" (value " + problem["value"] + ")")
+        .otherwise(pl.lit(""))
+    )
     return column + problem["message"].str.strip_suffix(".") + value + "."
 
 

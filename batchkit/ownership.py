@@ -68,8 +68,8 @@ class Ownership:
 def owner_of(folder: Path) -> Owner | None:
     """The living process that drives a run; None when nobody does.
 
-    Looks at the note its owner left and whether that very process lives, so that looking never stands in the way of
-    somebody who takes the lock. A folder that was copied from another machine has no owner here.
+    Looks at the note its owner left and whether that very process lives, so that looking never stands in the
+    way of somebody who takes the lock. A folder that was copied from another machine has no owner here.
     """
     try:
         facts = json.loads((folder / "owner.json").read_text(encoding="utf-8"))

@@ -13,8 +13,8 @@ from datetime import datetime, time, timedelta
 class Bucket:
     """A token bucket over items whose rate can change live.
 
-    A call that carries more items than the bucket holds is let through once the bucket is full and leaves it in
-    debt: the mean rate holds for calls of any size.
+    A call that carries more items than the bucket holds is let through once the bucket is full and leaves it
+    in debt: the mean rate holds for calls of any size.
 
     Args:
         rate: Items per second; None lets everything through.

@@ -13,8 +13,8 @@ from email.utils import parsedate_to_datetime
 class Backoff:
     """Exponential backoff with full jitter: try n waits a random time up to `base * 2**n`, capped.
 
-    Full jitter spreads the tries of many workers evenly, see "Exponential Backoff And Jitter", AWS Architecture
-    Blog, 2015.
+    Full jitter spreads the tries of many workers evenly, see "Exponential Backoff And Jitter", AWS
+    Architecture Blog, 2015.
 
     Attributes:
         base: Seconds the first wait may take at most.

@@ -1,8 +1,8 @@
 """A run: one execution of a plan. Start it, watch it, pause, resume, stop and change it, from anywhere.
 
-A run lives in a folder that holds all it needs, and is owned by at most one process at a time: a lock says which,
-and the lock dies with its process. The owner drives it in a thread of its own; everybody else reads the journal and
-leaves control messages there.
+A run lives in a folder that holds all it needs, and is owned by at most one process at a time: a lock says
+which, and the lock dies with its process. The owner drives it in a thread of its own; everybody else reads
+the journal and leaves control messages there.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _preset(plan: Plan) -> Mapping[str, Any]:
 def _make_folder(plan: Plan, settings: Settings, *, dry_run: bool, report: bool) -> Path:
     stem = Path(str(plan.facts["source"].get("name") or "rows")).stem
     slug = "".join(c if c.isascii() and c.isalnum() else "-" for c in stem.lower())[:24].strip("-") or "rows"
-    moment = datetime.now().strftime("%Y%m%d-%H%M%S")
+    moment = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     name = f"{moment}-{slug}-{'dry-' if dry_run else ''}{random_words.token_hex(2)}"
     folder = runs_folder() / name
     folder.mkdir(mode=0o700)
@@ -238,7 +238,7 @@ class Run:
         return Snapshot.from_dict({**stored.to_dict(), **changes})
 
     def _recounted(self, stored: Snapshot) -> dict[str, Any]:
-        """Counts from the journal itself: the last snapshot of a run that died is older than its last outcome."""
+        """Counts from the journal: the last snapshot of a run that died is older than its last outcome."""
         counts = self._journal.counts()
         for kind, n in self.plan.counts.items():
             if Change(kind) in PLANNED_OUTCOME:
@@ -390,7 +390,7 @@ class Run:
     def fix_file(
         self, path: str | Path | None = None, *, outcomes: tuple[str, ...] = ("rejected", "conflict")
     ) -> Path | None:
-        """Write the rows that failed, as they stand in the source, with error and advice: correct it, run it again.
+        """Write the rows that failed, as they stand in the source, with error and advice: correct, run again.
 
         Args:
             path: `.csv` or `.xlsx`; without one, `fix.csv` in the run folder.
@@ -404,7 +404,7 @@ class Run:
         return write_fix_file(self.report_data(), path or self.folder / "fix.csv", outcomes=outcomes)
 
     def undo(self, path: str | Path | None = None) -> Plan:
-        """The inverse plan: what would take back what this run did. Preview it and run it like any other plan.
+        """The inverse plan: what would take back what this run did; it is run like any other plan.
 
         Raises:
             PlanError: It can't be undone (a dry run, an append without a key, a message that was sent).

@@ -113,7 +113,7 @@ class Settings(BaseModel):
 
     @classmethod
     def of(cls, values: Mapping[str, Any] | None = None, **more: Any) -> Settings:
-        """Settings from names and values, or a `SettingsError` that says which one is wrong and how to write it."""
+        """Settings from names and values, or a `SettingsError` that says which one is wrong, and how."""
         return cls()._with({**(values or {}), **more})
 
     def changed(self, values: Mapping[str, Any]) -> Settings:

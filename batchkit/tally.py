@@ -106,7 +106,7 @@ class Tally:
         return self._eta.remaining(left)
 
     def limiter(self, workers: int) -> str:
-        """What slowed the run most over the last seconds, as the end of "Slow because ..."; empty when unclear."""
+        """What slowed the run most lately, as the end of "Slow because ..."; empty when unclear."""
         if len(self._marks) < 2:
             return ""
         start, calls_before, waited_before = self._marks[0]

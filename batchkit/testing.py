@@ -1,4 +1,4 @@
-"""For testing jobs and targets of your own: a clock to turn by hand, targets in memory, a process that dies on cue.
+"""For testing jobs and targets of your own: a clock to turn, targets in memory, a process that dies.
 
 from batchkit.testing import MemoryTarget
 
@@ -112,10 +112,10 @@ class MemoryTarget(FrameTarget):
         self.applied: list[int] = []
 
     @property
-    def address(self) -> str:
+    def address(self) -> str:  # noqa: D102 - the base class says it
         return self._url
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:  # noqa: D102 - the base class says it
         return {"url": self._url, "key": list(self.keys), "types": self._types}
 
     def connect(self) -> None:
@@ -124,18 +124,18 @@ class MemoryTarget(FrameTarget):
     def close(self) -> None:
         """There is nothing to close."""
 
-    def fields(self) -> dict[str, FieldType]:
+    def fields(self) -> dict[str, FieldType]:  # noqa: D102 - the base class says it
         return {name: FieldType(type=kind, key=name in self.keys) for name, kind in self._types.items()}
 
-    def classify(self, error: BaseException) -> Failure:
+    def classify(self, error: BaseException) -> Failure:  # noqa: D102 - the base class says it
         return _judge(error)
 
-    def read(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
+    def read(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:  # noqa: D102 - the base class says it
         found = [self.rows[key] for key in keys.select(self.keys).iter_rows() if key in self.rows]
         schema = {name: keys.schema.get(name, pl.String()) for name in (*self.keys, *fields)}
         return pl.DataFrame([{name: row.get(name) for name in schema} for row in found], schema=schema)
 
-    def apply(self, frame: pl.DataFrame, context: ChunkContext) -> list[Result]:
+    def apply(self, frame: pl.DataFrame, context: ChunkContext) -> list[Result]:  # noqa: D102 - the base class says it
         if self.on_apply is not None:
             self.on_apply(frame)
         results: list[Result] = []
@@ -207,10 +207,10 @@ class CallRecorder(CallTarget):
         self._at_once = 0
 
     @property
-    def address(self) -> str:
+    def address(self) -> str:  # noqa: D102 - the base class says it
         return self._url
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:  # noqa: D102 - the base class says it
         return {"url": self._url}
 
     def connect(self) -> None:
@@ -219,13 +219,13 @@ class CallRecorder(CallTarget):
     def close(self) -> None:
         """There is nothing to close."""
 
-    def fields(self) -> dict[str, FieldType]:
+    def fields(self) -> dict[str, FieldType]:  # noqa: D102 - the base class says it
         return {}
 
-    def classify(self, error: BaseException) -> Failure:
+    def classify(self, error: BaseException) -> Failure:  # noqa: D102 - the base class says it
         return _judge(error)
 
-    async def send(self, items: Sequence[Item], *, dry_run: bool = False) -> Sequence[Result] | None:
+    async def send(self, items: Sequence[Item], *, dry_run: bool = False) -> Sequence[Result] | None:  # noqa: D102 - the base class says it
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
@@ -240,7 +240,7 @@ class CallRecorder(CallTarget):
 
 
 def die_after(calls: int) -> Callable[[Any], None]:
-    """A hook for `on_apply` or `behave` that kills this very process at call number `calls`, as kill -9 does."""
+    """A hook for `on_apply` or `behave` that kills this process at call number `calls`, as kill -9 does."""
     left = calls
 
     def hook(_: Any) -> None:

@@ -2,8 +2,8 @@
 
     python -m benchmarks.crash [kills] [rows]
 
-Per database and mode a run is killed again and again until it ends, then another one starts, until so many kills hit
-a run under way. After each run the table must equal the file, and every row have one outcome.
+Per database and mode a run is killed again and again until it ends, then another one starts, until so many
+kills hit a run under way. After each run the table must equal the file, and every row have one outcome.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def main() -> None:
                     shares += [settled / rows for settled in killed.settled_at_kill]
                 between = sum(0 < share < 1 for share in shares)
                 print(
-                    f"{database:<11}{mode:<7} {hits} kills in {runs} runs of {rows:,} rows, {between} of them with"
-                    f" work done and left: nothing lost, nothing doubled ({time.monotonic() - start:.0f} s)"
+                    f"{database:<11}{mode:<7} {hits} kills in {runs} runs of {rows:,} rows, {between} of them"
+                    f" with work done and left: none lost, none doubled ({time.monotonic() - start:.0f} s)"
                 )
 
 

@@ -13,6 +13,7 @@ Ours does all of the hand-made loop's work and adds plan, intents, breakers, con
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import random
 import resource
@@ -43,22 +44,22 @@ class Nothing(CallTarget):
     call_size = 1
     address = "memory:test"
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:  # noqa: D102 - the base class says it
         return {}
 
-    def connect(self) -> None:
+    def connect(self) -> None:  # noqa: D102 - the base class says it
         pass
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: D102 - the base class says it
         pass
 
-    def fields(self) -> dict[str, FieldType]:
+    def fields(self) -> dict[str, FieldType]:  # noqa: D102 - the base class says it
         return {}
 
-    def classify(self, error: BaseException) -> Failure:
+    def classify(self, error: BaseException) -> Failure:  # noqa: D102 - the base class says it
         return Failure(Fate.ABORT, "bug", repr(error))
 
-    async def send(self, items: Sequence[Item], *, dry_run: bool = False) -> Sequence[Result] | None:
+    async def send(self, items: Sequence[Item], *, dry_run: bool = False) -> Sequence[Result] | None:  # noqa: ARG002, D102 - as the base class says
         return None
 
 
@@ -117,7 +118,7 @@ async def hand_made(items: list[Item], target: Nothing, folder: Path) -> None:
                     break
             bar.update()
 
-    with tqdm(total=len(items), file=open(os.devnull, "w", encoding="utf-8")) as bar:  # noqa: SIM115
+    with tqdm(total=len(items), file=io.StringIO()) as bar:
         await asyncio.gather(*(worker() for _ in range(WORKERS)))
     record.over = True
     record.thread.join()

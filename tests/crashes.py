@@ -30,7 +30,9 @@ def make_table(url: str, *, keyed: bool, rows: pl.DataFrame | None = None) -> sa
     engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE IF EXISTS companies"))
-        connection.execute(sa.text(f"CREATE TABLE companies ({COLUMNS.format(key=' PRIMARY KEY' if keyed else '')})"))
+        connection.execute(
+            sa.text(f"CREATE TABLE companies ({COLUMNS.format(key=' PRIMARY KEY' if keyed else '')})")
+        )
         if rows is not None:
             table = sa.table("companies", *(sa.column(name) for name in rows.columns))
             connection.execute(sa.insert(table), rows.to_dicts())
@@ -40,16 +42,18 @@ def make_table(url: str, *, keyed: bool, rows: pl.DataFrame | None = None) -> sa
 def companies(rows: int, seed: int = 0) -> pl.DataFrame:
     """Rows with leading zeros and accents; another seed gives other values for the same keys."""
     numbers = pl.int_range(rows, eager=True)
-    return pl.DataFrame({
-        "siret": numbers.cast(pl.String).str.zfill(14),
-        "nom": "Société n° " + (numbers * 7 + seed).cast(pl.String),
-        "ville": pl.Series(["Orléans", "Nîmes", None]).gather(numbers % 3),
-        "effectif": (numbers * 13 + seed) % 500,
-    })
+    return pl.DataFrame(
+        {
+            "siret": numbers.cast(pl.String).str.zfill(14),
+            "nom": "Société n° " + (numbers * 7 + seed).cast(pl.String),
+            "ville": pl.Series(["Orléans", "Nîmes", None]).gather(numbers % 3),
+            "effectif": (numbers * 13 + seed) % 500,
+        }
+    )
 
 
 def kill_and_resume(run: Run, kills: int, *, within: float, rng: random.Random) -> Killed:
-    """Kill the detached process of a run at `kills` random moments of its work, resuming after each, then end it.
+    """Kill a detached run at `kills` random moments of its work, resuming after each, then end it.
 
     Args:
         run: A detached run that was just started.
@@ -86,7 +90,7 @@ def _wait_for_work(run: Run) -> None:
 def crash_round(
     url: str, folder: Path, *, mode: str, rows: int, kills: int, rng: random.Random, within: float = 0.5
 ) -> Killed:
-    """One run with kills against a database; asserts that the table equals the file and nothing is doubled."""
+    """One run with kills against a database; asserts that the table equals the file, nothing doubled."""
     wanted = companies(rows)
     keyed = mode != "append"
     engine = make_table(url, keyed=keyed, rows=companies(rows // 2, seed=1) if keyed else None)

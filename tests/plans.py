@@ -13,14 +13,14 @@ from batchkit.states import Change
 from batchkit.targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW
 
 PROBLEM = pl.List(
-    pl.Struct({name: pl.String for name in ("column", "value", "rule", "message", "advice", "level")})
+    pl.Struct(dict.fromkeys(("column", "value", "rule", "message", "advice", "level"), pl.String))
 )
 
 
 def plan_of(
     path: Path, items: int, *, changes: list[str] | None = None, target: dict[str, Any] | None = None
 ) -> Plan:
-    """A plan of `items` rows `id` → `name`; every item is a create unless `changes` (repeated) says otherwise."""
+    """A plan of `items` rows `id` → `name`; each a create unless `changes` (repeated) says otherwise."""
     kinds = pl.Series(changes or [str(Change.CREATE)])
     numbers = pl.int_range(items, eager=True, dtype=pl.UInt32)
     kind = kinds.gather(numbers % len(kinds))

@@ -38,7 +38,7 @@ def _count(url: str) -> int:
 
 
 def test_a_locked_file_is_waited_for_and_then_named(tmp_path: Path) -> None:
-    """While another program holds the SQLite file the run tries again, then fails and says so; nothing is lost."""
+    """While another program holds the SQLite file the run tries again, then fails and says so."""
     url = f"sqlite:///{tmp_path / 'crm.sqlite'}"
     plan = _plan(url, tmp_path)
     other = sqlite3.connect(tmp_path / "crm.sqlite", isolation_level=None)
@@ -87,7 +87,7 @@ def test_a_server_restarted_in_the_middle_is_outlasted(
 def test_a_server_that_stays_away_fails_the_run_resumably(
     tmp_path: Path, postgres_server: PostgresServer
 ) -> None:
-    """Without waiting, a dead server fails the run with its reason, blames no row, and a resume does the rest."""
+    """Without waiting, a dead server fails the run with its reason, blames no row; a resume does the rest."""
     url = postgres_server.create_database()
     plan = _plan(url, tmp_path)
     run = plan.start(chunk_size=20, delay=0.02, retries=1, backoff=0.05, report=False)
@@ -130,7 +130,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_fails_clearly_and_loses_nothing(
     tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the journal's disk is full the run ends with a message; with room again it is resumed to the end."""
+    """When the journal's disk is full the run ends with a message; with room again it is resumed."""
     url = f"sqlite:///{tmp_path / 'crm.sqlite'}"
     plan = _plan(url, tmp_path)
     monkeypatch.setenv("BATCHKIT_HOME", str(small_disk / "home"))

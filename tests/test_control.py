@@ -26,6 +26,7 @@ def _until(true: Callable[[], object], seconds: float = 20.0) -> None:
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Plan:
+    """A plan of 2,000 creates against an empty SQLite table."""
     url = f"sqlite:///{tmp_path / 'crm.sqlite'}"
     make_table(url, keyed=True).dispose()
     companies(2_000).write_csv(tmp_path / "companies.csv", separator=";")
@@ -112,7 +113,7 @@ def test_dry_run_resumed_never_touches_the_real_one(plan: Plan) -> None:
 
 
 def test_open_finds_runs_by_part_of_their_name(plan: Plan) -> None:
-    """A run is found by its id, a part of it, `last`, or its folder; what fits nothing or much is an error."""
+    """A run is found by its id, a part of it, `last`, or its folder; what fits none or many is an error."""
     first, second = plan.start(report=False), plan.start(dry_run=True, report=False)
     first.wait(20)
     second.wait(20)

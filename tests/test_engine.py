@@ -24,6 +24,7 @@ from tests.plans import plan_of
 
 @pytest.fixture(autouse=True)
 def empty_stores() -> Iterator[None]:
+    """Memory targets begin empty in each test."""
     MemoryTarget._stores.clear()
     yield
     MemoryTarget._stores.clear()
@@ -53,6 +54,7 @@ def _slow(seconds: float) -> Callable[[Sequence[Item]], Any]:
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Plan:
+    """A plan of 300 creates."""
     return plan_of(tmp_path / "people.parquet", 300)
 
 
@@ -97,7 +99,7 @@ def test_workers_bound_the_calls_at_once(plan: Plan) -> None:
 
 
 def test_pause_holds_and_resume_goes_on(plan: Plan) -> None:
-    """Pause acts within half a second: nothing is sent while paused; resume sends the rest, each item once."""
+    """Pause acts within half a second: nothing is sent while paused; resume sends the rest, each once."""
     target = _calls(behave=_slow(0.01))
     run = plan.start(target=target, workers=2)
     _until(lambda: len(target.sent) > 10)
@@ -367,7 +369,7 @@ def test_timeout_of_a_repeatable_call_is_tried_again(plan: Plan) -> None:
 
 
 def test_timeout_of_an_unrepeatable_call_is_unknown_and_never_sent_again(plan: Plan) -> None:
-    """Where sending twice would do harm, a call without an answer is left for the operator, who settles it."""
+    """Where sending twice would do harm, a call without an answer is left for the operator to settle."""
     arrived: list[int] = []
 
     async def behave(items: Sequence[Item]) -> None:
@@ -491,7 +493,7 @@ def test_every_item_gets_exactly_one_outcome(
     bad: set[int],
     interruptions: list[int],
 ) -> None:
-    """However a run is cut into chunks and calls, and however often it is stopped and resumed: one outcome each."""
+    """However a run is cut, and however often it is stopped and resumed: one outcome each."""
     plan = plan_of(tmp_path_factory.mktemp("plan") / "p.parquet", items)
     stops = list(interruptions)
     seen = 0

@@ -18,6 +18,7 @@ from batchkit.states import Outcome, RunState
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
+    """An open journal."""
     create(tmp_path / "journal.sqlite", {"run": "r", "settings": {}})
     return Journal(tmp_path / "journal.sqlite")
 

@@ -46,5 +46,5 @@ def test_may_retry_counts_further_tries() -> None:
     ],
 )
 def test_retry_after_reads_seconds_and_dates(header: str | None, seconds: float | None) -> None:
-    """Seconds and HTTP dates are obeyed, a past date means now, a long wait is clamped, nonsense is ignored."""
+    """Seconds and HTTP dates are obeyed, a past date means now, a long wait is clamped, nonsense ignored."""
     assert retry_after(header, now=NOW, limit=300.0) == seconds

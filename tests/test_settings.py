@@ -34,9 +34,17 @@ def test_of_reads_what_an_operator_types(name: str, text: str, value: Any) -> No
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("workers", 0), ("workers", "many"), ("rate", 0), ("delay", "soon"), ("window", "night"), ("retries", -1),
-     ("timeout", 0), ("rate", float("nan"))],
-)  # fmt: skip
+    [
+        ("workers", 0),
+        ("workers", "many"),
+        ("rate", 0),
+        ("rate", float("nan")),
+        ("delay", "soon"),
+        ("window", "night"),
+        ("retries", -1),
+        ("timeout", 0),
+    ],
+)
 def test_of_names_the_wrong_setting(name: str, value: Any) -> None:
     """A wrong value is refused with the setting's name in the message."""
     with pytest.raises(SettingsError, match=name):
