@@ -40,7 +40,7 @@ class FakeClock:
     def __init__(self, now: float = 0.0) -> None:
         self.now = now
 
-    def __call__(self) -> float:
+    def __call__(self) -> float:  # noqa: D102 - a clock is called for the time
         return self.now
 
     def advance(self, seconds: float) -> None:
