@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .errors import SourceError
 from .problems import Problem
+from .sheetxml import UNREADABLE
 from .sources import warning
 
 _HEAD = 4096
@@ -107,7 +108,7 @@ def _zip_kind(path: Path) -> str:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
             mimetype = archive.read("mimetype") if "mimetype" in names else b""
-    except (zipfile.BadZipFile, OSError):
+    except UNREADABLE:
         raise SourceError(
             f"{path.name} is damaged: it begins like a workbook but is cut off.",
             advice="Copy or download it again.",

@@ -19,6 +19,7 @@ from .texts import as_text
 
 _PIECE = 10_000  # rows turned into text at once
 _HASHED = 1024 * 1024
+_PLAIN_DIGITS = 1e15
 
 
 class SheetTable(Table):
@@ -117,7 +118,7 @@ class SheetTable(Table):
         series = [pl.Series(ROW, numbers, pl.UInt32)]
         for position, name in enumerate(self._read_columns):
             cells = columns[position] if position < len(columns) else ()
-            texts = [_cell_text(cell) for cell in cells]
+            texts = _texts(cells)
             if spans := self._marks.padding.get(position + self._left):
                 texts = self._with_zeros(name, numbers, cells, texts, spans)
             if self.kind == "xls" and any(text and "\x00" in text for text in texts):
@@ -177,11 +178,20 @@ class SheetTable(Table):
             yield notice("nul", "NUL characters of a faulty export were taken out of the header")
 
 
+def _texts(cells: Sequence[Any]) -> list[str | None]:
+    kinds = set(map(type, cells))
+    if kinds <= {str}:  # most columns are; it is worth not looking at each cell
+        return [cell or None for cell in cells]
+    return [cell or None if type(cell) is str else _cell_text(cell) for cell in cells]
+
+
 def _cell_text(cell: object) -> str | None:
+    if not isinstance(cell, float):
+        return as_text(cell)
+    if cell.is_integer():
+        return str(int(cell)) if abs(cell) < _PLAIN_DIGITS else as_text(cell)
     # Spreadsheets work with 15 digits: the file's 184.95000000000002 is the 184.95 that people see.
-    if isinstance(cell, float) and not cell.is_integer():
-        cell = float(f"{cell:.15g}")
-    return as_text(cell)
+    return as_text(float(f"{cell:.15g}"))
 
 
 def repaired(text: str | None) -> str | None:

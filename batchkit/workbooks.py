@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from .headers import Line, Undecided, find_header
 from .looks import Sheet
 from .problems import Problem
 from .sheetrows import SheetTable, repaired
-from .sheetxml import Marks, read_marks
+from .sheetxml import UNREADABLE, Marks, read_marks
 from .sources import notice, warning
 
 _LOOKED_AT = 400  # rows in which the header is looked for
@@ -45,25 +45,21 @@ class Workbook:
     def __init__(self, path: Path, kind: str) -> None:
         self.path = path
         self.kind = kind
-        try:
-            with path.open("rb") as file:  # by its bytes: the name may lie about the format
-                self._book = CalamineWorkbook.from_filelike(file)
-        except PasswordError:
-            raise password_protected(path) from None
-        except CalamineError as problem:
-            raise _damaged(path, problem) from None
+        self._last: tuple[str, CalamineSheet] | None = None
+        with _readable(path), path.open("rb") as file:  # by its bytes: the name may lie about the format
+            self._book = CalamineWorkbook.from_filelike(file)
         self.sheets: list[SheetMetadata] = list(self._book.sheets_metadata)
 
     def cells(self, name: str) -> CalamineSheet:
-        """The cells of one sheet.
+        """The cells of one sheet; the last one asked for is kept.
 
         Raises:
             SourceError: The sheet is damaged.
         """
-        try:
-            return self._book.get_sheet_by_name(name)
-        except CalamineError as problem:
-            raise _damaged(self.path, problem) from None
+        if self._last is None or self._last[0] != name:
+            with _readable(self.path):
+                self._last = name, self._book.get_sheet_by_name(name)
+        return self._last[1]
 
     def marks(self, name: str) -> Marks:
         """Hidden rows, error cells and the like of one sheet; none where the format can't be asked."""
@@ -71,7 +67,7 @@ class Workbook:
             return Marks()
         try:
             return read_marks(self.path, name)
-        except (zipfile.BadZipFile, NotImplementedError):
+        except UNREADABLE:
             return Marks()
 
     def data_sheets(self, visibility: str = "visible") -> list[str]:
@@ -157,8 +153,22 @@ def password_protected(path: Path) -> SourceError:
     )
 
 
-def _damaged(path: Path, problem: Exception) -> SourceError:
-    reason = str(problem).splitlines()[0][:200]
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except PasswordError:
+        raise password_protected(path) from None
+    except (CalamineError, OSError, ValueError) as problem:
+        raise _damaged(path, problem) from None
+    except BaseException as problem:  # a panic of the parser is no Exception
+        if type(problem).__name__ != "PanicException":
+            raise
+        raise _damaged(path, problem) from None
+
+
+def _damaged(path: Path, problem: BaseException) -> SourceError:
+    reason = (str(problem).splitlines() or ["no reason given"])[0][:200]
     return SourceError(
         f"{path.name} can't be read as a workbook: {reason}.",
         advice="Open it in a spreadsheet program and save it again as .xlsx.",

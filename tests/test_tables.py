@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -402,3 +403,27 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     assert next(table.batches(10_000)).height == 10_000
     assert len(read) == 1
     assert read[0] < 150_000
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damaged_workbooks_are_refused_in_words(tmp_path: Path, seed: int) -> None:
+    """Cut off or with bytes turned over, a workbook is read or refused; no other error gets out."""
+    book = xlsxwriter.Workbook(tmp_path / "a.xlsx")
+    sheet = book.add_worksheet()
+    for row in range(30):
+        sheet.write_row(row, 0, ["nom", "ville"] if row == 0 else [f"n{row}", row])
+    book.close()
+    chance = random.Random(seed)
+    data = bytearray((tmp_path / "a.xlsx").read_bytes())
+    if seed % 4 == 0:
+        del data[chance.randrange(4, len(data)) :]
+    for _ in range(chance.choice([1, 5, 50])):
+        data[chance.randrange(4, len(data))] = chance.randrange(256)
+    (tmp_path / "a.xlsx").write_bytes(data)
+    try:
+        look(tmp_path / "a.xlsx")
+    except SourceError as refused:
+        advice = refused.advice
+    else:
+        return
+    assert advice
