@@ -41,8 +41,11 @@ lab: setup
 bench: setup
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+# All four are tried, so that one call shows all there is to mend.
 lint: setup
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
-	@$(BIN)/mypy
-	@$(BIN)/python tools/notebooks.py
+	@status=0; \
+	$(BIN)/ruff check . || status=1; \
+	$(BIN)/ruff format --check --quiet . || { echo "not formatted; ruff format . does it"; status=1; }; \
+	$(BIN)/mypy || status=1; \
+	$(BIN)/python tools/notebooks.py || status=1; \
+	exit $$status
