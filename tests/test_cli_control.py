@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from batchkit.cli import cli
-from batchkit.run import Run
+from batchkit.cli.find import all_runs, open_run
 from tests.terminal import (
     COMMAND,
     Shop,
@@ -55,9 +55,8 @@ def driven(shop: Shop) -> Iterator[subprocess.Popen[str]]:
 
 
 def _done() -> int:
-    from batchkit.run import list_runs
 
-    return next((run.snapshot().outcomes["done"] for run in list_runs()), 0)
+    return next((run.snapshot().outcomes["done"] for run in all_runs()), 0)
 
 
 def told(*words: str, code: int = 0) -> Any:
@@ -150,7 +149,7 @@ def test_watch_follows_to_the_end(driven: subprocess.Popen[str]) -> None:
 
 def test_a_run_is_named_by_its_beginning(driven: subprocess.Popen[str]) -> None:
     """`last`, the id, the beginning of it and its folder all mean the run; a stranger is not found (2)."""
-    run = Run.open("last")
+    run = open_run("last")
     for name in (run.id, run.id[:-2], str(run.folder)):
         assert told("show", name)["run"] == run.id
     assert "batchkit runs" in told("show", "nobody", code=2)["error"]["advice"]
@@ -165,4 +164,4 @@ def test_ctrl_c_only_ends_the_watching(driven: subprocess.Popen[str]) -> None:
         terminal.expect("the run goes on")
         assert terminal.wait() == 0
     assert driven.poll() is None
-    assert Run.open("last").state == "running"
+    assert open_run("last").state == "running"

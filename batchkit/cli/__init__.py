@@ -11,7 +11,7 @@
     pages           what plans and runs look like
     objects         what --json prints
     console         colours, JSON, questions
-    options, job         what verbs share
+    options, job, find   what verbs share
 
 Heavy packages are imported inside the verbs, so that `batchkit --help` is there at once.
 """
@@ -20,13 +20,8 @@ from __future__ import annotations
 
 import click
 
-from .apply import apply, run, undo
-from .control import pause, resume, set_, stop, watch
+from . import apply, control, look, plan, runs, upkeep
 from .family import Verbs
-from .look import look
-from .plan import plan
-from .runs import report, runs, show
-from .upkeep import clean, demo, doctor
 
 EXIT_CODES = """\b
 Exit codes:
@@ -81,9 +76,10 @@ def cli(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-cli.add_family("From a file to the target", look, plan, apply, run)
-cli.add_family("Runs", runs, show, watch, pause, resume, stop, set_, report, undo)
-cli.add_family("Around it", demo, doctor, clean)
+cli.add_family("From a file to the target", look.look, plan.plan, apply.apply, apply.run)
+cli.add_family("Runs", runs.runs, runs.show, control.watch, control.pause, control.resume, control.stop)
+cli.add_family("Runs", control.set_, runs.report, apply.undo)
+cli.add_family("Around it", upkeep.demo, upkeep.doctor, upkeep.clean)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from . import options
 from .console import Console, count, style
 from .drive import drive, exit_code, resume_command
 from .family import DONE, STOPPED
+from .find import open_run
 from .objects import run_object
 from .pages import place, plan_page, run_page
 from .plan import PLAN_OPTIONS, make_plan
@@ -87,11 +88,9 @@ def undo(name: str, dry_run: bool, yes: bool, detach: bool, with_json: bool, **g
     kept and listed. It is a plan like any other: shown first, applied when you agree.
     RUN is the id of a run, the beginning of one, a run folder, or "last".
     """
-    from ..run import Run
-
     console = Console(with_json)
     settings = options.chosen_settings(given)
-    plan = Run.open(name).undo()
+    plan = open_run(name).undo()
     console.page(plan_page(plan))
     console.say()
     return start(console, plan, settings, dry_run=dry_run, yes=yes, detach=detach)

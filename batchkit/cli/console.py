@@ -23,6 +23,23 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a line. A reader that has gone away must not end a run: what is left to say goes nowhere."""
+    try:
+        click.echo(text, err=err)
+    except BrokenPipeError:
+        mute()
+
+
+def mute() -> None:
+    """Send the rest nowhere, so that Python's own flush at the end stays quiet too."""
+    with contextlib.suppress(Exception):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                os.dup2(nowhere, stream.fileno())
+
+
 def colour_wanted() -> bool | None:
     """Whether to colour: `NO_COLOR` and `FORCE_COLOR` decide; None leaves it to whether it is a terminal."""
     if os.environ.get("NO_COLOR"):
@@ -153,7 +170,7 @@ class Console:
 
     def say(self, text: str = "") -> None:
         """A line for people; with `--json` it goes to stderr, where it disturbs no parser."""
-        click.echo(text, err=self.json)
+        echo(text, err=self.json)
 
     def page(self, lines: Iterable[str]) -> None:
         """Lines for people."""
@@ -162,12 +179,12 @@ class Console:
 
     def note(self, text: str) -> None:
         """A line about what goes on: always stderr."""
-        click.echo(text, err=True)
+        echo(text, err=True)
 
     def answer(self, value: object, lines: Callable[[], Iterable[str]] | None = None) -> None:
         """The verb's result: `value` as JSON with `--json`, else the lines."""
         if self.json:
-            click.echo(as_json(value))
+            echo(as_json(value))
         elif lines is not None:
             self.page(lines())
 

@@ -14,6 +14,7 @@ from .apply import detach, detached, finish, next_steps
 from .console import Console
 from .drive import OVER, TICK, drive, exit_code
 from .family import DONE
+from .find import open_run
 from .objects import run_object
 from .pages import changed_settings, run_page
 
@@ -23,14 +24,8 @@ if TYPE_CHECKING:
 PATIENCE = 10.0  # seconds to wait for what is under way to come back before we say that it takes longer
 
 
-def _open(name: str) -> Run:
-    from ..run import Run
-
-    return Run.open(name)
-
-
 def _open_unfinished(name: str) -> Run:
-    run = _open(name)
+    run = open_run(name)
     if run.state is RunState.FINISHED:
         raise UsageError(f"The run {run.id} is finished: there is nothing left to control.")
     return run
@@ -46,7 +41,7 @@ def watch(name: str, with_json: bool) -> int:
     """
     from ..progress import Bar
 
-    console, run = Console(with_json), _open(name)
+    console, run = Console(with_json), open_run(name)
     try:
         with Bar(run) as bar:
             snapshot = bar.update()
@@ -118,7 +113,7 @@ def resume(
     """
     from ..driver import live_driver
 
-    console, run = Console(with_json), _open(name)
+    console, run = Console(with_json), open_run(name)
     settings = options.chosen_settings(given)
     run.resume(settle=settle, overwrite=overwrite_conflicts, detach=detach, **settings)
     if detach:

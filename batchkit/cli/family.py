@@ -77,7 +77,7 @@ def leave(code: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     except (BrokenPipeError, OSError, ValueError):
-        _mute()
+        console.mute()
     sys.exit(code)
 
 
@@ -97,7 +97,7 @@ def _guard(verb: Any, *, with_json: bool) -> int:
     except (click.Abort, KeyboardInterrupt, EOFError):
         return tell("Left before anything was written.", "", STOPPED, with_json=with_json)
     except BrokenPipeError:
-        _mute()
+        console.mute()
         return DONE
     except OSError as error:
         return _tell_system_error(error, with_json=with_json)
@@ -123,14 +123,14 @@ def tell(message: str, advice: str, code: int, *, with_json: bool) -> int:
             if advice:
                 click.echo(advice, err=True)
     except OSError:
-        _mute()
+        console.mute()
     return code
 
 
 def _tell_system_error(error: OSError, *, with_json: bool) -> int:
     _debug()
     if error.errno == errno.EPIPE:
-        _mute()
+        console.mute()
         return DONE
     where = f": {error.filename}" if error.filename else ""
     if error.errno in {errno.ENOSPC, errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC}:
@@ -187,12 +187,3 @@ def _debug() -> None:
         import traceback
 
         traceback.print_exc()
-
-
-def _mute() -> None:
-    """Send the rest nowhere, so that Python's own flush at the end stays quiet too."""
-    with contextlib.suppress(Exception):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
-                os.dup2(nowhere, stream.fileno())
