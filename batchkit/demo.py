@@ -11,7 +11,7 @@ from .cli.apply import next_steps
 from .cli.drive import drive
 from .cli.family import DONE, FAILED, STOPPED
 from .cli.objects import plan_object, run_object
-from .cli.pages import OUTCOME_MEANINGS, counts_page, plan_page
+from .cli.pages import OUTCOME_MEANINGS, counts_page, fact_lines, plan_page
 from .places import home
 from .states import Outcome, RunState
 
@@ -55,8 +55,7 @@ def run_demo(console: Console, *, folder: str | Path | None = None, rows: int = 
         "Dry run: everything is tried, nothing is written",
         f"batchkit apply {plan.path} --dry-run",
     )
-    trial = plan.start(dry_run=True)
-    tried = drive(trial, yes=True)
+    trial, tried = drive(lambda: plan.start(dry_run=True), yes=True)
     console.page(_outcomes(tried))
     if tried.state is not RunState.FINISHED:
         return _ended_early(console, trial, tried)
@@ -67,8 +66,7 @@ def run_demo(console: Console, *, folder: str | Path | None = None, rows: int = 
         f"Apply, {PACE['chunk_size']} rows at a time so that you can watch",
         f"batchkit apply {plan.path}",
     )
-    run = plan.start(**PACE)
-    done = drive(run, yes=True)
+    run, done = drive(lambda: plan.start(**PACE), yes=True)
     console.page(_outcomes(done))
     if done.state is not RunState.FINISHED:
         return _ended_early(console, run, done)
@@ -150,9 +148,7 @@ def _farewell(run: Run, snapshot: Snapshot, job_file: Path) -> Iterator[str]:
     yield f"  {refused} refused, as they should be: they are bad on purpose. All the others are in."
     yield ""
     steps = next_steps(run, snapshot)
-    yield from words.columns(
-        [[words.bold(name), steps[name]] for name in ("report", "to fix") if name in steps]
-    )
+    yield from fact_lines((words.bold(name), steps[name]) for name in ("report", "to fix") if name in steps)
     yield ""
     yield words.bold("Try next")
     again = f"batchkit run {job_file} --chunk-size 20 --delay 0.1"

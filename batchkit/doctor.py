@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any, Final, Literal
 
@@ -63,26 +64,25 @@ def examine(to: str | None = None, table: str | None = None) -> list[Check]:
         to: Address of a target that shall answer.
         table: Table that it shall have.
     """
-    looks: list[Callable[[], Iterator[Check]]] = [
-        _python,
-        _packages,
-        _sqlite,
-        _home,
-        _disk,
-        _terminal,
-        _keyring,
-    ]
-    found = [check for look in looks for check in _safely(look)]
+    looks: dict[str, Callable[[], Iterator[Check]]] = {
+        "python": _python,
+        "packages": _packages,
+        "sqlite": _sqlite,
+        "home": _home,
+        "disk": _disk,
+        "terminal": _terminal,
+        "keyring backend": _keyring,
+    }
     if to:
-        found += _safely(lambda: _target(to, table))
-    return found
+        looks["target"] = partial(_target, to, table)
+    return [check for name, look in looks.items() for check in _safely(name, look)]
 
 
-def _safely(look: Callable[[], Iterator[Check]]) -> list[Check]:
+def _safely(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
     try:
         return list(look())
     except Exception as error:  # noqa: BLE001 - a doctor that falls ill helps nobody
-        return [Check(look.__name__.strip("_<>"), "error", f"{type(error).__name__}: {error}")]
+        return [Check(name, "error", f"{type(error).__name__}: {error}")]
 
 
 def _python() -> Iterator[Check]:

@@ -106,10 +106,9 @@ def start(
         console.note(f"Nothing was written. The plan is kept: batchkit apply {plan.path}")
         return STOPPED
     _clean_quietly()
-    run = plan.start(dry_run=dry_run, detach=detach, **settings)
     if detach:
-        return detached(console, run)
-    return finish(console, run, drive(run, yes=yes))
+        return detached(console, plan.start(dry_run=dry_run, detach=True, **settings))
+    return finish(console, *drive(lambda: plan.start(dry_run=dry_run, **settings), yes=yes))
 
 
 def question(plan: Plan) -> str:
@@ -162,7 +161,7 @@ def next_steps(run: Run, snapshot: Snapshot) -> dict[str, str]:
     fix = run.folder / "fix.csv"
     bad = sum(snapshot.outcomes.get(kind, 0) for kind in ("rejected", "conflict"))
     if bad and fix.is_file():
-        steps["to fix"] = f"{fix}  ({count(bad, 'row')} with the reason: correct them, then plan that file)"
+        steps["to fix"] = f"{fix}\n{count(bad, 'row')} with the reason: correct them, then plan that file"
     if snapshot.outcomes.get("unknown"):
         steps["settle"] = f"{resume_command(run)} --settle done (or resend)"
     if snapshot.state in (RunState.STOPPED, RunState.INTERRUPTED, RunState.FAILED, RunState.PAUSED):

@@ -204,7 +204,11 @@ class Console:
                 "Nothing was applied: there is no terminal here to ask for a confirmation.",
                 advice="Add --yes to apply without being asked, or --dry-run to write nothing.",
             )
-        return click.confirm(question, default=False, err=self.json)
+        try:
+            return click.confirm(question, default=False, err=self.json)
+        except click.Abort:  # Ctrl-C is a no
+            self.note("")
+            return False
 
 
 def has_terminal() -> bool:

@@ -111,16 +111,20 @@ def resume(
     refused, and the message names the process (exit code 2).
     RUN is the id of a run, the beginning of one, a run folder, or "last".
     """
-    from ..driver import live_driver
+    from ..ownership import owner_of
 
     console, run = Console(with_json), open_run(name)
     settings = options.chosen_settings(given)
-    run.resume(settle=settle, overwrite=overwrite_conflicts, detach=detach, **settings)
-    if detach:
-        return detached(console, run)
-    if live_driver(run.folder) is None:  # its own process goes on with it
+
+    def go_on() -> Run:
+        return run.resume(settle=settle, overwrite=overwrite_conflicts, detach=detach, **settings)
+
+    if owner_of(run.folder) is not None:  # its own process goes on with it, or it refuses
+        go_on()
         return _tell(console, run, (RunState.RUNNING, *OVER), "watch it with: batchkit watch")
-    return finish(console, run, drive(run))
+    if detach:
+        return detached(console, go_on())
+    return finish(console, *drive(go_on))
 
 
 @click.command("set", short_help="Change settings of a run while it runs.")

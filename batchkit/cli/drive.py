@@ -6,7 +6,8 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +36,9 @@ class Stop:
     the run acts on it. The second signal leaves at once: the lock dies with the process and nothing else.
     """
 
-    def __init__(self, resume: str) -> None:
+    def __init__(self) -> None:
         self.asked = False
-        self._resume = resume
+        self.resume = "batchkit resume last"
 
     def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - Python's signature
         """Take note of a signal."""
@@ -45,7 +46,7 @@ class Stop:
             self.asked = True
             return
         with contextlib.suppress(OSError):  # os.write, because a print may be what was interrupted
-            os.write(2, f"\nLeft at once; what was done is on record. To go on: {self._resume}\n".encode())
+            os.write(2, f"\nLeft at once; what was done is on record. To go on: {self.resume}\n".encode())
         os._exit(STOPPED)
 
 
@@ -71,31 +72,41 @@ def resume_command(run: Run) -> str:
     return f"batchkit resume {run.id}"
 
 
-def drive(run: Run, *, yes: bool = False) -> Snapshot:
-    """Watch a run that this process drives until it is over, with a live bar on stderr.
+def drive(begin: Callable[[], Run], *, yes: bool = False) -> tuple[Run, Snapshot]:
+    """Begin a run in this process and watch it until it is over, with a live bar on stderr.
 
     At a pause of the run's own (canary, chunk by chunk, a limit) the person at the terminal is asked; where
     there is none, the session ends and the run can be resumed from anywhere. A pause that somebody asked for
     from another terminal lasts until somebody ends it there.
 
     Args:
-        run: A run that this process has just started or taken up.
+        begin: Starts the run or takes it up; from here on Ctrl-C means the run.
         yes: `--yes` was given: nobody is asked, a pause ends the session.
+
+    Returns:
+        The run and where it stands.
     """
-    stop = Stop(resume_command(run))
-    while True:
+    stop = Stop()
+    with signals_to(stop):
+        run = begin()
+        stop.resume = resume_command(run)
+        snapshot = _watch(run, stop)
+    while snapshot.state is RunState.PAUSED:
+        goes_on = not yes and console.has_terminal() and _go_on(snapshot)
         with signals_to(stop):
-            snapshot = _watch(run, stop)
-            if snapshot.state is not RunState.PAUSED:
-                return snapshot
-        if not yes and console.has_terminal() and _go_on(snapshot):
-            run.resume()
-            _wait_until_it_goes_on(run, snapshot)
-            continue
-        with signals_to(stop):
-            run.stop()
-            _watch(run, stop, leaving=True)
-            return run.snapshot()
+            if goes_on:
+                run.resume()
+                _wait_until_it_goes_on(run, snapshot)
+                snapshot = _watch(run, stop)
+            else:
+                run.stop()
+                snapshot = _with_reason(_watch(run, stop, leaving=True), snapshot.message)
+    return run, snapshot
+
+
+def _with_reason(snapshot: Snapshot, message: str) -> Snapshot:
+    """The figures with the reason of the pause that ended the session, where they give none of their own."""
+    return snapshot if snapshot.message else replace(snapshot, message=message)
 
 
 def _wait_until_it_goes_on(run: Run, paused: Snapshot) -> None:

@@ -8,11 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
 
-from ..errors import BatchkitError, DiskFull, RunError, RunFailed
+from ..errors import BatchkitError, DiskFull, RunError, RunFailed, UsageError
 from . import console
 
 DONE, SOME_FAILED, USAGE, FAILED, STOPPED = 0, 1, 2, 3, 4
@@ -43,6 +44,16 @@ class Verbs(click.Group):
         for title, names in self.groups.items():
             with formatter.section(title):
                 formatter.write_dl([(name, self.commands[name].get_short_help_str(90)) for name in names])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb that is called; a file in its place is met with the verb for files."""
+        if args[0] not in self.commands and Path(args[0]).is_file():
+            raise UsageError(
+                f"{args[0]} is a file, not a verb.", advice=f"Did you mean: batchkit look {args[0]}"
+            )
+        return super().resolve_command(ctx, args)
 
     def main(
         self,
@@ -95,7 +106,7 @@ def _guard(verb: Any, *, with_json: bool) -> int:
     except click.ClickException as error:
         return tell(error.format_message(), "", USAGE, with_json=with_json)
     except (click.Abort, KeyboardInterrupt, EOFError):
-        return tell("Left before anything was written.", "", STOPPED, with_json=with_json)
+        return tell("Interrupted.", "", STOPPED, with_json=with_json)
     except BrokenPipeError:
         console.mute()
         return DONE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import progress
@@ -184,12 +184,21 @@ def run_page(snapshot: Snapshot, more: Mapping[str, str]) -> Iterator[str]:
     meanings = OUTCOME_MEANINGS | ({Outcome.DONE: "would be written"} if snapshot.dry_run else {})
     yield from counts_page({kind: n for kind, n in snapshot.outcomes.items() if n}, meanings) or ["  no rows"]
     yield ""
-    yield from columns([[label, text] for label, text in _facts(snapshot, more) if text])
+    yield from fact_lines(_facts(snapshot, more))
     if snapshot.top_errors:
         yield ""
         yield bold("Most frequent reasons")
         for reason, n in snapshot.top_errors[:5]:
             yield f"  {number(n)} x {shorten(reason, width() - 12)}"
+
+
+def fact_lines(facts: Iterable[tuple[str, str]]) -> list[str]:
+    """A line per fact, label and text; what follows a line end in the text stands below it, dimmed."""
+    rows = []
+    for label, text in facts:
+        first, *others = text.split("\n")
+        rows += [[label, first], *(["", dim(other)] for other in others)] if text else []
+    return columns(rows)
 
 
 OUTCOME_MEANINGS: dict[str, str] = {
