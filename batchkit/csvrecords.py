@@ -166,23 +166,27 @@ class RecordReader:
         return self._numbered(frame, lines.is_null()), outline.rest
 
     def _polars(self, outline: _Outline) -> pl.DataFrame:
-        frame = pl.read_csv(
+        return pl.read_csv(
             outline.body,
             has_header=False,
             schema=dict.fromkeys(self.columns, pl.String),
             separator=self.delimiter,
             quote_char='"' if outline.quoted else None,
+            null_values=[""],  # an empty cell is null, quoted or not
             missing_columns="insert",
             extra_columns="ignore",
             glob=False,
         )
-        if outline.quoted and b'""' in outline.body:  # an empty cell is null, quoted or not
-            frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
-        return frame
 
     def _parse_slowly(self, data: bytes, last: bool) -> tuple[pl.DataFrame | None, bytes]:
         end = len(data) if last else whole_lines(data)
-        records, text = read_records(data[:end].decode(), self.delimiter, last=last, row=self.row)
+        try:
+            head = data[:end].decode()
+        except UnicodeDecodeError:  # it was UTF-8 when it was opened
+            raise SourceError(
+                f"{self.path.name} was changed while it was read.", advice="Open it again.", path=self.path
+            ) from None
+        records, text = read_records(head, self.delimiter, last=last, row=self.row)
         rest = text.encode() + data[end:]
         if not records:
             return None, rest
@@ -227,20 +231,36 @@ class _Outline:
 def _outline(data: bytes, mark: bytes, last: bool) -> _Outline | None:
     if b'"' not in data:
         return _plain_outline(data, last)
-    parts = data.split(b'"')
-    open_at_end = len(parts) % 2 == 0
-    outside = parts[0::2]
-    if (open_at_end and last) or not _regular(outside, mark, open_at_end):
+    end = len(data) if last else whole_lines(data)
+    head = data[:end]
+    open_at_end = head.count(b'"') % 2 == 1
+    if open_at_end and last:
         return None
-    end, count = len(data), len(outside)
-    if not last:
-        end, count = _cut(parts, len(data))
-    structure = b'"'.join(outside[:count])
-    if not last and count:
-        structure = structure[: structure.rfind(b"\n") + 1]
-    if structure.count(b"\r") != structure.count(b"\r\n"):
+    try:
+        text = pl.Series([head], dtype=pl.Binary).cast(pl.String)
+    except pl.exceptions.PolarsError:
+        return None
+    # From a record's beginning, quotes pair up: each pair with what is between becomes one quote.
+    shortened = text.str.replace_all('"[^"]*"', '"')
+    structure: bytes = shortened.cast(pl.Binary)[0]
+    if open_at_end:
+        structure, end = _before_open_quote(structure, head)
+        shortened = pl.Series([structure], dtype=pl.Binary).cast(pl.String)
+    edge = f'[^{re.escape(mark.decode())}\n\r"]'
+    if structure.count(b"\r") != structure.count(b"\r\n") or shortened.str.contains(f'{edge}"|"{edge}')[0]:
         return None
     return _Outline(data[:end], structure, quoted=True, rest=data[end:])
+
+
+def _before_open_quote(structure: bytes, head: bytes) -> tuple[bytes, int]:
+    """Structure and bytes up to the record in which the last quote opens."""
+    place = structure.rfind(b'"')
+    cut = structure.rfind(b"\n", 0, place) + 1
+    first = structure.find(b'"', cut)  # of the cut record
+    at = len(head)
+    for _ in range(2 * structure.count(b'"', cut, place) + 1):
+        at = head.rfind(b'"', 0, at)
+    return structure[:cut], at - (first - cut)
 
 
 def _plain_outline(data: bytes, last: bool) -> _Outline:
@@ -249,26 +269,6 @@ def _plain_outline(data: bytes, last: bool) -> _Outline:
     if body.count(b"\r") != body.count(b"\r\n"):
         body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return _Outline(body, body, quoted=False, rest=rest)
-
-
-def _regular(outside: list[bytes], mark: bytes, open_at_end: bool) -> bool:
-    ends = (mark, b"\n", b"\r")
-    if outside[0] and not outside[0].endswith(ends):
-        return False
-    middle = outside[1:] if open_at_end else outside[1:-1]
-    if not open_at_end and outside[-1] and not outside[-1].startswith(ends):
-        return False
-    return all(not part or (part.startswith(ends) and part.endswith(ends)) for part in set(middle))
-
-
-def _cut(parts: list[bytes], size: int) -> tuple[int, int]:
-    end = size
-    for at in range(len(parts) - 1, -1, -1):
-        begin = end - len(parts[at])
-        if at % 2 == 0 and (newline := parts[at].rfind(b"\n")) >= 0:
-            return begin + newline + 1, at // 2 + 1
-        end = begin - 1
-    return 0, 0
 
 
 def _lines(structure: bytes) -> pl.Series | None:
