@@ -8,7 +8,6 @@ the journal and leaves control messages there.
 from __future__ import annotations
 
 import os
-import secrets as random_words
 import shutil
 import socket
 import subprocess
@@ -18,8 +17,10 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal
 
+from . import secrets
 from .driver import Driver, live_driver
 from .errors import RunBusy, RunError, RunFailed, RunNotFound, UsageError
 from .journal import JournalReader
@@ -86,7 +87,7 @@ def _make_folder(plan: Plan, settings: Settings, *, dry_run: bool, report: bool)
     stem = Path(str(plan.facts["source"].get("name") or "rows")).stem
     slug = "".join(c if c.isascii() and c.isalnum() else "-" for c in stem.lower())[:24].strip("-") or "rows"
     moment = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    name = f"{moment}-{slug}-{'dry-' if dry_run else ''}{random_words.token_hex(2)}"
+    name = f"{moment}-{slug}-{'dry-' if dry_run else ''}{token_hex(2)}"
     folder = runs_folder() / name
     folder.mkdir(mode=0o700)
     try:
@@ -441,6 +442,8 @@ class Run:
         with log.open("ab") as output:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "batchkit.detached", str(self.folder)],
+                # A password that somebody wrote into the address lives in this process only: hand it on.
+                env={**os.environ, **secrets.concealed()},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
