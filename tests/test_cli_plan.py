@@ -121,6 +121,22 @@ def test_plan_with_a_rule_for_a_field(shop: Shop) -> None:
     assert answer["changes"]["invalid"] == 20 - 11 + 1
 
 
+def test_plan_from_a_query(shop: Shop) -> None:
+    """`--query` reads the rows from a database: names are fixed in place."""
+    query = "SELECT id, upper(name) AS name FROM shops WHERE name = 'old'"
+    words = ["--to", shop.url, "--table", "shops", "--key", "id", "--query", query, "--json"]
+    assert json.loads(call("plan", shop.url, *words).stdout)["changes"] == {"update": 8}
+
+
+def test_advice_speaks_of_options(shop: Shop) -> None:
+    """What Python calls `keep_duplicates=` and `sheet=` is an option here."""
+    shop.csv.write_text("id;name\n1;a\n1;b\n", encoding="utf-8")
+    page = call("plan", *shop.options).stdout
+    assert "--keep-duplicates first" in page
+    kept = call("plan", *shop.options, "--keep-duplicates", "first", "--json").stdout
+    assert json.loads(kept)["changes"] == {"create": 1, "duplicate": 1}
+
+
 def test_plan_creates_the_table_when_asked(shop: Shop, tmp_path: Path) -> None:
     """A database that isn't there is refused, unless `--create` says that it shall be made."""
     new = f"sqlite:///{(tmp_path / 'new.sqlite').as_posix()}"

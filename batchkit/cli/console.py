@@ -93,6 +93,7 @@ def shorten(text: str, room: int) -> str:
 
 def in_options(text: str) -> str:
     """Advice as this face says it: `sheet=` of the Python interface is `--sheet` here."""
+    text = text.replace("keep_duplicates first", "--keep-duplicates first")
     text = _REPAIR.sub(r"--field FIELD.repair=\1", text)
     return _ARGUMENT.sub(lambda match: f"--{match[1].replace('_', '-')}{' ' if match[3] else ''}", text)
 
