@@ -13,8 +13,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
+from . import secrets
 from .errors import UsageError
-from .secrets import exposes_password, names
 
 _INJECTED: Final = "# Parameters"  # the first line of the cell papermill writes
 _SECRET_NAME: Final = re.compile(
@@ -69,6 +69,11 @@ def scratch_target(name: str = "scratch") -> str:
     """The address of an SQLite file that doesn't exist yet, in a new folder for temporary files."""
     folder = Path(tempfile.mkdtemp(prefix="batchkit-"))
     return f"sqlite:///{(folder / name).with_suffix('.sqlite').as_posix()}"
+
+
+def names(text: str) -> list[str]:
+    """The names in a text such as `siren, nic`: a parameter that a command line can pass."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _declared_and_injected(cells: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -146,13 +151,19 @@ def _type_word(value: Any) -> str:
 
 def _check_secrets(values: Mapping[str, Any]) -> None:
     for name, value in values.items():
-        if not isinstance(value, str) or not value or (names(value) and not exposes_password(value)):
-            continue
-        # The value itself is never repeated: the message ends up in the notebook that papermill keeps.
-        if _SECRET_NAME.search(name) or exposes_password(value):
+        if _holds_secret(name, value):
+            # The value itself is never repeated: the message ends up in the notebook that papermill keeps.
             raise UsageError(
                 f"Parameter {name!r} holds a secret, and a notebook keeps its parameters readable.",
                 advice="Store the value in the environment, .env or the keyring, pass its name"
                 " ({secret:NAME}), and replace the secret: it stands in the notebook papermill wrote.",
                 parameter=name,
             )
+
+
+def _holds_secret(name: str, value: Any) -> bool:
+    if not isinstance(value, str) or not value:
+        return False
+    if secrets.exposes_password(value):
+        return True
+    return bool(_SECRET_NAME.search(name)) and not secrets.names(value)

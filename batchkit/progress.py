@@ -127,8 +127,14 @@ def figures(snapshot: Snapshot, *, limiter: bool = True) -> list[str]:
     parts.append(f"rate {UNKNOWN}" if snapshot.rate is None else format_rate(snapshot.rate))
     parts.append(f"time left {UNKNOWN}" if snapshot.eta is None else f"{format_eta(snapshot.eta)} left")
     if limiter and snapshot.limiter:
-        parts.append(snapshot.limiter)
+        parts.append(slow_because(snapshot))
     return parts
+
+
+def slow_because(snapshot: Snapshot) -> str:
+    """What slows the run, as a sentence without its full stop; empty when nothing is known."""
+    words = snapshot.limiter.rstrip(".")
+    return words if not words or words.lower().startswith("slow") else f"Slow because {words}"
 
 
 def summary_line(snapshot: Snapshot) -> str:

@@ -23,8 +23,9 @@ def snapshot(**changes: Any) -> Snapshot:
         "run": "r1", "state": RunState.RUNNING, "dry_run": False, "message": "", "total": 2_500,
         "to_send": 2_000, "outcomes": outcomes(done=497, rejected=3, unchanged=500, pending=1_500),
         "attempts": 501, "retries": 1, "calls": 5, "chunks": 5, "seconds": 2.0, "rate": 250.0,
-        "eta": (5.0, 7.0), "limiter": "", "success_rate": 0.994, "top_errors": [], "workers": 4, "settings": {}, "memory": 120_000_000,
-        "disk_free": 10**10, "disk_need": 10**6, "owner": "", "in_flight": 4,
+        "eta": (5.0, 7.0), "limiter": "", "success_rate": 0.994, "top_errors": [],
+        "workers": 4, "settings": {}, "memory": 120_000_000, "disk_free": 10**10,
+        "disk_need": 10**6, "owner": "", "in_flight": 4,
     }  # fmt: skip
     return Snapshot(**{**values, **changes})
 
@@ -39,6 +40,11 @@ class PretendRun:
         self.plan = plan
         self.id = "r1"
         self.lock = threading.Lock()
+
+    @property
+    def state(self) -> RunState:
+        """The state of the present snapshot."""
+        return self.script[0].state
 
     def snapshot(self) -> Snapshot:
         """The next snapshot of the script; the last one for ever."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..errors import UsageError
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["control", "preview", "report_links"]
 
 
+@overload
+def preview(plan: Plan, *, page_size: int = 20, interactive: Literal[True] = True) -> PreviewView: ...
+@overload
+def preview(plan: Plan, *, page_size: int = 20, interactive: bool) -> PreviewView | StaticPage: ...
 def preview(plan: Plan, *, page_size: int = 20, interactive: bool = True) -> PreviewView | StaticPage:
     """What the plan would change: counts as filters, a paged table with changed cells marked, the problems.
 

@@ -94,7 +94,7 @@ class ControlView(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no
 
     def _start(self, *, dry_run: bool) -> None:
         show(self._confirm, False)
-        self.controller.start(self.fields.texts, self.fields.shown, dry_run=dry_run)
+        self.controller.start(self.fields.texts, self.fields.planned, dry_run=dry_run)
         self._wake()
 
     def _apply_settings(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from ..errors import BatchkitError
+from ..progress import OVER
 from .screen import Screen, changed_settings, planned_screen, run_screen, say
 
 if TYPE_CHECKING:
@@ -57,13 +57,18 @@ class RunController:
         self.report_folder = report_folder
         self.reports: dict[str, Path] = {}
         self.undo_plan: Plan | None = None
-        self.busy = ""
         self.notice = ""
         self.more_settings: dict[str, Any] = {}
         self._reported = False
         summary = plan.summary()
         self.title = f"{summary.source} → {summary.table or summary.target}"
-        self._lock = threading.Lock()
+        self._tasks: list[str] = []
+        self._turn = threading.Lock()
+
+    @property
+    def busy(self) -> str:
+        """What is being done in the background, in words; empty when nothing is."""
+        return next(iter(self._tasks), "")
 
     @classmethod
     def of(cls, subject: Run | Plan, report_folder: Path) -> RunController:
@@ -158,24 +163,27 @@ class RunController:
         run = self.run
         if run is not None:
             self._guarded(getattr(run, verb))
+            if verb != "resume" and self.notice and run.state in OVER:
+                self.notice = ""  # it ended between the look and the click, and that is on the screen
 
     def _guarded(self, act: Callable[[], Any]) -> None:
         self.notice = ""
+        self._try(act)
+
+    def _try(self, act: Callable[[], Any]) -> None:
         try:
             act()
-        except BatchkitError as error:
-            self.notice = say(error)
         except Exception as error:  # noqa: BLE001  an operator gets a sentence, never a traceback
             self.notice = say(error)
 
     def _in_background(self, words: str, act: Callable[[], Any]) -> None:
-        with self._lock:
-            if self.busy:
-                return
-            self.busy = words
+        if words in self._tasks:  # clicked twice
+            return
+        self._tasks.append(words)
 
         def work() -> None:
-            self._guarded(act)
-            self.busy = ""
+            with self._turn:  # one after the other: the undo that is asked for meanwhile isn't forgotten
+                self._try(act)
+                self._tasks.remove(words)
 
         threading.Thread(target=work, name="batchkit-panel-task", daemon=True).start()

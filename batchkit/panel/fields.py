@@ -9,13 +9,16 @@ import ipywidgets
 
 from ..settings import Settings
 from .screen import SETTING_LABELS, setting_texts
-from .widgets import button, html, row, show
+from .widgets import button, row, show
 
 _HINTS = {"rate": "no limit", "chunk_size": "automatic"}
 
 
 class SettingsFields:
     """An accordion with a field per setting.
+
+    `planned` are the texts a run starts from by itself, `shown` those in force now: what is typed is compared
+    with the former at a start, and with the latter while a run runs.
 
     Args:
         settings: Settings the fields start with.
@@ -31,24 +34,18 @@ class SettingsFields:
         opened: bool,
         apply: Callable[[], None],
     ) -> None:
-        self.shown = setting_texts(Settings.of(dict(in_force)).model_dump())
+        self.planned = setting_texts(Settings.of(dict(in_force)).model_dump())
+        self.shown = dict(self.planned)
         texts = setting_texts(Settings.of({**in_force, **settings}).model_dump())
         self._fields = {name: self._field(name, text) for name, text in texts.items()}
-        columns = [
-            ipywidgets.VBox([html(f'<span class="bk-note">{label}</span>'), self._fields[name]])
-            for name, label in SETTING_LABELS.items()
-        ]
         self._apply = button("Apply settings", "Acts on the run within half a second", apply)
-        box = ipywidgets.VBox([row(*columns), self._apply])
+        box = ipywidgets.VBox([row(*self._fields.values()), self._apply])
         self.widget = ipywidgets.Accordion([box], titles=("Settings",), selected_index=0 if opened else None)
 
     def _field(self, name: str, text: str) -> Any:
-        return ipywidgets.Text(
-            text,
-            placeholder=_HINTS.get(name, ""),
-            layout=ipywidgets.Layout(width="140px"),
-            tooltip=SETTING_LABELS[name],
-        )
+        field = ipywidgets.Text(text, description=SETTING_LABELS[name], placeholder=_HINTS.get(name, ""))
+        field.add_class("bk-field")
+        return field
 
     @property
     def texts(self) -> dict[str, str]:

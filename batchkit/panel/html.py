@@ -92,7 +92,7 @@ def changes_html(rows: Sequence[ChangeView], key: Sequence[str]) -> str:
     body = "".join(_change_rows(row, names, width) for row in rows)
     note = ""
     if hidden:
-        note = f'<p class="bk-note">{hidden} fields without a change on this page aren’t shown.</p>'
+        note = f'<p class="bk-note">{hidden} fields without a change on this page are left out.</p>'
     return (
         '<div class="bk-scroll"><table class="bk-table"><thead><tr>'
         f'<th class="bk-number">Row</th><th>Change</th><th>{escape(" / ".join(key)) or "Key"}</th>{head}'
@@ -104,8 +104,11 @@ def _columns(rows: Sequence[ChangeView]) -> tuple[list[str], int]:
     names = list(dict.fromkeys(field.name for row in rows for field in row.fields))
     if len(names) <= WIDE:
         return names, 0
-    changed = {field.name for row in rows for field in row.fields if field.changed}
-    shown = [name for name in names if name in changed] or names[:WIDE]
+    wanted = {field.name for row in rows for field in row.fields if field.changed}
+    wanted |= {problem.column for row in rows for problem in row.problems}
+    # What changes comes first: nobody should have to scroll sideways to find it.
+    shown = [name for name in names if name in wanted]
+    shown += [name for name in names if name not in wanted][: max(0, WIDE - len(shown))]
     return shown, len(names) - len(shown)
 
 
@@ -115,11 +118,11 @@ def _change_rows(row: ChangeView, names: Sequence[str], width: int) -> str:
     number = "" if row.row is None else format_count(row.row)
     first = (
         f'<tr><td class="bk-number">{number}</td><td>{chip_html(row.change)}</td>'
-        f'<td class="bk-key">{value_html(row.key)}</td>{cells}</tr>'
+        f'<td class="bk-key">{value_html(row.key or None)}</td>{cells}</tr>'
     )
     below = "".join(
         f'<tr class="bk-problem bk-{escape(problem.level)}"><td></td><td colspan="{width - 1}">'
-        f"{_problem_words(problem)}</td></tr>"
+        f"<div>{_problem_words(problem)}</div></td></tr>"
         for problem in row.problems
     )
     return first + below
@@ -128,7 +131,7 @@ def _change_rows(row: ChangeView, names: Sequence[str], width: int) -> str:
 def _problem_words(problem: Problem) -> str:
     column = f"<b>{escape(problem.column)}</b>: " if problem.column else ""
     value = f" ({value_html(problem.value)})" if problem.value is not None else ""
-    return f"{column}{escape(problem.message)}{value}. {escape(problem.advice)}".strip()
+    return f"{column}{escape(problem.message.rstrip('.'))}{value}. {escape(problem.advice)}".strip()
 
 
 def chip_html(kind: str) -> str:

@@ -82,7 +82,8 @@ class PreviewModel:
             return "none"
         first = (self.page - 1) * self.page_size + 1
         last = min(self.count, first + self.page_size - 1)
-        return f"{format_count(first)} to {format_count(last)} of {format_count(self.count)}"
+        word = "the first " if self.kind == PROBLEMS and self.count == DEEPEST_PROBLEM else ""
+        return f"{format_count(first)} to {format_count(last)} of {word}{format_count(self.count)}"
 
     def rows(self) -> list[ChangeView]:
         """The changes on this page."""

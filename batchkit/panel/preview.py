@@ -30,12 +30,17 @@ class PreviewView(widgets.VBox):  # type: ignore[misc]  # ipywidgets ships no ty
         self._filters = {each.name: self._filter_button(each) for each in self.model.filters}
         self._table = html()
         self._span = html()
-        self._page = widgets.BoundedIntText(min=1, layout=widgets.Layout(width="72px"))
+        self._page = widgets.BoundedIntText(
+            min=1,
+            description="Page",
+            layout=widgets.Layout(width="120px"),
+            style={"description_width": "auto"},
+        )
         self._page.observe(self._on_page, "value")
         self._back = button("Previous", "Show the page before", lambda: self._turn(self.model.page - 1))
         self._forward = button("Next", "Show the page after", lambda: self._turn(self.model.page + 1))
         self._pages = html()
-        self._pager = row(self._back, html("Page"), self._page, self._pages, self._forward, self._span)
+        self._pager = row(self._back, self._page, self._pages, self._forward, self._span)
         self._key = summary.key
         super().__init__(
             [html(stylesheet(), "bk-style"), row(*self._filters.values()), self._table, self._pager]

@@ -15,6 +15,7 @@ from ..progress import (
     format_seconds,
     format_share,
     settled,
+    slow_because,
 )
 from ..settings import Settings
 from ..states import SENDABLE, Outcome, RunState
@@ -29,7 +30,7 @@ MANY_ITEMS: Final = 1_000
 SETTING_LABELS: Final = {
     "workers": "Workers",
     "rate": "Items per second",
-    "delay": "Delay between chunks (s)",
+    "delay": "Chunk delay (s)",
     "chunk_size": "Items per chunk",
     "retries": "Retries",
 }
@@ -80,7 +81,7 @@ def show_setting(value: Any) -> str:
     """A setting as its field shows it; empty for None."""
     if value is None:
         return ""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def setting_texts(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -175,7 +176,7 @@ def run_screen(snapshot: Snapshot, title: str, notice: str = "", busy: str = "")
         facts=_facts(snapshot),
         message=notice or busy or snapshot.message or _left_to_do(snapshot),
         message_tone="bad" if notice else "calm" if busy else _tone(snapshot),
-        limiter=snapshot.limiter if snapshot.state is RunState.RUNNING else "",
+        limiter=slow_because(snapshot) if snapshot.state is RunState.RUNNING else "",
         errors=snapshot.top_errors[:5],
         settings=setting_texts(snapshot.settings),
         buttons=frozenset(buttons),
@@ -201,20 +202,26 @@ def _left_to_do(snapshot: Snapshot) -> str:
     count = sum(snapshot.outcomes.get(kind, 0) for kind in failures)
     if snapshot.state is not RunState.FINISHED or not count:
         return ""
-    rows = "1 row was" if count == 1 else f"{format_count(count)} rows were"
-    return f"{rows} not written. The report says for each which row, why, and what to do."
+    rows = "1 row" if count == 1 else f"{format_count(count)} rows"
+    were = "would not be" if snapshot.dry_run else "was not" if count == 1 else "were not"
+    return f"{rows} {were} written. The report says for each which row, why, and what to do."
 
 
 def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:
-    return [
+    lasting = [
         ("Success rate", format_share(snapshot.success_rate)),
         ("Retries", format_count(snapshot.retries)),
+        ("Time worked", format_seconds(snapshot.seconds)),
+    ]
+    if snapshot.state in OVER:
+        return lasting
+    return [
+        *lasting,
         ("Workers", format_count(snapshot.workers)),
         ("In flight", format_count(snapshot.in_flight)),
-        ("Time worked", format_seconds(snapshot.seconds)),
-        ("Memory", format_bytes(snapshot.memory)),
+        ("Memory", format_bytes(snapshot.memory or None)),
         ("Disk needed", format_bytes(snapshot.disk_need)),
-        ("Disk free", format_bytes(snapshot.disk_free)),
+        ("Disk free", format_bytes(snapshot.disk_free or None)),
     ]
 
 
