@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from .cells import PROBLEM_SCHEMA, Cells, problem_schema, problems_to_list
-from .convert import converter, dtype_of, scale_of, type_of
+from .checking.cells import PROBLEM_SCHEMA, Cells, problem_schema, problems_to_list
+from .checking.convert import converter, dtype_of, scale_of, type_of
+from .checking.rules import Rules
 from .errors import MappingError
 from .fields import Field, did_you_mean
-from .rules import Rules
 from .sources import ROW, SHOWN
 
 if TYPE_CHECKING:

@@ -15,19 +15,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from .breakers import Breakers
-from .delivery import Delivery, Session
+from .driving.breakers import Breakers
+from .driving.delivery import Delivery, Session
+from .driving.gate import Gate
+from .driving.supply import CallQueue, Supply
+from .driving.tally import Tally
 from .errors import BatchkitError
 from .estimate import disk_estimate, disk_need, memory_in_use
-from .gate import Gate
 from .journal import Journal, Message
 from .plan import Plan
 from .runlog import RunLog
 from .settings import LIVE, Settings
 from .snapshot import Snapshot
 from .states import PLANNED_OUTCOME, Change, Outcome, RunState
-from .supply import CallQueue, Supply
-from .tally import Tally
 from .targets.base import CallTarget, FrameTarget
 
 MOST_THREADS: Final = 256

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from .errors import PlanError
-from .planfile import read_facts, regroup
+from .planning.planfile import read_facts, regroup
 from .problems import Problem
 from .states import SENDABLE, Change
 from .targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, NAME, PROBLEMS, RAW

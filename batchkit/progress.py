@@ -21,6 +21,7 @@ OVER: Final = (RunState.STOPPED, RunState.INTERRUPTED, RunState.FINISHED, RunSta
 """States in which nothing moves until somebody resumes the run."""
 
 TICK = 0.1  # seconds between two looks: 10 Hz is as quick as eyes follow
+SETTLES = 10.0  # seconds the owner of a run that is over may take to leave
 LINE_EVERY = 5.0  # seconds between two lines where no bar can be drawn
 
 
@@ -36,6 +37,9 @@ class Watchable(Protocol):
 
     def stop(self) -> None:
         """Ask for a stop in good order; returns at once."""
+
+    def wait(self, timeout: float | None = None) -> RunState:
+        """Block until the session is over and its owner is gone, or the time is up."""
 
 
 def format_count(number: int) -> str:
@@ -297,6 +301,9 @@ def watch(
                 interrupted = True
                 ask()
                 bar.say("Stopping; what is under way is finished first. Ctrl-C again leaves at once.")
+        if snapshot.state in OVER:
+            run.wait(SETTLES)  # its owner may still be writing the last figures
+            snapshot = run.snapshot()
         bar.update(snapshot)
     ending = (summary_line(snapshot), next_step(snapshot, notebook=notebook))
     bar.say("\n".join(part for part in ending if part))

@@ -21,7 +21,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import secrets
-from .driver import Driver, live_driver
+from .driving.driver import Driver, live_driver
 from .errors import RunBusy, RunError, RunFailed, RunNotFound, UsageError
 from .journal import JournalReader
 from .journal import create as create_journal
@@ -411,7 +411,7 @@ class Run:
             PlanError: It can't be undone (a dry run, an append without a key, a message that was sent).
             RunBusy: It is running.
         """
-        from .inverse import inverse
+        from .planning.inverse import inverse
 
         if owner_of(self.folder) is not None:
             raise RunBusy(f"The run {self.id} is {self.state}.", advice="Stop it first, then undo it.")
@@ -441,7 +441,7 @@ class Run:
             options = {"creationflags": flags}
         with log.open("ab") as output:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "batchkit.detached", str(self.folder)],
+                [sys.executable, "-m", "batchkit.driving.detached", str(self.folder)],
                 # A password that somebody wrote into the address lives in this process only: hand it on.
                 env={**os.environ, **secrets.concealed()},
                 stdin=subprocess.DEVNULL,

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from .csvtext import open_csv
 from .errors import SourceError
-from .filekinds import kind_of
-from .filesource import Table, file_sha256
-from .frames import FrameSource, as_texts
 from .guards import guard, guard_expr, unguard
-from .headers import Line
-from .looks import Look, Sheet
 from .problems import Problem
-from .queries import QuerySource
+from .reading.csvtext import open_csv
+from .reading.filekinds import kind_of
+from .reading.filesource import Table, file_sha256
+from .reading.frames import FrameSource, as_texts
+from .reading.headers import Line
+from .reading.looks import Look, Sheet
+from .reading.queries import QuerySource
+from .reading.texts import as_text
 from .sources import BATCH, ROW, Source
-from .texts import as_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,7 @@ def open_table(
             opening=problems,
             options=options,
         )
-    from .workbooks import open_sheet
+    from .reading.workbooks import open_sheet
 
     return open_sheet(file, kind, sheet=sheet, header_row=header_row, opening=problems, options=options)
 
@@ -141,7 +141,7 @@ def _start_look(file: Path, table: Table) -> Look:
 def _sheets(file: Path, kind: str) -> list[Sheet]:
     if kind == "csv":
         return []
-    from .workbooks import Workbook
+    from .reading.workbooks import Workbook
 
     return Workbook(file, kind).about()
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from batchkit.plan import Plan
-from batchkit.planfile import WINDOW, PlanWriter, regroup
+from batchkit.planning.planfile import WINDOW, PlanWriter, regroup
 from batchkit.states import Change
 from batchkit.targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW
 

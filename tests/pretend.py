@@ -65,6 +65,10 @@ class PretendRun:
         """Noted."""
         self.asked.append(("resume", None))
 
+    def wait(self, timeout: float | None = None) -> RunState:
+        """At once."""
+        return self.state
+
     def stop(self) -> None:
         """Noted."""
         self.asked.append(("stop", None))

@@ -253,7 +253,7 @@ def test_towns_lose_no_zero_silently(shared_data: Path) -> None:
 
 def test_every_row_bad_stays_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A column mapped to the wrong type is explained once per distinct value."""
-    from batchkit import numerals
+    from batchkit.checking import numerals
 
     calls = 0
     read: Callable[..., str] = numerals.read_number

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchkit.csvrecords import Record, RecordReader, read_records
 from batchkit.errors import SourceError
+from batchkit.reading.csvrecords import Record, RecordReader, read_records
 
 DELIMITERS = ";,\t|"
 nasty = st.text(st.sampled_from('aé"\n\r;,\t| 😀\u2028\x0b\x00'), max_size=5)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchkit.dates import date_format
+from batchkit.checking.dates import date_format
 from batchkit.errors import MappingError
 from tests.checking import check, refused, value
 

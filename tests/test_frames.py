@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from batchkit.errors import SourceError
+from batchkit.reading.texts import as_text
 from batchkit.tables import ROW, FrameSource, Source, as_texts, to_pandas
-from batchkit.texts import as_text
 
 VALUES: dict[str, tuple[pl.DataType | type[pl.DataType], list[Any], list[str | None]]] = {
     "whole": (pl.Int64(), [1, -2, None], ["1", "-2", None]),

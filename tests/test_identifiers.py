@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchkit import identifiers
+from batchkit.checking import identifiers
 from batchkit.errors import SettingsError
 from batchkit.fields import Field
 from batchkit.mapping import Mapping

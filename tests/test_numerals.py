@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchkit.numerals import NumberRule, Unreadable, read_number
+from batchkit.checking.numerals import NumberRule, Unreadable, read_number
 from batchkit.targets.base import FieldType
 from tests.checking import check, problem, refused, value
 

@@ -17,14 +17,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchkit import planning, spool
-from batchkit.diff import Compare, diff
 from batchkit.errors import DiskFull, JobError, MappingError, PlanError, SourceError
 from batchkit.fields import Field
-from batchkit.inverse import inverse
 from batchkit.job import Job
 from batchkit.plan import Plan
-from batchkit.planfile import PlanWriter, regroup
+from batchkit.planning import planner as planning
+from batchkit.planning import spool
+from batchkit.planning.diff import Compare, diff
+from batchkit.planning.inverse import inverse
+from batchkit.planning.planfile import PlanWriter, regroup
 from batchkit.problems import Problem
 from batchkit.sources import ROW
 from batchkit.states import SENDABLE, Change

@@ -121,7 +121,7 @@ def _wait_until_it_goes_on(run: Run, paused: Snapshot) -> None:
 
 def _watch(run: Run, stop: Stop, *, leaving: bool = False) -> Snapshot:
     """Draw the bar until the session is over, or paused with a question to ask."""
-    from ..driver import live_driver
+    from ..driving.driver import live_driver
     from ..progress import Bar
 
     told = leaving

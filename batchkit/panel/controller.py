@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from ..progress import OVER
+from ..progress import OVER, SETTLES
 from .screen import Screen, changed_settings, planned_screen, run_screen, say
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def write_reports(run: Run, folder: Path) -> dict[str, Path]:
     Returns:
         The files by what they are, in words.
     """
+    run.wait(SETTLES)
     folder.mkdir(parents=True, exist_ok=True)
     table = ".xlsx" if run.snapshot().total <= MOST_IN_WORKBOOK else ".csv"
     files = {
@@ -143,6 +144,7 @@ class RunController:
             return
 
         def reverse() -> None:
+            run.wait(SETTLES)  # while its owner is leaving, it can't be undone
             self.undo_plan = run.undo()
 
         self._in_background("Working out what can be undone…", reverse)

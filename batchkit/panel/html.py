@@ -105,7 +105,7 @@ def _columns(rows: Sequence[ChangeView]) -> tuple[list[str], int]:
     if len(names) <= WIDE:
         return names, 0
     wanted = {field.name for row in rows for field in row.fields if field.changed}
-    wanted |= {problem.column for row in rows for problem in row.problems}
+    wanted |= {problem.column for row in rows for problem in row.problems if problem.column}
     # What changes comes first: nobody should have to scroll sideways to find it.
     shown = [name for name in names if name in wanted]
     shown += [name for name in names if name not in wanted][: max(0, WIDE - len(shown))]

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     import psycopg
 
 _TABLE = """
-SELECT c.oid, n.nspname, greatest(c.reltuples::bigint, pg_relation_size(c.oid) / 200)
+SELECT c.oid, n.nspname, greatest(c.reltuples::bigint, pg_relation_size(c.oid) / 200),
+  c.relkind IN ('r', 'p') AND NOT c.relhasrules AND NOT c.relrowsecurity
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relname = %s AND c.relkind IN ('r', 'p', 'v', 'f', 'm')
   AND CASE WHEN %s::text IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = %s END
@@ -64,7 +65,7 @@ def reflect(
     found = execute(raw, _TABLE, (name, schema, schema)).fetchone()
     if found is None:
         return None
-    oid, namespace, rows = found
+    oid, namespace, rows, bulk = found
     columns = {}
     for column, native, base, modifier, nullable, default, generated, primary in execute(
         raw, _COLUMNS, (oid, oid)
@@ -85,6 +86,7 @@ def reflect(
         key,
         unique=bool(key) and unique,
         rows=int(rows),
+        bulk=bulk,
         foreign=foreign,
     )
 

@@ -76,10 +76,10 @@ class Shape:
         return f"CREATE TEMP TABLE IF NOT EXISTS {self.name} ({columns}); TRUNCATE {self.name}"
 
     @property
-    def copy_sql(self) -> str:
-        """The COPY that fills it."""
+    def into(self) -> str:
+        """The table and the columns that a COPY fills."""
         filled = f" ({', '.join(self.filled)})" if self.filled else ""
-        return f"COPY pg_temp.{self.name}{filled} FROM STDIN (FORMAT csv)"
+        return f"pg_temp.{self.name}{filled}"
 
     def source(self, where: str = "") -> str:
         """What stands in a FROM clause: the rows with their true types."""
@@ -111,7 +111,7 @@ def step_sql(table: Table, step: Step, stage: Shape, where: str = "") -> str:
         same = [_same(table, name, f"t.{quote(name)}", f"s.b{position[name]}") for name in step.fields]
         tests = [*_key_tests(table), *same]
         return f"DELETE FROM {table.quoted} AS t USING {source} AS s WHERE {' AND '.join(tests)}"
-    chosen = ", ".join(_choice(table, name, position[name]) for name in step.fields)
+    chosen = ", ".join(_choice(table, step, name, position[name]) for name in step.fields)
     tests = [*_key_tests(table), *_update_tests(table, step, position)]
     return f"UPDATE {table.quoted} AS t SET {chosen} FROM {source} AS s WHERE {' AND '.join(tests)}"
 
@@ -136,22 +136,29 @@ def _same(table: Table, name: str, left: str, right: str) -> str:
     return f"{column.comparable(left)} IS NOT DISTINCT FROM {column.comparable(right)}"
 
 
-def _choice(table: Table, name: str, at: int) -> str:
+def _choice(table: Table, step: Step, name: str, at: int) -> str:
     column = quote(name)
-    unchanged = _same(table, name, f"s.a{at}", f"s.b{at}")
     written = table.columns[name].written(f"s.a{at}")
+    if name in step.always:
+        return f"{column} = {written}"
+    unchanged = _same(table, name, f"s.a{at}", f"s.b{at}")
     return f"{column} = CASE WHEN {unchanged} THEN t.{column} ELSE {written} END"
 
 
 def _update_tests(table: Table, step: Step, position: dict[str, int]) -> Iterator[str]:
+    """Each field to change is as planned or as wanted already, and not all of them as wanted."""
     todo = []
     for name in step.fields:
         column, at = f"t.{quote(name)}", position[name]
-        unchanged = _same(table, name, f"s.a{at}", f"s.b{at}")
         as_planned = _same(table, name, column, f"s.b{at}")
         as_wanted = _same(table, name, column, f"s.a{at}")
-        yield f"({as_planned} OR {unchanged} OR {as_wanted})"
-        todo.append(f"(NOT ({as_wanted}) AND NOT ({unchanged}))")
+        if name in step.always:
+            yield f"({as_planned} OR {as_wanted})"
+            todo.append(f"NOT ({as_wanted})")
+        else:
+            unchanged = _same(table, name, f"s.a{at}", f"s.b{at}")
+            yield f"({as_planned} OR {unchanged} OR {as_wanted})"
+            todo.append(f"(NOT ({as_wanted}) AND NOT ({unchanged}))")
     yield f"({' OR '.join(todo)})"
 
 

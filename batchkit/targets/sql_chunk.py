@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -252,27 +252,25 @@ def _ambiguous(item: int) -> Result:
 
 def _refuse_unwritable(frame: pl.DataFrame, key: Sequence[str]) -> tuple[pl.DataFrame, list[Result]]:
     """Take out rows no database takes as they are: without a key, or with a NUL character in a text."""
-    results: list[Result] = []
-    for name, bad, result in _unwritable(frame, key):
-        results += [
-            Result(item, Outcome.REJECTED, *result, {"column": name}) for item in frame.filter(bad)[ITEM]
-        ]
-    if results:
-        frame = frame.filter(~pl.col(ITEM).is_in([result.item for result in results]))
-    # A row may have two such faults; it is told once.
-    return frame, list({result.item: result for result in results}.values())
-
-
-def _unwritable(
-    frame: pl.DataFrame, key: Sequence[str]
-) -> Iterator[tuple[str, pl.Series, tuple[str, str, str]]]:
-    for name in key:
-        if frame[KEY + name].null_count():
-            yield name, frame[KEY + name].is_null(), ("key", f"{name}: the key is empty.", "Fill in the key.")
+    tests = {KEY + name: pl.col(KEY + name).is_null() for name in key}
     for column, dtype in frame.schema.items():
-        if dtype != pl.String or not column.startswith((KEY, AFTER)):
-            continue
-        bad = frame[column].str.contains("\0", literal=True).fill_null(value=False)
-        if bad.any():
-            name = column.partition(":")[2]
-            yield name, bad, ("nul", f"{name}: the text holds a NUL character.", NUL_ADVICE)
+        if dtype == pl.String and column.startswith((KEY, AFTER)):
+            tests["nul " + column] = pl.col(column).str.contains("\0", literal=True)
+    if not tests or not any(frame.select(test.any().alias(name) for name, test in tests.items()).row(0)):
+        return frame, []
+    bad = frame.select(ITEM, *(test.fill_null(value=False).alias(name) for name, test in tests.items()))
+    results = [
+        _unwritable(item, tested)
+        for item, *found in bad.filter(pl.any_horizontal(list(tests))).iter_rows()
+        for tested in [next(name for name, is_bad in zip(tests, found, strict=True) if is_bad)]
+    ]
+    return frame.filter(~pl.col(ITEM).is_in([result.item for result in results])), results
+
+
+def _unwritable(item: int, tested: str) -> Result:
+    name = tested.partition(":")[2]
+    if tested.startswith(KEY):
+        reason, advice = f"{name}: the key is empty.", "Fill in the key."
+        return Result(item, Outcome.REJECTED, "key", reason, advice, {"column": name})
+    reason = f"{name}: the text holds a NUL character."
+    return Result(item, Outcome.REJECTED, "nul", reason, NUL_ADVICE, {"column": name})

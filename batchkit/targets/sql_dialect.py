@@ -38,6 +38,7 @@ class Table:
         unique: A unique index stands on exactly the key.
         rows: Roughly how many rows it has; 0 when nobody knows.
         foreign: What it refers to.
+        bulk: New rows may be copied straight into it: an ordinary table without rules and row policies.
         deferred: A foreign key is checked at COMMIT only, and can't be told to be checked earlier.
     """
 
@@ -48,6 +49,7 @@ class Table:
     unique: bool = False
     rows: int = 0
     foreign: tuple[ForeignKey, ...] = ()
+    bulk: bool = False
     deferred: bool = False
 
     def schema(self, names: Sequence[str]) -> dict[str, pl.DataType]:
@@ -80,11 +82,13 @@ class Step:
         kind: `delete`, `update` or `create`.
         frame: Their rows of the plan.
         fields: Fields the statement writes, or compares for a delete.
+        always: Those of an update's fields that change in each of its rows.
     """
 
     kind: str
     frame: pl.DataFrame
     fields: tuple[str, ...]
+    always: frozenset[str] = frozenset()
 
 
 class Dialect(ABC):
@@ -153,28 +157,30 @@ def key_frame(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     return frame.select(pl.col(KEY + name).alias(name) for name in key)
 
 
-def changed_fields(frame: pl.DataFrame) -> tuple[str, ...]:
-    """The fields in which any row of the frame wants another value than its before-image has."""
-    names = written_fields(frame)
-    if not names:
-        return ()
-    flags = frame.select(
-        pl.col(AFTER + name).ne_missing(pl.col(BEFORE + name)).any().alias(name) for name in names
+def _update_step(updates: pl.DataFrame) -> Step:
+    changes = updates.select(
+        pl.col(AFTER + name).ne_missing(pl.col(BEFORE + name)).sum().alias(name)
+        for name in written_fields(updates)
     )
-    return tuple(name for name, changed in flags.row(0, named=True).items() if changed)
+    counts = changes.row(0, named=True) if changes.width else {}
+    fields = tuple(name for name, count in counts.items() if count)
+    always = frozenset(name for name, count in counts.items() if count == updates.height)
+    return Step("update", updates, fields, always)
 
 
 def steps_of(frame: pl.DataFrame, table: Table) -> Iterator[Step]:
     """The chunk as steps: deletes first (they free unique values), then updates, then creates."""
-    deletes = frame.filter(pl.col(CHANGE) == "delete")
-    if deletes.height:
-        yield Step("delete", deletes, tuple(n for n in written_fields(frame) if BEFORE + n in frame.columns))
-    updates = frame.filter(pl.col(CHANGE) == "update")
-    if updates.height:
-        yield Step("update", updates, changed_fields(updates))
-    creates = frame.filter(pl.col(CHANGE) == "create")
-    if creates.height:
-        yield from _create_steps(creates, table)
+    kinds = frame[CHANGE].unique().to_list()
+    for kind in ("delete", "update", "create"):
+        if kind not in kinds:
+            continue
+        part = frame if len(kinds) == 1 else frame.filter(pl.col(CHANGE) == kind)
+        if kind == "delete":
+            yield Step(kind, part, tuple(n for n in written_fields(frame) if BEFORE + n in frame.columns))
+        elif kind == "update":
+            yield _update_step(part)
+        else:
+            yield from _create_steps(part, table)
 
 
 def _create_steps(creates: pl.DataFrame, table: Table) -> Iterator[Step]:

@@ -49,15 +49,18 @@ class Column:
         """SQL that makes a value of this column comparable by IS NOT DISTINCT FROM."""
         if self.base in _NO_EQUALITY:
             return f"({expression})::text"
-        if self.base == "numeric" and self.field.scale == FREE_SCALE and self.field.precision is None:
+        if self.trimmed:
             return f"round({expression}, {FREE_SCALE})"
         return expression
 
+    @property
+    def trimmed(self) -> bool:
+        """Whether values are written without trailing zeros: decimals without a declared scale would keep them."""
+        return self.base == "numeric" and self.field.scale == FREE_SCALE and self.field.precision is None
+
     def written(self, expression: str) -> str:
-        """SQL of the value to write: a decimal without a declared scale keeps no trailing zeros."""
-        if self.base == "numeric" and self.field.scale == FREE_SCALE and self.field.precision is None:
-            return f"trim_scale({expression})"
-        return expression
+        """SQL of the value to write."""
+        return f"trim_scale({expression})" if self.trimmed else expression
 
 
 def dtype_of(field: FieldType) -> pl.DataType:

@@ -1,0 +1,1 @@
+"""Checking rows: conversions and rules, vectorised. `batchkit.checks` is the door."""

@@ -1,0 +1,371 @@
+"""Delivery of one call: admitted, sent, judged, tried again, split, and put on record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from ..journal import CODES, Intent, Journal, OutcomeRow
+from ..reports.tally import signature
+from ..retry import Backoff
+from ..runlog import RunLog
+from ..secrets import redact
+from ..settings import Settings
+from ..states import Outcome
+from ..targets.base import CallTarget, ChunkContext, Failure, Fate, FrameTarget, Item, Result
+from .breakers import Breakers
+from .feeder import Chunk
+from .gate import BACKOFF, TARGET, Gate
+from .tally import Tally
+
+_DONE: Final = CODES[Outcome.DONE]
+_REASON_LENGTH: Final = 500
+_PROBE_EVERY: Final = 5.0
+INTERNAL: Final = "internal"
+
+
+@dataclass(slots=True)
+class Call:
+    """One request to the target: some items of a chunk, or all of it where the target takes frames."""
+
+    chunk: Chunk
+    items: list[Item] = field(default_factory=list)
+    attempt: int = 0
+
+    @property
+    def size(self) -> int:
+        """Items it carries."""
+        return len(self.items) or self.chunk.frame.height
+
+
+@dataclass(slots=True)
+class Session:
+    """What all parts of one session of a run share.
+
+    Attributes:
+        run: Id of the run.
+        settings: The settings in force; replaced whole when they change.
+        dry_run: Nothing may stay written.
+        give_up: Ends the session (or pauses it, when `may_pause`) for the reason given.
+    """
+
+    run: str
+    settings: Settings
+    dry_run: bool
+    journal: Journal
+    tally: Tally
+    gate: Gate
+    breakers: Breakers
+    log: RunLog
+    threads: Executor
+    clock: Callable[[], float]
+    give_up: Callable[[str, bool], None]
+
+
+class Delivery:
+    """Delivers calls of either shape of target.
+
+    Args:
+        session: What the session shares.
+        target: The target.
+    """
+
+    def __init__(self, session: Session, target: CallTarget | FrameTarget) -> None:
+        self._s = session
+        self._target = target
+        self._send: Callable[[Call], Awaitable[Sequence[Result] | None]]
+        self._frames = isinstance(target, FrameTarget)
+        self._send = self._apply if self._frames else self._request
+        self._intend_calls = not self._frames and not target.idempotent
+        self._outage: float | None = None
+        self._loop = asyncio.get_running_loop()
+        self.under_way: dict[asyncio.Task[Any], float] = {}
+
+    async def deliver(self, call: Call) -> bool:
+        """Bring a call to its end; False when the session ended first and its items stay pending."""
+        gate, tally = self._s.gate, self._s.tally
+        while True:
+            if not gate.free and not await gate.admit(call.size):
+                return False
+            call.attempt += 1
+            tally.calls += 1
+            tally.in_flight += 1
+            before = self._s.clock()
+            try:
+                results = await self._send(call)
+            except Exception as error:  # noqa: BLE001 - whatever a target raises is judged by its table
+                failure = self._judge(error)
+            else:
+                self._answered()
+                left = self._record(call, results)
+                if left is None:
+                    return True
+                call.items = left
+                failure = Failure(Fate.RETRY, "again", "the target asked for these items again")
+            finally:
+                tally.in_flight -= 1
+                tally.waited[TARGET] += self._s.clock() - before
+            if not await self._failed(call, failure):
+                return not gate.leaving
+
+    # Sending.
+
+    async def _request(self, call: Call) -> Sequence[Result] | None:
+        target = cast(CallTarget, self._target)
+        if self._intend_calls:
+            intent = Intent(call.items[0].index, call.items[-1].index)
+            await asyncio.wrap_future(self._s.journal.intend([intent]))
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        self.under_way[task] = self._s.clock()
+        try:
+            return await target.send(call.items, dry_run=self._s.dry_run)
+        except asyncio.CancelledError:
+            if self.under_way.get(task, 0.0) >= 0.0:
+                raise
+            task.uncancel()
+            raise TimeoutError(f"no answer within {self._s.settings.timeout:g} s") from None
+        finally:
+            del self.under_way[task]
+
+    def cut_overdue(self) -> None:
+        """Cut off calls that take longer than the timeout; they end as timeouts."""
+        overdue = self._s.clock() - self._s.settings.timeout
+        for task, since in self.under_way.items():
+            if 0.0 <= since < overdue:
+                self.under_way[task] = -1.0
+                task.cancel()
+
+    async def _apply(self, call: Call) -> Sequence[Result]:
+        target, chunk = cast(FrameTarget, self._target), call.chunk
+        context = ChunkContext(
+            run=self._s.run,
+            first=chunk.first,
+            last=chunk.last,
+            recovering=chunk.recovering or call.attempt > 1,
+            dry_run=self._s.dry_run,
+            overwrite=self._s.settings.overwrite,
+        )
+        return await self._loop.run_in_executor(self._s.threads, target.apply, chunk.frame, context)
+
+    # Judging.
+
+    def _judge(self, error: Exception) -> Failure:
+        try:
+            failure = self._target.classify(error)
+        except Exception as second:  # noqa: BLE001 - a hole in that table must not end in a guess
+            # A target whose table has a hole must not send on: nobody knows what happened.
+            failure = Failure(
+                Fate.ABORT, INTERNAL, f"{type(error).__name__}: {error} ({second!r} while judging it)"
+            )
+        if failure.fate is Fate.UNKNOWN and self._target.idempotent:
+            return Failure(
+                Fate.RETRY, failure.rule, failure.reason, failure.advice, connection=failure.connection
+            )
+        return failure
+
+    def _answered(self) -> None:
+        self._s.breakers.answered()
+        if self._outage is not None:
+            self._s.log.write("target answers again", after_seconds=round(self._s.clock() - self._outage, 1))
+            self._outage = None
+
+    async def _failed(self, call: Call, failure: Failure) -> bool:
+        """Act on a failed call; True when the very same call is to be tried again."""
+        self._s.tally.error(signature(failure.rule, redact(failure.reason)))
+        if failure.retry_after:
+            wait = min(failure.retry_after, self._s.settings.retry_after_max)
+            self._s.gate.slow_down(wait, "the target asked to wait")
+        if not failure.connection:
+            self._answered()
+        if self._intend_calls and failure.fate in (Fate.RETRY, Fate.ABORT) and failure.rule != INTERNAL:
+            # It is known not to have been done, so a crash from here on leaves nothing in doubt.
+            self._s.journal.close_intent(call.items[0].index)
+        match failure.fate:
+            case Fate.RETRY:
+                return await self._retry(call, failure)
+            case Fate.UNKNOWN:
+                self._settle(call, Outcome.UNKNOWN, failure)
+            case Fate.ABORT:
+                self._s.log.write("aborted", rule=failure.rule, reason=failure.reason)
+                self._s.give_up(f"{failure.reason} {failure.advice}".strip(), False)
+            case Fate.REJECT if call.size > 1:
+                await self._split(call)
+            case Fate.REJECT:
+                self._settle(call, Outcome.REJECTED, failure)
+        return False
+
+    async def _retry(self, call: Call, failure: Failure) -> bool:
+        settings, gate = self._s.settings, self._s.gate
+        if failure.connection and self._outlasts(failure):
+            gate.slow_down(min(_PROBE_EVERY, settings.wait_for_target), "the target does not answer")
+            return True
+        tripped = self._s.breakers.not_answered(settings, failure.reason) if failure.connection else None
+        if tripped:
+            self._s.give_up(f"{tripped} {failure.advice}".strip(), True)
+            return not gate.leaving
+        backoff = Backoff(settings.backoff, settings.backoff_max, settings.retries)
+        if backoff.may_retry(call.attempt):
+            self._s.tally.retries += call.size
+            wait = backoff.wait(call.attempt)
+            self._s.log.write("retry", item=call.chunk.first, attempt=call.attempt, reason=failure.reason)
+            await gate.wait_out(lambda: wait, BACKOFF)
+            return True
+        if failure.connection or self._frames:
+            # The items are sound: it is the target that can't take them now, so they stay pending.
+            self._s.give_up(
+                f"The target failed {call.attempt} times: {failure.reason} {failure.advice}".strip(), True
+            )
+            call.attempt = 0
+            return not gate.leaving
+        tries = f"Gave up after {call.attempt} tries: {failure.reason}"
+        self._settle(call, Outcome.REJECTED, Failure(Fate.REJECT, failure.rule, tries, failure.advice))
+        return False
+
+    def _outlasts(self, failure: Failure) -> bool:
+        """Whether the operator wants to wait (still) for a target that doesn't answer."""
+        if self._s.settings.wait_for_target <= 0:
+            return False
+        now = self._s.clock()
+        if self._outage is None:
+            self._outage = now
+            self._s.log.write("target does not answer", reason=failure.reason)
+        return now - self._outage < self._s.settings.wait_for_target
+
+    async def _split(self, call: Call) -> None:
+        """Halve a call that was refused as a whole until the bad item stands alone."""
+        for half in await self._halves(call):
+            if not await self.deliver(half):
+                return
+
+    async def _halves(self, call: Call) -> list[Call]:
+        middle = call.size // 2
+        if call.items:
+            parts = [call.items[:middle], call.items[middle:]]
+            call.chunk.open_calls += 1
+            return [Call(call.chunk, items) for items in parts]
+        frame = call.chunk.frame
+        old = call.chunk
+        chunks = [
+            Chunk.of(part, recovering=old.recovering, itemised=old.itemised)
+            for part in (frame[:middle], frame[middle:])
+        ]
+        intents = [Intent(chunk.first, chunk.last) for chunk in chunks]
+        # The target knows a chunk by its range: on record before the halves are sent, or a crash would send
+        # the whole.
+        await asyncio.wrap_future(self._s.journal.intend(intents, instead_of=call.chunk.first))
+        return [Call(chunk) for chunk in chunks]
+
+    # Putting on record.
+
+    def _record(self, call: Call, results: Sequence[Result] | None) -> list[Item] | None:
+        """Record an answered call; returns the items that are to be sent again, None when there are none."""
+        if self._frames:
+            self._record_chunk(call, results or ())
+            return None
+        if not results:
+            self._record_done(call.items, call.attempt)
+            self._close(call)
+            return None
+        return self._record_results(call, results)
+
+    def _record_done(self, items: Sequence[Item], attempts: int) -> None:
+        now = time.time()
+        record = self._s.journal.record
+        for item in items:
+            record((item.index, _DONE, attempts, now, None, None, None, None))
+        self._s.tally.attempts += attempts * len(items)
+        self._s.tally.settle(Outcome.DONE, len(items))
+        self._s.breakers.succeeded()
+
+    def _record_results(self, call: Call, results: Sequence[Result]) -> list[Item] | None:
+        found = {result.item: result for result in results}
+        self._record_done([item for item in call.items if item.index not in found], call.attempt)
+        again = {result.item for result in results if result.outcome is Outcome.PENDING}
+        for result in results:
+            if result.outcome is not Outcome.PENDING:
+                self._s.journal.record(self._row(result, call.attempt))
+                self._count(result, call.attempt)
+        left = [item for item in call.items if item.index in again]
+        if left:
+            return left
+        self._close(call)
+        return None
+
+    def _record_chunk(self, call: Call, results: Sequence[Result]) -> None:
+        chunk, size = call.chunk, call.chunk.frame.height
+        rows = [self._row(result, call.attempt) for result in results]
+        done = size - len(rows)
+        if chunk.itemised:
+            named = {result.item for result in results}
+            now = time.time()
+            rows += [
+                (item, _DONE, call.attempt, now, None, None, None, None)
+                for item in chunk.frame["item"].to_list()
+                if item not in named
+            ]
+            self._s.journal.record_items(chunk.first, rows)
+        else:
+            self._s.journal.record_chunk(chunk.first, chunk.last, done, call.attempt, rows)
+        self._s.tally.attempts += call.attempt * done
+        self._s.tally.settle(Outcome.DONE, done)
+        if done:
+            self._s.breakers.succeeded()
+        for result in results:
+            self._count(result, call.attempt, quiet=done > 0)
+        self._s.tally.chunks += 1
+        chunk.open_calls = 0
+
+    def _settle(self, call: Call, outcome: Outcome, failure: Failure) -> None:
+        """Give every item of a call the same outcome."""
+        numbers = [item.index for item in call.items] or call.chunk.frame["item"].to_list()
+        results = [
+            Result(number, outcome, failure.rule, failure.reason, failure.advice) for number in numbers
+        ]
+        if call.items:
+            self._record_results(call, results)
+        else:
+            self._record_chunk(call, results)
+
+    def _close(self, call: Call) -> None:
+        if self._intend_calls:
+            self._s.journal.close_intent(call.items[0].index)
+        chunk = call.chunk
+        chunk.open_calls -= 1
+        if chunk.open_calls == 0:
+            if not self._intend_calls:
+                self._s.journal.close_intent(chunk.first)
+            self._s.tally.chunks += 1
+
+    def _row(self, result: Result, attempts: int) -> OutcomeRow:
+        detail = json.dumps(result.detail, ensure_ascii=False, default=str) if result.detail else None
+        return (
+            result.item,
+            CODES[result.outcome],
+            attempts,
+            time.time(),
+            result.rule,
+            redact(result.reason)[:_REASON_LENGTH],
+            result.advice,
+            redact(detail) if detail else None,
+        )
+
+    def _count(self, result: Result, attempts: int, *, quiet: bool = False) -> None:
+        session = self._s
+        session.tally.attempts += attempts
+        session.tally.settle(result.outcome)
+        if result.outcome is Outcome.UNCHANGED:
+            session.breakers.succeeded()
+            return
+        reason = signature(result.rule, redact(result.reason))
+        session.tally.error(reason)
+        tripped = None if quiet else session.breakers.failed(session.settings, reason)
+        tripped = tripped or session.breakers.judge(
+            session.settings, session.tally.failed, session.tally.settled
+        )
+        if tripped:
+            session.give_up(tripped, True)

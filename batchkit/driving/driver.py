@@ -1,0 +1,183 @@
+"""The driver: the thread of the owning process that runs an engine, from opening the target to the report."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import traceback
+from pathlib import Path
+from typing import Any, Literal
+
+from ..engine import Engine
+from ..errors import BatchkitError, DiskFull
+from ..estimate import disk_estimate, disk_need
+from ..journal import Journal
+from ..ownership import Ownership, owner_of
+from ..plan import Plan
+from ..runlog import RunLog
+from ..secrets import redact
+from ..settings import Settings
+from ..states import ACTIVE, Outcome, RunState
+from ..targets.base import CallTarget, FrameTarget, Target
+
+_live: dict[Path, Driver] = {}
+
+
+def live_driver(folder: Path) -> Driver | None:
+    """The driver of this process that has a run in hand; None when there is none."""
+    return _live.get(folder.resolve())
+
+
+class Driver(threading.Thread):
+    """Drives one session of a run in this process.
+
+    Attributes:
+        engine: The engine, once the target is open.
+    """
+
+    def __init__(self, folder: Path, ownership: Ownership, target: Target | None) -> None:
+        super().__init__(name=f"batchkit-{folder.name}", daemon=True)
+        self.engine: Engine | None = None
+        self._folder = folder.resolve()
+        self._ownership = ownership
+        self._given = target
+        self._log = RunLog(folder / "log.jsonl")
+
+    @classmethod
+    def start_on(cls, folder: Path, *, target: Target | None = None) -> Driver:
+        """Take a run in hand and drive it in a thread.
+
+        Raises:
+            RunBusy: Somebody else drives it.
+        """
+        driver = cls(folder, Ownership(folder), target)
+        _live[driver._folder] = driver
+        driver.start()
+        return driver
+
+    @staticmethod
+    def prepare(
+        folder: Path,
+        *,
+        settle: Literal["done", "resend"] | None = None,
+        overwrite: bool = False,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
+        """Write the operator's decisions into the journal of a run that nobody drives.
+
+        Args:
+            folder: The run folder.
+            settle: `done` takes unknown items for done, `resend` makes them pending.
+            overwrite: Items in conflict become pending, and are written whatever the target holds.
+            settings: Settings from here on.
+        """
+        ownership = Ownership(folder)
+        try:
+            journal = Journal(folder / "journal.sqlite")
+            try:
+                chosen = Settings.of(journal.meta("settings")).changed(settings or {})
+                if settle == "resend":
+                    journal.reopen(Outcome.UNKNOWN)
+                elif settle == "done":
+                    journal.settle(Outcome.UNKNOWN, Outcome.DONE)
+                if overwrite:
+                    chosen = chosen.changed({"overwrite": True})
+                    journal.reopen(Outcome.CONFLICT)
+                journal.set_meta(settings=chosen.model_dump())
+                journal.flush()
+            finally:
+                journal.close()
+        finally:
+            ownership.release()
+
+    def poke(self) -> None:
+        """Look at the control messages now rather than at the next tick."""
+        if self.engine is not None:
+            self.engine.look()
+
+    def run(self) -> None:
+        """The thread's work; nothing it meets goes past here."""
+        try:
+            journal = Journal(self._folder / "journal.sqlite")
+        except BatchkitError as error:
+            self._log.write("not started", error=str(error))
+            self._let_go()
+            return
+        try:
+            self._session(journal)
+        except BaseException as error:  # noqa: BLE001 - a thread's error has nowhere else to go
+            self._fail(journal, error)
+        finally:
+            journal.close()
+            self._let_go()
+
+    def _session(self, journal: Journal) -> None:
+        if journal.present_state() in ACTIVE:
+            journal.set_state(RunState.INTERRUPTED)
+        plan = Plan.load(self._folder / "plan.parquet")
+        settings = Settings.of(journal.meta("settings"))
+        self._check_disk(plan, settings)
+        target = self._given or plan.open_target()
+        try:
+            target.connect()
+            plan.check_target(target)
+            if not isinstance(target, CallTarget | FrameTarget):
+                raise TypeError(f"{type(target).__name__} is neither a CallTarget nor a FrameTarget")
+            self.engine = Engine(
+                plan,
+                target,
+                journal,
+                settings,
+                run=journal.meta("run", self._folder.name),
+                folder=self._folder,
+                dry_run=journal.meta("dry_run", False),
+                owner=str(owner_of(self._folder) or ""),
+            )
+            asyncio.run(self.engine.drive())
+        finally:
+            target.close()
+        if journal.meta("report", True):
+            self._report()
+
+    def _check_disk(self, plan: Plan, settings: Settings) -> None:
+        need = disk_need(plan.to_send(), atomic=True)
+        disk = disk_estimate(self._folder, need, settings.disk_reserve)
+        if not disk.enough:
+            raise DiskFull(
+                f"The run may need {need / 1024**2:,.0f} MiB at {self._folder} and keeps"
+                f" {settings.disk_reserve / 1024**2:,.0f} MiB free;"
+                f" only {disk.free / 1024**2:,.0f} MiB are there.",
+                advice="Free some disk, or lower the setting disk_reserve.",
+            )
+
+    def _report(self) -> None:
+        """Leave a report in the run folder; a report that can't be written never spoils the run."""
+        from ..run import Run
+
+        try:
+            run = Run(self._folder)
+            run.fix_file()
+            run.report()
+        except Exception as error:  # noqa: BLE001 - the run itself went well
+            self._log.write("no report", error=str(error), trace=traceback.format_exc())
+
+    def _fail(self, journal: Journal, error: BaseException) -> None:
+        words = str(error)
+        if not isinstance(error, BatchkitError):
+            self._log.write("internal error", error=repr(error), trace=traceback.format_exc())
+            words = f"Something inside batchkit failed: {error!r}. The details are in its log.jsonl."
+        self._log.write("failed", message=words)
+        with contextlib.suppress(Exception):
+            if journal.present_state() is RunState.PLANNED or journal.present_state() in ACTIVE:
+                journal.set_state(RunState.FAILED, redact(words))
+            else:
+                journal.set_state(RunState.RUNNING)
+                journal.set_state(RunState.FAILED, redact(words))
+            journal.flush()
+
+    def _let_go(self) -> None:
+        self._ownership.release()
+        # Somebody may have taken the run up again in the moment since.
+        if _live.get(self._folder) is self:
+            del _live[self._folder]

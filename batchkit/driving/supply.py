@@ -1,0 +1,213 @@
+"""The supply of a session: recovered and fresh chunks, their intents on record, their calls in the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from ..chunks import recommended_size
+from ..journal import CODES, Intent
+from ..plan import Plan
+from ..states import Outcome
+from ..targets.base import CallTarget, FrameTarget
+from .delivery import Call, Session
+from .feeder import Chunk, Covered, Feeder, recovery_chunks
+from .gate import DELAY
+
+MOST_AHEAD: Final = 64  # chunks whose intent is one commit
+
+
+class CallQueue:
+    """The calls that may be sent now, between the supply and the workers.
+
+    Attributes:
+        calls: The calls, in order.
+        delivering: Calls that a worker has in hand.
+        over: Nothing comes any more.
+        stocked: Set when there is something to take, or nothing will come any more.
+        low: Set when there is room for more, or a call came to its end.
+    """
+
+    def __init__(self) -> None:
+        self.calls: deque[Call] = deque()
+        self.delivering = 0
+        self.over = False
+        self.stocked = asyncio.Event()
+        self.low = asyncio.Event()
+
+    def put(self, calls: list[Call]) -> None:
+        """Offer calls to the workers."""
+        self.calls.extend(calls)
+        self.stocked.set()
+
+    def drop(self) -> None:
+        """Forget what no worker has in hand; its items stay pending."""
+        self.calls.clear()
+        self.low.set()
+        self.stocked.set()
+
+    def end(self) -> None:
+        """Nothing comes any more."""
+        self.over = True
+        self.stocked.set()
+
+    def taken(self, width: int) -> None:
+        """A call came to its end; tell the supply when the queue runs low for so many workers."""
+        if len(self.calls) < 2 * width:
+            self.low.set()
+
+
+class Supply:
+    """Feeds the queue until the plan is exhausted or the session ends.
+
+    Args:
+        session: What the session shares.
+        plan: The plan.
+        target: The target.
+        queue: Where the calls go.
+        width: Calls that may be under way at once, now.
+        pause: Pauses the run with a message.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        plan: Plan,
+        target: CallTarget | FrameTarget,
+        queue: CallQueue,
+        *,
+        width: Callable[[], int],
+        pause: Callable[[str], None],
+    ) -> None:
+        self._s = session
+        self._plan = plan
+        self._target = target
+        self._queue = queue
+        self._width = width
+        self._pause = pause
+        self._frames = isinstance(target, FrameTarget)
+        self._canary_seen = False
+        self._dry = False
+
+    async def feed(self) -> None:
+        """Do it."""
+        covered = await self._aside(lambda: Covered(len(self._plan), self._s.journal))
+        intents = await self._aside(self._s.journal.intents)
+        if intents:
+            await self._recover(covered, intents)
+        feeder = Feeder(self._plan, covered)
+        sent, ahead = self._plan.to_send() - self._s.tally.outcomes[Outcome.PENDING], 1
+        self._canary_seen = self._s.settings.canary is not None and sent >= self._s.settings.canary
+        upcoming = self._fetch(feeder, sent, ahead)
+        while chunks := await upcoming:
+            await self._between_chunks(sent)
+            if self._s.gate.leaving:
+                return
+            await self._push(chunks)
+            sent += sum(chunk.frame.height for chunk in chunks)
+            # Workers that ran dry meanwhile are faster than one commit per chunk: intend more chunks in one.
+            ahead = min(2 * ahead, MOST_AHEAD) if self._dry else max(ahead // 2, 1)
+            upcoming = self._fetch(feeder, sent, ahead)
+            await self._room()
+
+    def _fetch(self, feeder: Feeder, sent: int, ahead: int) -> asyncio.Future[list[Chunk]]:
+        """Cut the next chunks aside, while the present ones are being sent."""
+        settings, size = self._s.settings, self._chunk_size()
+        if settings.canary is not None and sent < settings.canary:
+            size, ahead = min(size, settings.canary - sent), 1
+        if settings.delay or settings.confirm != "none" or self._frames:
+            ahead = 1
+        return self._aside(partial(feeder.next_few, ahead, size, as_items=not self._frames))
+
+    async def _between_chunks(self, sent: int) -> None:
+        """Wait for what must lie between two chunks: the delay, the canary's look, the operator's word."""
+        settings = self._s.settings
+        if settings.confirm == "chunk":
+            await self._quiet()
+            self._pause(f"{sent:,} items are sent. Resume to send the next chunk.")
+        elif settings.canary is not None and sent and sent >= settings.canary and not self._canary_seen:
+            await self._quiet()
+            self._canary_seen = True
+            self._pause(f"The first {sent:,} items are sent: look at them, then resume to send the rest.")
+        elif settings.delay and self._s.tally.calls:
+            await self._quiet()
+            await self._s.gate.wait_out(lambda: self._s.settings.delay, DELAY)
+        await self._s.gate.released()
+
+    async def _push(self, chunks: list[Chunk]) -> None:
+        """Put the intent of the chunks on record, then their calls into the queue."""
+        calls = [call for chunk in chunks for call in self._cut(chunk)]
+        if self._frames or self._target.idempotent:
+            intents = [Intent(chunk.first, chunk.last) for chunk in chunks]
+            await asyncio.wrap_future(self._s.journal.intend(intents))
+        self._dry = not self._queue.calls
+        self._queue.put(calls)
+
+    def _cut(self, chunk: Chunk) -> list[Call]:
+        size = self._s.settings.call_size or self._target.call_size or 1
+        calls = [Call(chunk, chunk.items[i : i + size]) for i in range(0, len(chunk.items), size)] or [
+            Call(chunk)
+        ]
+        chunk.open_calls = len(calls)
+        return calls
+
+    async def _room(self) -> None:
+        """Wait until the workers are about to run dry."""
+        most = 1 if self._frames else 2 * self._width()
+        while len(self._queue.calls) > most - 1 and not self._s.gate.leaving:
+            self._queue.low.clear()
+            await self._queue.low.wait()
+
+    async def _quiet(self) -> None:
+        """Wait until no call is queued or under way."""
+        while (self._queue.calls or self._queue.delivering) and not self._s.gate.leaving:
+            self._queue.low.clear()
+            await self._queue.low.wait()
+
+    async def _recover(self, covered: Covered, intents: list[Intent]) -> None:
+        """Deal with what was under way when an earlier session died."""
+        if not self._frames and not self._target.idempotent:
+            await self._aside(lambda: self._mark_unknown(covered, intents))
+            return
+        chunks = recovery_chunks(self._plan, covered, intents, as_items=not self._frames)
+        while (chunk := await self._aside(lambda: next(chunks, None))) is not None:
+            self._s.log.write("recover", first=chunk.first, last=chunk.last, items=chunk.frame.height)
+            await self._push([chunk])
+            await self._quiet()
+            if self._s.gate.leaving:
+                return
+            covered.add(chunk.first, chunk.last)
+        self._forget_stale(intents)
+
+    def _forget_stale(self, intents: list[Intent]) -> None:
+        open_now = {intent.first for intent in self._s.journal.intents()}
+        for intent in intents:
+            if intent.first in open_now:
+                self._s.journal.close_intent(intent.first)
+
+    def _mark_unknown(self, covered: Covered, intents: list[Intent]) -> None:
+        reason = "The run died while this was being sent; whether it arrived is not known."
+        advice = "Look at the target, then resume with `--settle done` or `--settle resend`."
+        for chunk in recovery_chunks(self._plan, covered, intents, as_items=False):
+            for item in chunk.frame["item"].to_list():
+                self._s.journal.record(
+                    (item, CODES[Outcome.UNKNOWN], 1, time.time(), "interrupted", reason, advice, None)
+                )
+                self._s.tally.settle(Outcome.UNKNOWN)
+            covered.add(chunk.first, chunk.last)
+        for intent in intents:
+            self._s.journal.close_intent(intent.first)
+
+    @staticmethod
+    def _aside(work: Callable[[], Any]) -> asyncio.Future[Any]:
+        """Do something that blocks in a thread; the loop goes on."""
+        return asyncio.ensure_future(asyncio.to_thread(work))
+
+    def _chunk_size(self) -> int:
+        return self._s.settings.chunk_size or recommended_size(
+            self._plan.to_send(), call_size=self._s.settings.call_size or self._target.call_size
+        )

@@ -1,0 +1,103 @@
+"""Deletes: what the target has and the source lacks. Planned only when asked for by name, and up to a cap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from ..errors import JobError, PlanError
+from ..sources import plural
+from ..states import Change
+from ..targets.base import BEFORE, CHANGE, FILE_ROW, KEY
+from .twins import hash_keys
+
+if TYPE_CHECKING:
+    from ..targets.base import FrameTarget
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteCap:
+    """How much one plan may delete.
+
+    Attributes:
+        count: At most so many items; None for a share.
+        share: At most this share of the target's items; None for a count.
+    """
+
+    count: int | None = None
+    share: float | None = None
+
+    @classmethod
+    def of(cls, value: object) -> DeleteCap:
+        """Read a cap: a whole number from 1 up is a count; 0.1, 1.0 or `10%` is a share.
+
+        Raises:
+            JobError: It is neither.
+        """
+        if isinstance(value, str) and value.strip().endswith("%"):
+            try:
+                value = float(value.strip()[:-1].replace(",", ".")) / 100
+            except ValueError:
+                value = None
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return cls(count=value)
+        if isinstance(value, float) and 0 <= value <= 1:
+            return cls(share=value)
+        raise JobError("delete_cap can't be read.", advice='Write a count (100) or a share (0.1 or "10%").')
+
+    def allows(self, deletes: int, total: int) -> bool:
+        """Whether so many deletes among so many items are within the cap."""
+        return deletes <= (self.count if self.count is not None else (self.share or 0) * total)
+
+    def __str__(self) -> str:
+        return f"{self.count:,}" if self.count is not None else f"{self.share or 0:.0%} of the items"
+
+
+def planned_deletes(
+    target: FrameTarget,
+    keys: Mapping[str, pl.DataType],
+    fields: Sequence[str],
+    known: pl.Series,
+    cap: DeleteCap,
+) -> Iterator[pl.DataFrame]:
+    """The items whose key no row of the source has.
+
+    A key is compared by its 64-bit hash: should two ever share one, an item stays that could have gone.
+
+    Args:
+        target: Where the items are.
+        keys: Key fields and their types.
+        fields: Fields to keep as before-image.
+        known: Hashes of the source's keys.
+        cap: How many may go.
+
+    Yields:
+        Frames with `row` (null), `change`, `key:*` and `before:*`.
+
+    Raises:
+        PlanError: More than the cap would go; raised when the last frame is asked for.
+    """
+    total = deletes = 0
+    known = known.drop_nulls().unique()
+    for frame in target.scan_keys(fields):
+        typed = frame.select(*(pl.col(name).cast(kind) for name, kind in keys.items()))
+        gone = frame.filter(~hash_keys(typed).is_in(known.implode()).fill_null(value=True))
+        total += frame.height
+        deletes += gone.height
+        yield gone.select(
+            pl.lit(None, pl.UInt32).alias(FILE_ROW),
+            pl.lit(str(Change.DELETE)).alias(CHANGE),
+            *(pl.col(name).cast(kind).alias(KEY + name) for name, kind in keys.items()),
+            *(pl.col(name).alias(BEFORE + name) for name in fields),
+        )
+    if not cap.allows(deletes, total):
+        raise PlanError(
+            f"{plural(deletes, 'item')} of {total:,} would be deleted, because the source lacks them; "
+            f"the cap is {cap}.",
+            advice="Check that the source is complete. If it is, raise delete_cap.",
+            deletes=deletes,
+            total=total,
+        )

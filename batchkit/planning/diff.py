@@ -1,0 +1,161 @@
+"""The diff: wanted rows held against the target's present values. Frames in, frames out; no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import polars as pl
+
+from ..states import Change
+from ..targets.base import AFTER, BEFORE, CHANGE, KEY, NAME
+
+OK: Final = "#ok"
+"""Boolean column of wanted rows: may be sent as far as checks and duplicates go."""
+ISSUE: Final = "#issue"
+"""Column the diff adds: `exists`, `missing`, `key_not_unique`, or null."""
+_FOUND, _MANY, _CHANGED = "#found", "#many", "#changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """When two texts count as the same; the target's value then stays as it is.
+
+    Attributes:
+        ignore_case: Upper and lower case don't count.
+        ignore_space: White space at the ends doesn't count, and a run of it counts as one space.
+        normalize_unicode: `é` typed as one character or as two is the same (NFC).
+    """
+
+    ignore_case: bool = False
+    ignore_space: bool = False
+    normalize_unicode: bool = False
+
+    def plain(self, text: pl.Expr) -> pl.Expr:
+        """The text as it is compared."""
+        if self.normalize_unicode:
+            text = text.str.normalize("NFC")
+        if self.ignore_space:
+            text = text.str.replace_all(r"\s+", " ").str.strip_chars()
+        return text.str.to_lowercase() if self.ignore_case else text
+
+
+def diff(
+    wanted: pl.DataFrame,
+    found: pl.DataFrame,
+    *,
+    key: Sequence[str],
+    fields: Sequence[str],
+    mode: str,
+    compare: Compare,
+    keep: Collection[str] = (),
+    json_fields: Collection[str] = (),
+) -> pl.DataFrame:
+    """Say for each wanted row what would change.
+
+    Args:
+        wanted: `#ok`, `key:*`, `after:*` and, for lookups that may create, `name:*`.
+        found: The target's rows: key fields and `fields`, under their own names, in any order.
+        key: Fields that identify an item.
+        fields: The other fields.
+        mode: `upsert`, `update` or `insert`.
+        compare: When texts count as the same.
+        keep: Fields whose blank cell means "leave what is there".
+        json_fields: Fields that hold JSON texts, compared by what they say and not by how they are written.
+
+    Returns:
+        The wanted rows in their order with `change`, `before:*` and `#issue` added, and `after:*` made equal
+        to `before:*` wherever nothing is to change. Rows that are not `#ok` become `invalid`.
+    """
+    keys = [KEY + name for name in key]
+    joined = wanted.join(
+        _present(found, wanted, key, fields), on=keys, how="left", maintain_order="left"
+    ).with_columns(pl.col(_FOUND).fill_null(value=False) & pl.col(OK), pl.col(_MANY).fill_null(value=False))
+    there = pl.col(_FOUND)
+    joined = joined.with_columns(
+        pl.when(there).then(pl.col(BEFORE + name)).alias(BEFORE + name) for name in fields
+    )
+    changed = {
+        name: _changed(name, joined.schema, compare, keep=name in keep, is_json=name in json_fields)
+        for name in fields
+    }
+    any_changed = pl.any_horizontal(list(changed.values())) if changed else pl.lit(value=False)
+    joined = joined.with_columns(
+        any_changed.alias(_CHANGED),
+        *(
+            pl.when(there & ~change)
+            .then(pl.col(BEFORE + name))
+            .otherwise(pl.col(AFTER + name))
+            .alias(AFTER + name)
+            for name, change in changed.items()
+        ),
+    )
+    return joined.with_columns(_issue(mode)).with_columns(_change(mode)).drop(_FOUND, _MANY, _CHANGED)
+
+
+def _present(
+    found: pl.DataFrame, wanted: pl.DataFrame, key: Sequence[str], fields: Sequence[str]
+) -> pl.DataFrame:
+    types = wanted.schema
+    columns = [pl.col(name).cast(types[KEY + name]).alias(KEY + name) for name in key]
+    columns += [pl.col(name).cast(types[AFTER + name]).alias(BEFORE + name) for name in fields]
+    keys = [KEY + name for name in key]
+    present = found.select(columns).with_columns(pl.lit(value=True).alias(_FOUND))
+    many = present.select(pl.struct(keys).is_duplicated()).to_series()
+    if not many.any():
+        return present.with_columns(pl.lit(value=False).alias(_MANY))
+    return present.with_columns(many.alias(_MANY)).unique(subset=keys, keep="any")
+
+
+def _changed(name: str, schema: pl.Schema, compare: Compare, *, keep: bool, is_json: bool) -> pl.Expr:
+    before, after = pl.col(BEFORE + name), pl.col(AFTER + name)
+    if is_json:
+        before, after = _canonical(before), _canonical(after)
+    elif schema[AFTER + name] == pl.String and compare != Compare():
+        before, after = compare.plain(before), compare.plain(after)
+    differs = before.ne_missing(after)
+    if keep:
+        differs &= after.is_not_null()
+    # A lookup row that is yet to be made can't be what the target refers to already.
+    return differs | pl.col(NAME + name).is_not_null() if NAME + name in schema else differs
+
+
+def _issue(mode: str) -> pl.Expr:
+    many = pl.when(pl.col(OK) & pl.col(_MANY)).then(pl.lit("key_not_unique"))
+    if mode == "insert":
+        return many.when(pl.col(_FOUND) & pl.col(_CHANGED)).then(pl.lit("exists")).alias(ISSUE)
+    if mode == "update":
+        return many.when(pl.col(OK) & ~pl.col(_FOUND)).then(pl.lit("missing")).alias(ISSUE)
+    return many.alias(ISSUE)
+
+
+def _change(mode: str) -> pl.Expr:
+    absent = Change.MISSING if mode == "update" else Change.CREATE
+    return (
+        pl.when(~pl.col(OK) | pl.col(ISSUE).is_in(["key_not_unique", "exists"]))
+        .then(pl.lit(str(Change.INVALID)))
+        .when(~pl.col(_FOUND))
+        .then(pl.lit(str(absent)))
+        .when(pl.col(_CHANGED))
+        .then(pl.lit(str(Change.UPDATE)))
+        .otherwise(pl.lit(str(Change.UNCHANGED)))
+        .alias(CHANGE)
+    )
+
+
+def _canonical(text: pl.Expr) -> pl.Expr:
+    return text.map_batches(_canonical_texts, pl.String)
+
+
+def _canonical_texts(texts: pl.Series) -> pl.Series:
+    distinct = texts.drop_nulls().unique()
+    return texts.replace(distinct, pl.Series([_sorted_json(text) for text in distinct], dtype=pl.String))
+
+
+def _sorted_json(text: str) -> Any:
+    try:
+        return json.dumps(json.loads(text), sort_keys=True, ensure_ascii=False)
+    except ValueError:
+        return text

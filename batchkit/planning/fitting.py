@@ -1,0 +1,169 @@
+"""Fitting a job to what is there: which column of the source feeds which field of the target."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping as Table
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import MappingError
+from ..fields import Field, did_you_mean
+from ..mapping import Mapping, normalised
+from ..targets.base import FieldType
+
+if TYPE_CHECKING:
+    from ..job import Job
+
+_LONGEST_NAME: Final = 60
+"""Characters of a field that is named after a column; PostgreSQL cuts names at 63 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A job's mapping and key, held against a source and a target.
+
+    Attributes:
+        mapping: The fields to fill.
+        key: The key's fields under their own names.
+    """
+
+    mapping: Mapping
+    key: tuple[str, ...]
+
+
+def fit(job: Job, columns: Sequence[str], types: Table[str, FieldType]) -> Fit:
+    """Find the job's fields and key among the source's columns and the target's fields.
+
+    Args:
+        job: The job.
+        columns: Columns of the source.
+        types: Fields of the target; empty when it takes any, or is yet to be made.
+
+    Raises:
+        MappingError: A field or the key isn't there.
+    """
+    fields = _mapped(job, list(job.own_fields) or _fields_by_name(job, columns, types), types)
+    fields = [_with_defaults(one, job) for one in fields]
+    keys = [_key_field(name, fields, columns, types) for name in job.key]
+    known = {one.name for one in fields}
+    added = [one for one in keys if one.name not in known]
+    return Fit(Mapping((*added, *fields)), tuple(one.name for one in keys))
+
+
+def new_types(fitted: Fit) -> dict[str, FieldType]:
+    """The fields of a table that is yet to be made: as the mapping says, text where it doesn't."""
+    return {
+        one.name: FieldType(
+            type=one.type or "text",
+            scale=one.scale,
+            max_length=one.max_length,
+            nullable=one.name not in fitted.key,
+            key=one.name in fitted.key,
+        )
+        for one in fitted.mapping.fields
+    }
+
+
+def field_name(column: str) -> str:
+    """The name of a new field for a column: `Code Postal` → `code_postal`, `N° de prix` → `n_de_prix`."""
+    plain = unicodedata.normalize("NFKD", column.casefold().replace("œ", "oe").replace("æ", "ae"))
+    words = re.findall(r"[a-z0-9]+", "".join(c for c in plain if not unicodedata.combining(c)))
+    name = "_".join(words)[:_LONGEST_NAME].strip("_") or "column"
+    return f"c_{name}" if name[0].isdigit() else name
+
+
+def _mapped(job: Job, fields: list[Field], types: Table[str, FieldType]) -> list[Field]:
+    """The fields, with the columns that the job's map gives them; it may add some."""
+    by_name = {one.name: one for one in fields}
+    for column, named in job.map.items():
+        name = _known_name(named, types)
+        plain = replace(by_name.get(name, Field(name)), constant=None, template=None)
+        by_name[name] = replace(plain, column=column)
+    return list(by_name.values())
+
+
+def _fields_by_name(job: Job, columns: Sequence[str], types: Table[str, FieldType]) -> list[Field]:
+    taken = {normalised(column) for column in job.map}
+    free = [column for column in columns if normalised(column) not in taken]
+    if not types:
+        return _new_fields(free)
+    filled = {_known_name(name, types) for name in job.map.values()}
+    open_names = [name for name, kind in types.items() if not kind.generated and name not in filled]
+    found = {
+        one.name: one
+        for one in _auto(free, [Field(name, synonyms=_synonyms(name, job)) for name in open_names])
+    }
+    # A table that batchkit made for such a file has names that were cut, or numbered, on the way.
+    used = {one.column for one in found.values()}
+    found |= {
+        one.name: one
+        for one in _new_fields(free)
+        if one.name in open_names and one.name not in found and one.column not in used
+    }
+    if not found and not job.map:
+        Mapping.auto(free, open_names)  # raises, and says what is near
+    return [found[name] for name in open_names if name in found]
+
+
+def _auto(columns: Sequence[str], wanted: Sequence[Field]) -> Sequence[Field]:
+    try:
+        return Mapping.auto(columns, wanted).fields
+    except MappingError:
+        return ()
+
+
+def _known_name(name: str, types: Table[str, FieldType]) -> str:
+    fitting = [known for known in types if normalised(known) == normalised(name)]
+    return fitting[0] if name not in types and len(fitting) == 1 else name
+
+
+def _synonyms(name: str, job: Job) -> tuple[str, ...]:
+    """A field that is given by a name, such as `categorie_id`, is fed by the column `categorie`."""
+    return (name.removesuffix("_id"),) if name in job.lookups and name.endswith("_id") else ()
+
+
+def _new_fields(columns: Sequence[str]) -> list[Field]:
+    fields: dict[str, Field] = {}
+    for column in columns:
+        name = free = field_name(column)
+        n = 1
+        while free in fields:
+            n += 1
+            free = f"{name}_{n}"
+        fields[free] = Field(free, column=column)
+    return list(fields.values())
+
+
+def _with_defaults(one: Field, job: Job) -> Field:
+    changes: dict[str, Any] = {}
+    if one.name in job.lookups and one.lookup is None:
+        changes["lookup"] = dict(job.lookups[one.name])
+    if job.blank == "keep" and one.blank == "clear":
+        changes["blank"] = "keep"
+    return replace(one, **changes) if changes else one
+
+
+def _key_field(
+    name: str, fields: Sequence[Field], columns: Sequence[str], types: Table[str, FieldType]
+) -> Field:
+    """The key's field: called so, or fed by a column called so."""
+    plain = normalised(name)
+    for one in fields:
+        if one.name == name:
+            return one
+    for one in fields:
+        if normalised(one.name) == plain or (one.column is not None and normalised(one.column) == plain):
+            return one
+    for known in types:
+        if normalised(known) == plain:
+            return Field(known)
+    if types or not any(normalised(column) == plain for column in columns):
+        raise MappingError(
+            f"The key {name!r} is neither a field that is filled nor a field of the target.",
+            advice=did_you_mean(name, [*(one.name for one in fields), *types]),
+            key=name,
+        )
+    return Field(name)

@@ -1,0 +1,424 @@
+"""Planning: from source, mapping and target to a plan file, in two passes and bounded memory.
+
+The first pass reads the source, converts and checks its rows and spools them, keeping 8 bytes a row: the
+key's hash. The second takes the spool part by part: twins, lookups as sets, one read of the target for a
+whole part, the diff, and a row group of the plan.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping as Table
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from ..checking.convert import dtype_of
+from ..checks import Checked, Checker, problem_schema
+from ..places import plans_folder
+from ..plan import Plan
+from ..problems import Problem
+from ..sources import ROW, notice, plural, warning
+from ..states import Change
+from ..targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, NAME, PROBLEMS, RAW, FrameTarget
+from .deletes import DeleteCap, planned_deletes
+from .diff import ISSUE, OK, Compare, diff
+from .lookups import Lookups
+from .planfile import WINDOW, PlanWriter, regroup
+from .spool import Spool
+from .twins import RULE as DUPLICATE
+from .twins import KeyHashes, find_twins
+
+if TYPE_CHECKING:
+    from ..mapping import Mapping
+    from ..sources import Source
+    from ..targets.base import FieldType, Target
+
+VALUE: Final = "v:"
+"""Prefix of a field's converted value in the spool."""
+
+NOTICES: Final = 200
+"""Problems about the file as a whole that a plan keeps."""
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with what is being done (`read` or `compare`), rows done, and rows in all where known."""
+
+PROBLEM_LIST: Final = pl.List(
+    pl.Struct({name: kind for name, kind in problem_schema().items() if name != "row"})
+)
+_NO_ROWS: Final = pl.DataFrame(schema=problem_schema())
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What is to be planned; a `Job` with its names resolved.
+
+    Attributes:
+        source: Where the rows come from.
+        target: A connected target.
+        mapping: The fields to fill.
+        types: The target's fields; empty when it takes any.
+        table: Name of the table; None when the target has none.
+        key: Fields that identify an item; empty for `append`.
+        mode: `upsert`, `update`, `insert` or `append`.
+        compare: When texts count as the same.
+        keep_duplicates: `none`, `first` or `last`.
+        delete_cap: Delete what the source lacks, up to this cap; None deletes nothing.
+        settings: Settings a run starts from.
+        notices: What is already known about the file as a whole.
+        job: The job as its file would say it; None when it can't be saved.
+        folder: The job's folder, whose `.env` may hold secrets; None when it has none.
+    """
+
+    source: Source
+    target: Target
+    mapping: Mapping
+    types: Table[str, FieldType]
+    table: str | None
+    key: tuple[str, ...]
+    mode: str
+    compare: Compare = field(default_factory=Compare)
+    keep_duplicates: str = "none"
+    delete_cap: DeleteCap | None = None
+    settings: Table[str, Any] = field(default_factory=dict)
+    notices: tuple[Problem, ...] = ()
+    job: str | None = None
+    folder: Path | None = None
+
+
+def make_plan(outline: Outline, path: Path | None = None, progress: Progress | None = None) -> Plan:
+    """Write the plan of an outline.
+
+    Args:
+        outline: What is to be planned.
+        path: Where; by default a new file under the plans folder.
+        progress: Called now and then.
+
+    Raises:
+        BatchkitError: The source or the target can't be read, a cap is passed, the disk is full. Then no
+            file is left behind.
+    """
+    path = path or plans_folder() / _file_name(outline.source.name)
+    return _Planner(outline, path.expanduser().absolute(), progress or (lambda *_: None)).make()
+
+
+def _file_name(source: str) -> str:
+    stem = re.sub(r"[^\w.-]+", "-", Path(source).stem).strip("-.")[:60] or "plan"
+    now = datetime.now().astimezone()
+    return f"{stem}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}.parquet"
+
+
+class _Planner:
+    def __init__(self, outline: Outline, path: Path, progress: Progress) -> None:
+        self.outline = outline
+        self.path = path
+        self.progress = progress
+        self.notices = list(outline.notices)
+        self.checker = _checker(outline)
+        self.key = list(outline.key)
+        self.fields = [name for name in self.checker.types if name not in outline.key]
+        self.sources = {name: self.checker.resolved.columns.get(name, name) for name in self.checker.types}
+        self.key_column = ", ".join(self.sources[name] for name in self.key)
+        self.lookups = Lookups(outline.target, outline.mapping.fields, self.sources)
+        self.hashes = KeyHashes()
+        self.rows = 0
+        self.schema = self._schema()
+
+    def make(self) -> Plan:
+        with Spool(self.path) as spool:
+            row_problems = self._check_rows(spool)
+            with PlanWriter(self.path, self.schema) as writer:
+                frames = self._compared(spool, row_problems)
+                for frame in regroup(self._numbered(frames), WINDOW):
+                    writer.write(frame)
+                return Plan(self.path, writer.finish(self._facts(writer)))
+
+    def _schema(self) -> pl.Schema:
+        types = dict(self.checker.types)
+        types.update({name: dtype_of(kind.type, kind.scale) for name, kind in self._lookup_types().items()})
+        columns: dict[str, pl.DataType | type[pl.DataType]] = {
+            ITEM: pl.UInt32,
+            FILE_ROW: pl.UInt32,
+            CHANGE: pl.String,
+        }
+        columns.update({KEY + name: types[name] for name in self.key})
+        columns.update({BEFORE + name: types[name] for name in self.fields})
+        columns.update({AFTER + name: types[name] for name in self.fields})
+        columns.update({NAME + name: pl.String for name in self.lookups.creating})
+        columns.update({RAW + name: pl.String for name in self.outline.source.columns})
+        return pl.Schema({**columns, PROBLEMS: PROBLEM_LIST})
+
+    def _lookup_types(self) -> dict[str, FieldType]:
+        return {name: self.outline.types[name] for name in self.lookups.names if name in self.outline.types}
+
+    # First pass
+
+    def _check_rows(self, spool: Spool) -> pl.DataFrame:
+        keys = {name: self.sources[name] for name in self.key}
+        for batch in self.outline.source.batches(WINDOW):
+            checked = self.checker.check(batch)
+            values = checked.values.rename({name: VALUE + name for name in self.checker.types})
+            raw = batch.drop(ROW).rename({name: RAW + name for name in self.outline.source.columns})
+            spool.add(values.hstack(raw), _with_blank_keys(checked, keys))
+            if self.key:
+                self.hashes.add(checked.values.select(self.key))
+            self.rows += batch.height
+            self.progress("read", self.rows, None)
+        late = [self.checker.finish(), self._source_problems(spool)]
+        if self.key:
+            values_of = [VALUE + name for name in self.key]
+            late.append(
+                find_twins(spool, values_of, self.key_column, self.hashes, self.outline.keep_duplicates)
+            )
+        return pl.concat(late)
+
+    def _source_problems(self, spool: Spool) -> pl.DataFrame:
+        # A problem belongs to its row if that row became an item; else (a skipped row) to the file.
+        about_rows = [asdict(each) for each in self.outline.source.problems if each.row is not None]
+        problems = pl.DataFrame(about_rows, schema=problem_schema())
+        items = pl.concat([part[ROW] for part in spool.columns([ROW])]) if about_rows and len(spool) else None
+        mine = problems["row"].is_in(items.implode()) if items is not None else None
+        inside = problems.filter(mine) if mine is not None else problems.clear()
+        outside = problems.filter(~mine) if mine is not None else problems
+        self.notices += [each for each in self.outline.source.problems if each.row is None]
+        self.notices += [Problem(**each) for each in outside.head(NOTICES).iter_rows(named=True)]
+        return inside
+
+    # Second pass
+
+    def _compared(self, spool: Spool, late: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        done = 0
+        for rows, problems in spool.parts():
+            here = late.filter(pl.col("row").is_in(rows[ROW].implode())) if late.height else late
+            yield self._compare(rows, pl.concat([problems, here]))
+            done += rows.height
+            self.progress("compare", done, self.rows)
+        if self.outline.delete_cap is not None:
+            yield from self._deletes(self.outline.delete_cap)
+
+    def _compare(self, rows: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
+        twins = problems.filter(pl.col("rule") == DUPLICATE)["row"]
+        bad = problems.filter((pl.col("level") == "error") & (pl.col("rule") != DUPLICATE))["row"]
+        unfit = pl.concat([twins, bad]).unique()
+        wanted = self._wanted(rows).with_columns(~pl.col(ROW).is_in(unfit.implode()).alias(OK))
+        wanted, unresolved = self.lookups.resolve(wanted)
+        bad = pl.concat([bad, unresolved["row"]])
+        planned, issues = self._diff(wanted)
+        planned = planned.with_columns(_twins_apart(twins, bad))
+        listed = _as_lists(pl.concat([problems, unresolved, issues]))
+        planned = planned.join(listed, left_on=ROW, right_on="row", how="left", maintain_order="left")
+        return self._shaped(planned.hstack(rows.select(pl.col(f"^{re.escape(RAW)}.*$"))))
+
+    def _wanted(self, rows: pl.DataFrame) -> pl.DataFrame:
+        names = {VALUE + name: KEY + name for name in self.key} | {VALUE + n: AFTER + n for n in self.fields}
+        return rows.select(ROW, *(pl.col(old).alias(new) for old, new in names.items()))
+
+    def _diff(self, wanted: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        outline = self.outline
+        if outline.mode == "append" or not outline.target.readable:
+            kind = Change.CREATE if outline.mode == "append" else Change.SEND
+            sent = pl.when(OK).then(pl.lit(str(kind))).otherwise(pl.lit(str(Change.INVALID)))
+            return wanted.with_columns(sent.alias(CHANGE)), _NO_ROWS
+        keys = wanted.filter(OK).select(pl.col(KEY + name).alias(name) for name in self.key)
+        types = {name: kind for name, kind in self.schema.items() if name.startswith(BEFORE)}
+        found = outline.target.read(keys, self.fields) if keys.height else _nothing(keys, types)
+        planned = diff(
+            wanted,
+            found,
+            key=self.key,
+            fields=self.fields,
+            mode=outline.mode,
+            compare=outline.compare,
+            keep=[one.name for one in outline.mapping.fields if one.blank == "keep"],
+            json_fields=[name for name in self.fields if self._kind(name) == "json"],
+        )
+        return planned, _issues(planned, self.key_column)
+
+    def _kind(self, name: str) -> str | None:
+        return self.outline.types[name].type if name in self.outline.types else None
+
+    def _deletes(self, cap: DeleteCap) -> Iterator[pl.DataFrame]:
+        if self.hashes.blank:
+            self.notices.append(
+                warning(
+                    "delete",
+                    "Nothing is deleted: the source has "
+                    f"{plural(self.hashes.blank, 'row')} without a readable key, which may be any item",
+                    "Correct those rows and make the plan again.",
+                )
+            )
+            return
+        assert isinstance(self.outline.target, FrameTarget)  # noqa: S101  the job made sure
+        keys = {name: self.schema[KEY + name] for name in self.key}
+        for frame in planned_deletes(self.outline.target, keys, self.fields, self.hashes.all(), cap):
+            yield self._shaped(frame)
+
+    def _shaped(self, frame: pl.DataFrame) -> pl.DataFrame:
+        if FILE_ROW not in frame.columns:
+            frame = frame.with_columns(pl.col(ROW).alias(FILE_ROW))
+        absent = {name: kind for name, kind in self.schema.items() if name not in frame.columns}
+        frame = frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in absent.items())
+        return frame.select(pl.col(name).cast(kind) for name, kind in self.schema.items())
+
+    @staticmethod
+    def _numbered(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        start = 0
+        for frame in frames:
+            yield frame.with_columns(pl.int_range(start, start + frame.height, dtype=pl.UInt32).alias(ITEM))
+            start += frame.height
+
+    # Facts
+
+    def _facts(self, writer: PlanWriter) -> dict[str, Any]:
+        outline, source = self.outline, self.outline.source
+        notices = [*self.notices, *self._foreseen(writer)]
+        known = {name: outline.types[name] for name in (*self.key, *self.fields) if name in outline.types}
+        return {
+            "created_at": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "source": {**source.describe(), "name": source.name, "sha256": source.fingerprint()},
+            "columns": source.columns,
+            "unused": list(self.checker.resolved.unused),
+            "mapping": _mapping_facts(outline.mapping),
+            "target": outline.target.describe(),
+            "address": outline.target.address,
+            "table": outline.table,
+            "key": self.key,
+            "fields": self.fields,
+            "mode": outline.mode,
+            "compare": asdict(outline.compare),
+            "types": {name: asdict(kind) for name, kind in known.items()},
+            "settings": dict(outline.settings),
+            "notices": [each.to_dict() for each in notices[:NOTICES]],
+            "irreversible_because": self._irreversible(),
+            "undoes": None,
+            "job": outline.job,
+            "folder": str(outline.folder) if outline.folder else None,
+        }
+
+    def _foreseen(self, writer: PlanWriter) -> Iterator[Problem]:
+        unused = self.checker.resolved.unused
+        if unused:
+            yield notice(
+                "unused",
+                f"No field is fed by {plural(len(unused), 'column')} of the source: {_listed(unused)}",
+                "Map them if they are wanted.",
+            )
+        filled = {*self.key, *self.fields}
+        others = {
+            name: kind
+            for name, kind in self.outline.types.items()
+            if name not in filled and not kind.generated
+        }
+        needed = [name for name, kind in others.items() if not kind.nullable and not kind.has_default]
+        if needed and writer.counts[Change.CREATE]:
+            yield warning(
+                "required",
+                f"Nothing feeds {_listed(needed)}, which the target needs: new items will be refused",
+                "Map a column or a constant to it.",
+            )
+        if others and writer.counts[Change.DELETE]:
+            yield warning(
+                "delete",
+                f"An undo would bring deleted items back without {_listed(list(others))}",
+                "Map these fields too if an undo must restore them.",
+            )
+
+    def _irreversible(self) -> str:
+        if self.outline.mode == "append":
+            return "Appended items have no key by which they could be found again."
+        if not self.outline.target.reversible:
+            return "What this target was sent can't be taken back."
+        return ""
+
+
+def _checker(outline: Outline) -> Checker:
+    # What isn't CSV had numbers as numbers, so that a dot in their text is a decimal mark.
+    typed = outline.source.describe().get("kind") != "csv"
+    return outline.mapping.checker(outline.source.columns, outline.types, typed=typed)
+
+
+def _with_blank_keys(checked: Checked, key: Table[str, str]) -> pl.DataFrame:
+    blank = [_blank_key(checked, name, column) for name, column in key.items()]
+    found = [frame for frame in blank if frame.height]
+    return pl.concat([checked.problems, *found]) if found else checked.problems
+
+
+def _blank_key(checked: Checked, name: str, column: str) -> pl.DataFrame:
+    rows = checked.values.filter(pl.col(name).is_null())[ROW]
+    # Where the key's cell was refused, the row has its problem already.
+    rows = rows.filter(~rows.is_in(checked.invalid.implode()))
+    return pl.DataFrame({"row": rows}).select(
+        "row",
+        column=pl.lit(column),
+        value=pl.lit(None, pl.String),
+        rule=pl.lit("key"),
+        message=pl.lit("The key is blank, so the item can't be found"),
+        advice=pl.lit("Fill it in."),
+        level=pl.lit("error"),
+    )
+
+
+def _twins_apart(twins: pl.Series, bad: pl.Series) -> pl.Expr:
+    only_twin = pl.col(ROW).is_in(twins.implode()) & ~pl.col(ROW).is_in(bad.implode())
+    return pl.when(only_twin).then(pl.lit(str(Change.DUPLICATE))).otherwise(pl.col(CHANGE)).alias(CHANGE)
+
+
+_SAYS: Final = {
+    "exists": (
+        "An item with this key is there already, with other values",
+        "Use mode upsert or update to change it, or take the row out.",
+    ),
+    "missing": (
+        "The target has no item with this key",
+        "Correct the key, or use mode upsert to create it.",
+    ),
+    "key_not_unique": (
+        "The target has several items with this key",
+        "Choose a key that is unique there, or clean the target up first.",
+    ),
+}
+
+
+def _issues(planned: pl.DataFrame, column: str) -> pl.DataFrame:
+    found = planned.filter(pl.col(ISSUE).is_not_null())
+    if found.is_empty():
+        return _NO_ROWS
+    messages = {rule: message for rule, (message, _) in _SAYS.items()}
+    advices = {rule: advice for rule, (_, advice) in _SAYS.items()}
+    keys = [name for name in planned.columns if name.startswith(KEY)]
+    rule = pl.col(ISSUE)
+    return found.select(
+        row=ROW,
+        column=pl.lit(column),
+        value=pl.concat_str([pl.col(name).cast(pl.String, strict=False) for name in keys], separator=" / "),
+        rule=rule,
+        message=rule.replace_strict(messages),
+        advice=rule.replace_strict(advices),
+        level=pl.lit("error"),
+    )
+
+
+def _nothing(keys: pl.DataFrame, types: Table[str, Any]) -> pl.DataFrame:
+    fields = {name.removeprefix(BEFORE): kind for name, kind in types.items()}
+    return pl.DataFrame(schema={**keys.schema, **fields})
+
+
+def _as_lists(problems: pl.DataFrame) -> pl.DataFrame:
+    columns = [name for name in problem_schema() if name != "row"]
+    listed = problems.select("row", pl.struct(columns).alias(PROBLEMS))
+    return listed.group_by("row", maintain_order=True).agg(PROBLEMS)
+
+
+def _mapping_facts(mapping: Mapping) -> dict[str, Any]:
+    # A check written in Python can't be stored, and is done: its verdicts are in the plan.
+    return {one.name: replace(one, check=None).to_dict() for one in mapping.fields}
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:20])
+    return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown
