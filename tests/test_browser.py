@@ -104,11 +104,12 @@ def company(number: int, city: str = "Saint-Étienne") -> tuple[str, str, str]:
     return f"{number:05}", f"Société n° {number}", city
 
 
-def make_input(folder: Path) -> Path:
+def make_input(lab: Lab) -> Path:
     """A file of companies, and a database that holds half of them with another city."""
     lines = ["code;nom;ville", *(";".join(company(n)) for n in range(ROWS))]
-    (folder / "rows.csv").write_text("\n".join(lines), encoding="utf-8")
-    path = folder / "companies.sqlite"
+    (lab.notebooks / "rows.csv").write_text("\n".join(lines), encoding="utf-8")
+    # Not beside the notebook: SQLite's short-lived files there would trip JupyterLab's listing of the folder.
+    path = lab.home / "companies.sqlite"
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE companies (code TEXT PRIMARY KEY, nom TEXT, ville TEXT)")
         old = [company(n, "St Etienne") for n in range(ROWS // 2)]
@@ -167,7 +168,7 @@ def until(done: Callable[[], bool], page: Page, seconds: float = 20) -> None:
 
 def test_operator_runs_the_notebook(lab: Lab, page: Page, tmp_path: Path) -> None:
     """Marked cells; a question before the start; figures that move, stand still in a pause, and go on."""
-    database_path = make_input(lab.notebooks)
+    database_path = make_input(lab)
     target = f"sqlite:///{database_path.as_posix()}"
     put_notebook(lab, source="rows.csv", target=target, key="code", fields={}, rate=400, chunk_size=50)
     open_and_run(lab, page)
@@ -214,7 +215,7 @@ def test_operator_runs_the_notebook(lab: Lab, page: Page, tmp_path: Path) -> Non
 
 def test_page_reloaded_while_the_run_goes_on(lab: Lab, page: Page) -> None:
     """Closing the page doesn't touch the run, and the page opened again shows it where it now stands."""
-    path = make_input(lab.notebooks)
+    path = make_input(lab)
     target = f"sqlite:///{path.as_posix()}"
     put_notebook(lab, source="rows.csv", target=target, key="code", fields={}, rate=500, chunk_size=50)
     open_and_run(lab, page)

@@ -143,7 +143,7 @@ _READERS: dict[str, Any] = {
 def _with_rules(job: Job, rules: Mapping[str, Mapping[str, Any]]) -> Job:
     """The job with rules for some fields; which other fields there are is found as planning finds it."""
     from ..fields import Field
-    from ..planning.fitting import fit
+    from ..fitting import fit
 
     columns = job.open_source().columns
     target = job.open_target()

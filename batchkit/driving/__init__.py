@@ -1,1 +1,1 @@
-"""Driving a session: chunks, gate, delivery, breakers, and the thread they run in. `batchkit.run` is the door."""
+"""Driving a session: chunks, gate, delivery, breakers, and their thread. `batchkit.run` is the door."""

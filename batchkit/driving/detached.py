@@ -1,4 +1,4 @@
-"""Drives one run in a process of its own: `python -m batchkit.driving.detached FOLDER`. Started by `detach=True`."""
+"""Drives one run in a process of its own: `python -m batchkit.driving.detached FOLDER`."""
 
 from __future__ import annotations
 

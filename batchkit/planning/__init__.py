@@ -1,1 +1,1 @@
-"""Making plans: diff, twins, lookups, deletes, the file itself, and the inverse. `batchkit.job` is the door."""
+"""Making plans: diff, twins, lookups, deletes, the file, the inverse. `batchkit.job` is the door."""

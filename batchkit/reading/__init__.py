@@ -1,1 +1,1 @@
-"""Reading sources: CSV text, workbooks, frames and queries become batches of text. `batchkit.tables` is the door."""
+"""Reading sources: CSV, workbooks, frames and queries become text. `batchkit.tables` is the door."""

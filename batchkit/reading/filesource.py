@@ -12,7 +12,7 @@ import polars as pl
 
 from ..errors import SourceError
 from ..problems import Problem
-from ..sources import BATCH, ROW, notice, plural, regrouped
+from ..sources import BATCH, REMARKS, ROW, notice, plural, regrouped
 from .cleaning import OWN_ROW, Cleaner
 
 #: A file of which more rows than that are broken is not the table it was taken for.
@@ -61,7 +61,7 @@ class Table(ABC):
         self._own = ROW in columns
         # A file of our own repeats ROW as a column, and what we had to say about each row in others like it.
         self._read_columns = [OWN_ROW if name == ROW else name for name in columns]
-        self.columns = [name for name in columns if not (self._own and name.startswith("#"))]
+        self.columns = [name for name in columns if not (self._own and name in REMARKS)]
         self._options = dict(options or {})
         self._sha256: str | None = None
         self._stamp = _stamp(path)

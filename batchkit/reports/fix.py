@@ -11,15 +11,12 @@ import polars as pl
 
 from ..errors import UsageError
 from ..guards import guard_expr
+from ..sources import ADVICE, ERROR, REMARKS, ROW
 from . import words
 from .csv import write_frames
 from .sheets import CELL, Column, LongSheet, workbook
 from .styles import Styles
 
-ROW: Final = "#row"
-ERROR: Final = "#error"
-ADVICE: Final = "#advice"
-OWN: Final = (ROW, ERROR, ADVICE)
 """batchkit's own columns. They come first, so that an error is seen beside its row number."""
 
 _RAW: Final = "raw:"
@@ -30,7 +27,7 @@ def write_fix_csv(
 ) -> None:
     """Write the rows as CSV; cells are guarded, so whoever reads them takes the guard off again."""
     names = _source_columns(columns, first)
-    write_frames((_fixable(frame, names) for frame in chain([first], rest)), [*OWN, *names], path)
+    write_frames((_fixable(frame, names) for frame in chain([first], rest)), [*REMARKS, *names], path)
 
 
 def write_fix_xlsx(
@@ -49,7 +46,7 @@ def write_fix_xlsx(
             ROW: styles.plain, ERROR: styles.error, ADVICE: styles.advice
         }  # fmt: skip
         table = LongSheet(
-            book, "Rows to correct", _layout(start), heads=styles.heads, formats=formats, frozen=len(OWN)
+            book, "Rows to correct", _layout(start), heads=styles.heads, formats=formats, frozen=len(REMARKS)
         )
         for frame in chain([start], (_fixable(frame, names) for frame in rest)):
             _refuse_long(frame, names)
@@ -61,7 +58,7 @@ def _source_columns(columns: Sequence[str], first: pl.DataFrame) -> list[str]:
     # A source that was a fix-and-rerun file itself brings its old errors along: they are replaced.
     there = {name.removeprefix(_RAW) for name in first.columns if name.startswith(_RAW)}
     ordered = columns or [name.removeprefix(_RAW) for name in first.columns if name.startswith(_RAW)]
-    return [name for name in ordered if name in there and name not in OWN]
+    return [name for name in ordered if name in there and name not in REMARKS]
 
 
 def _fixable(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
@@ -92,7 +89,7 @@ def _quoted(column: pl.Expr) -> pl.Expr:
 
 def _layout(frame: pl.DataFrame) -> list[Column]:
     own = [Column(ROW, ROW, "number", 8), Column(ERROR, ERROR, width=50), Column(ADVICE, ADVICE, width=50)]
-    return own + [Column(name, name, width=_width(frame[name])) for name in frame.columns[len(OWN) :]]
+    return own + [Column(name, name, width=_width(frame[name])) for name in frame.columns[len(REMARKS) :]]
 
 
 def _width(texts: pl.Series) -> float:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import MappingError
-from ..fields import Field, did_you_mean
-from ..mapping import Mapping, normalised
-from ..targets.base import FieldType
+from .errors import MappingError
+from .fields import Field, did_you_mean
+from .mapping import Mapping, normalised
+from .targets.base import FieldType
 
 if TYPE_CHECKING:
-    from ..job import Job
+    from .job import Job
 
 _LONGEST_NAME: Final = 60
 """Characters of a field that is named after a column; PostgreSQL cuts names at 63 bytes."""
