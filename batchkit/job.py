@@ -15,8 +15,8 @@ from .fields import Field, did_you_mean
 from .jobfile import moved, plain_value, refuse_passwords, under
 
 if TYPE_CHECKING:
+    from .fitting import Fit
     from .plan import Plan
-    from .planning.fitting import Fit
     from .planning.planner import Progress
     from .sources import Source
     from .targets.base import Target
@@ -222,9 +222,9 @@ class Job:
         Raises:
             BatchkitError: The source can't be read, the mapping doesn't fit, the target refuses, no room.
         """
+        from .fitting import fit
         from .planning.deletes import DeleteCap
         from .planning.diff import Compare
-        from .planning.fitting import fit
         from .planning.planner import Outline, make_plan
 
         source = self.open_source()
@@ -282,7 +282,7 @@ class Job:
 
     def _connected(self, columns: Sequence[str]) -> tuple[Target, Fit]:
         """The target, connected under the key's own names, and how the source's columns fit it."""
-        from .planning.fitting import fit, new_types
+        from .fitting import fit, new_types
 
         probe = self.open_target(key=(), mode="append")
         try:

@@ -11,6 +11,11 @@ from .problems import Problem
 
 #: First column of each batch: the row number a spreadsheet program shows (UInt32, from 1).
 ROW = "#row"
+ERROR = "#error"
+ADVICE = "#advice"
+REMARKS = (ROW, ERROR, ADVICE)
+"""Columns of a fix-and-rerun file that are batchkit's own, not the source's."""
+
 BATCH = 50_000
 SHOWN = 200  # characters of a value that a problem shows
 
