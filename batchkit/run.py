@@ -86,7 +86,8 @@ def _preset(plan: Plan) -> Mapping[str, Any]:
 def _make_folder(plan: Plan, settings: Settings, *, dry_run: bool, report: bool) -> Path:
     stem = Path(str(plan.facts["source"].get("name") or "rows")).stem
     slug = "".join(c if c.isascii() and c.isalnum() else "-" for c in stem.lower())[:24].strip("-") or "rows"
-    moment = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    # To the millisecond, so that the names of runs started together sort by their start.
+    moment = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S%f")[:-3]
     name = f"{moment}-{slug}-{'dry-' if dry_run else ''}{token_hex(2)}"
     folder = runs_folder() / name
     folder.mkdir(mode=0o700)
@@ -157,10 +158,16 @@ def run_folders() -> list[Path]:
     return sorted(folders, key=lambda folder: folder.name, reverse=True)
 
 
-def list_runs() -> list[Run]:
-    """The runs, newest first; folders that hold no readable journal are left out."""
-    found = []
+def list_runs(limit: int | None = None) -> list[Run]:
+    """The runs, newest first; folders that hold no readable journal are left out.
+
+    Args:
+        limit: At most so many; None for all.
+    """
+    found: list[Run] = []
     for folder in run_folders():
+        if len(found) == limit:
+            break
         try:
             found.append(Run(folder))
         except RunError:

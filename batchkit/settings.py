@@ -133,10 +133,32 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = str(first["loc"][0])
-            words = first["msg"].removeprefix("Value error, ")
+            words = _in_words(first["type"], first.get("ctx", {})) or first["msg"].removeprefix(
+                "Value error, "
+            )
             raise SettingsError(
                 f"The setting {name} can't be {values.get(name)!r}: {words}.", setting=name
             ) from None
+
+
+def _in_words(kind: str, bounds: Mapping[str, Any]) -> str:
+    """What is wrong, in an operator's words; empty where the rule has its own."""
+    match kind:
+        case "int_parsing" | "int_type" | "int_from_float":
+            return "it takes a whole number"
+        case "float_parsing" | "float_type" | "finite_number":
+            return "it takes a number"
+        case "bool_parsing" | "bool_type":
+            return "it takes yes or no"
+        case "greater_than_equal":
+            return f"it must be {bounds['ge']:g} or more"
+        case "greater_than":
+            return f"it must be more than {bounds['gt']:g}"
+        case "less_than_equal":
+            return f"it must be {bounds['le']:g} or less"
+        case "literal_error":
+            return f"it takes {bounds['expected']}"
+    return ""
 
 
 LIVE: Final = frozenset(

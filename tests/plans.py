@@ -48,6 +48,6 @@ def plan_of(
             "columns": ["id", "name"], "unused": [], "mapping": {}, "address": address,
             "target": target or {"url": "memory:test", "key": ["id"]}, "table": "", "key": ["id"],
             "fields": ["name"], "mode": "upsert", "compare": {}, "types": {}, "settings": {}, "notices": [],
-            "irreversible_because": "", "undoes": None, "job": None,
+            "irreversible_because": "", "undoes": None, "job": None, "folder": None,
         })  # fmt: skip
     return Plan(path, facts)

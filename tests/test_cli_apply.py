@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from batchkit.cli import cli
-from batchkit.cli.find import open_run
+from batchkit.run import Run
 from tests.terminal import Shop, answer, batchkit, make_shop, wait_until
 
 
@@ -146,7 +146,7 @@ def test_settings_are_checked_before_anything_starts(shop: Shop) -> None:
 def test_settings_reach_the_run(shop: Shop) -> None:
     """What is said by options and by `--set` is what the run goes by."""
     call("apply", planned(shop), "--yes", "--chunk-size", "3", "--delay", "1ms", "--set", "backoff=2s")
-    settings = open_run("last").snapshot().settings
+    settings = Run.open("last").snapshot().settings
     assert (settings["chunk_size"], settings["delay"], settings["backoff"]) == (3, 0.001, 2.0)
 
 

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from batchkit.cli import cli
-from batchkit.cli.find import all_runs, open_run
+from batchkit.run import Run, list_runs
 from tests.terminal import (
     COMMAND,
     Shop,
@@ -56,7 +56,7 @@ def driven(shop: Shop) -> Iterator[subprocess.Popen[str]]:
 
 def _done() -> int:
 
-    return next((run.snapshot().outcomes["done"] for run in all_runs()), 0)
+    return next((run.snapshot().outcomes["done"] for run in list_runs()), 0)
 
 
 def told(*words: str, code: int = 0) -> Any:
@@ -149,7 +149,7 @@ def test_watch_follows_to_the_end(driven: subprocess.Popen[str]) -> None:
 
 def test_a_run_is_named_by_its_beginning(driven: subprocess.Popen[str]) -> None:
     """`last`, the id, the beginning of it and its folder all mean the run; a stranger is not found (2)."""
-    run = open_run("last")
+    run = Run.open("last")
     for name in (run.id, run.id[:-2], str(run.folder)):
         assert told("show", name)["run"] == run.id
     assert "batchkit runs" in told("show", "nobody", code=2)["error"]["advice"]
@@ -164,4 +164,4 @@ def test_ctrl_c_only_ends_the_watching(driven: subprocess.Popen[str]) -> None:
         terminal.expect("the run goes on")
         assert terminal.wait() == 0
     assert driven.poll() is None
-    assert open_run("last").state == "running"
+    assert Run.open("last").state == "running"

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from batchkit.cli import cli
-from batchkit.cli.find import open_run
+from batchkit.run import Run
 from tests.terminal import COMMAND, Shop, batchkit, environment, make_shop
 
 
@@ -64,7 +64,7 @@ def test_show_tells_where_everything_is(shop: Shop) -> None:
 
 def test_show_a_plan_by_kind(shop: Shop) -> None:
     """A plan file is shown again, all of one kind if asked for."""
-    plan = open_run("last").folder / "plan.parquet"
+    plan = Run.open("last").folder / "plan.parquet"
     assert "create" in call("show", plan).stdout
     assert set(told("show", plan)) == {"plan", "changes", "problems"}
     updates = told("show", plan, "--changes", "update", "--limit", "100")
@@ -79,7 +79,7 @@ def test_report_writes_each_format(shop: Shop, tmp_path: Path) -> None:
         path = tmp_path / f"report.{suffix}"
         assert told("report", "last", "--to", path)["report"] == str(path)
         assert path.stat().st_size > 0
-    assert Path(told("report", "last")["report"]).parent == open_run("last").folder
+    assert Path(told("report", "last")["report"]).parent == Run.open("last").folder
     assert ".xlsx" in call("report", "last", "--to", tmp_path / "report.pdf", code=2).stderr
 
 
@@ -126,7 +126,7 @@ def test_the_unforeseen_is_a_sentence_too(shop: Shop, monkeypatch: pytest.Monkey
     def broken(name: str) -> None:
         raise RuntimeError("the moon is in the wrong house")
 
-    monkeypatch.setattr("batchkit.cli.runs.open_run", broken)
+    monkeypatch.setattr("batchkit.run.Run.open", broken)
     failed = call("show", "last", code=3)
     assert "the moon is in the wrong house" in failed.stderr
     assert "Traceback" not in failed.stderr
@@ -184,7 +184,7 @@ def test_a_broken_pipe_does_not_end_a_run(tmp_path: Path) -> None:
 def test_old_consoles_don_t_stop_it(encoding: str, shop: Shop) -> None:
     """A console without → or é shows something else; what programs read stays whole."""
     variables = environment(PYTHONIOENCODING=encoding, PYTHONUTF8="0")
-    plan = open_run("last").folder / "plan.parquet"
+    plan = Run.open("last").folder / "plan.parquet"
     done = subprocess.run([*COMMAND, "show", plan], capture_output=True, check=True, env=variables)
     page = done.stdout.decode(encoding)
     assert "old -> " in page or "old → " in page

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from batchkit.cli.find import all_runs, open_run
+from batchkit.run import Run, list_runs
 from tests.terminal import Shop, Terminal, answer, make_shop, needs_terminal, wait_until
 
 pytestmark = needs_terminal
@@ -25,7 +25,7 @@ def shop(tmp_path: Path) -> Shop:
 
 def done() -> int:
     """Items that the newest run has done."""
-    return next((run.snapshot().outcomes["done"] for run in all_runs()), 0)
+    return next((run.snapshot().outcomes["done"] for run in list_runs()), 0)
 
 
 def whole(shop: Shop) -> bool:
@@ -79,8 +79,8 @@ def test_ctrl_c_stops_in_good_order(shop: Shop) -> None:
         terminal.type("\x03")
         terminal.expect("stopping… Ctrl-C again to leave at once")
         assert terminal.wait() == 4
-        assert open_run("last").state == "stopped"
-        assert f"batchkit resume {open_run('last').id}" in terminal.plain
+        assert Run.open("last").state == "stopped"
+        assert f"batchkit resume {Run.open('last').id}" in terminal.plain
     assert 0 < done() < 60
     assert answer("resume", "last", "--delay", "0")["state"] == "finished"
     assert whole(shop)
@@ -103,7 +103,7 @@ def test_ctrl_c_twice_leaves_at_once(shop: Shop) -> None:
             assert time.monotonic() - asked < 1.5
         assert "batchkit resume " in terminal.plain
         assert "Traceback" not in terminal.plain
-    assert open_run("last").state == "interrupted"
+    assert Run.open("last").state == "interrupted"
     assert answer("resume", "last", "--delay", "0")["state"] == "finished"
     assert whole(shop)
 

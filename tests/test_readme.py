@@ -43,7 +43,7 @@ def test_python_runs_and_prints_what_it_says(workplace: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the tour is written for a POSIX shell")
 def test_commands_of_the_tour_run(workplace: Path) -> None:
-    """The five-minute tour, typed line by line, ends with the database as it was before."""
+    """The five-minute tour, typed line by line, works to its end."""
     script = "set -e\n" + "\n".join(_blocks("bash"))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(

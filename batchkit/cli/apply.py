@@ -12,7 +12,6 @@ from . import options
 from .console import Console, count, style
 from .drive import drive, exit_code, resume_command
 from .family import DONE, STOPPED
-from .find import open_run
 from .objects import run_object
 from .pages import place, plan_page, run_page
 from .plan import PLAN_OPTIONS, make_plan
@@ -90,7 +89,9 @@ def undo(name: str, dry_run: bool, yes: bool, detach: bool, with_json: bool, **g
     """
     console = Console(with_json)
     settings = options.chosen_settings(given)
-    plan = open_run(name).undo()
+    from ..run import Run
+
+    plan = Run.open(name).undo()
     console.page(plan_page(plan))
     console.say()
     return start(console, plan, settings, dry_run=dry_run, yes=yes, detach=detach)
@@ -105,7 +106,6 @@ def start(
     if not console.confirm(question(plan), yes=yes or dry_run or not plan.to_send()):
         console.note(f"Nothing was written. The plan is kept: batchkit apply {plan.path}")
         return STOPPED
-    _clean_quietly()
     if detach:
         return detached(console, plan.start(dry_run=dry_run, detach=True, **settings))
     return finish(console, *drive(lambda: plan.start(dry_run=dry_run, **settings), yes=yes))
@@ -123,12 +123,6 @@ def question(plan: Plan) -> str:
 def _warn_if_stale(console: Console, plan: Plan) -> None:
     if stale := plan.check_source():
         console.note(style("Note: ", fg="yellow") + f"{stale.message.rstrip('.')}. {stale.advice}".strip())
-
-
-def _clean_quietly() -> None:
-    from ..retention import clean_quietly
-
-    clean_quietly()
 
 
 def detached(console: Console, run: Run) -> int:

@@ -14,7 +14,6 @@ from .apply import detach, detached, finish, next_steps
 from .console import Console
 from .drive import OVER, TICK, drive, exit_code
 from .family import DONE
-from .find import open_run
 from .objects import run_object
 from .pages import changed_settings, run_page
 
@@ -25,7 +24,9 @@ PATIENCE = 10.0  # seconds to wait for what is under way to come back before we 
 
 
 def _open_unfinished(name: str) -> Run:
-    run = open_run(name)
+    from ..run import Run
+
+    run = Run.open(name)
     if run.state is RunState.FINISHED:
         raise UsageError(f"The run {run.id} is finished: there is nothing left to control.")
     return run
@@ -40,8 +41,9 @@ def watch(name: str, with_json: bool) -> int:
     RUN is the id of a run, the beginning of one, a run folder, or "last".
     """
     from ..progress import Bar
+    from ..run import Run
 
-    console, run = Console(with_json), open_run(name)
+    console, run = Console(with_json), Run.open(name)
     try:
         with Bar(run) as bar:
             snapshot = bar.update()
@@ -112,8 +114,9 @@ def resume(
     RUN is the id of a run, the beginning of one, a run folder, or "last".
     """
     from ..ownership import owner_of
+    from ..run import Run
 
-    console, run = Console(with_json), open_run(name)
+    console, run = Console(with_json), Run.open(name)
     settings = options.chosen_settings(given)
 
     def go_on() -> Run:

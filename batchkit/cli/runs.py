@@ -14,7 +14,6 @@ from . import options
 from .apply import next_steps
 from .console import Console, bold, columns, dim, number
 from .family import DONE
-from .find import all_runs, open_run
 from .objects import plan_object, run_object
 from .pages import painted, place, plan_page, run_page
 
@@ -29,7 +28,9 @@ if TYPE_CHECKING:
 def runs(limit: int | None, with_json: bool) -> int:
     """List the runs, newest first."""
     console = Console(with_json)
-    snapshots = [(run, run.snapshot()) for run in all_runs(limit)]
+    from ..run import list_runs
+
+    snapshots = [(run, run.snapshot()) for run in list_runs(limit)]
     console.answer([run_object(run, snapshot) for run, snapshot in snapshots], lambda: _table(snapshots))
     return DONE
 
@@ -79,7 +80,9 @@ def show(name: str, kind: str | None, limit: int, all_problems: bool, with_json:
     console = Console(with_json)
     if Path(name).is_file():
         return _show_plan(console, name, kind, limit, all_problems=all_problems)
-    run = open_run(name)
+    from ..run import Run
+
+    run = Run.open(name)
     snapshot = run.snapshot()
     more = {"made": _made(run), "plan": str(run.folder / "plan.parquet"), **next_steps(run, snapshot)}
     console.answer(run_object(run, snapshot), lambda: run_page(snapshot, more))
@@ -152,7 +155,9 @@ def report(name: str, to: str | None, fix: str | None, workbook: str | None, wit
 
     RUN is the id of a run, the beginning of one, a run folder, or "last".
     """
-    console, run = Console(with_json), open_run(name)
+    from ..run import Run
+
+    console, run = Console(with_json), Run.open(name)
     written: dict[str, str | None] = {}
     if fix:
         path = run.fix_file(fix)

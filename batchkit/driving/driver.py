@@ -113,6 +113,9 @@ class Driver(threading.Thread):
             self._let_go()
 
     def _session(self, journal: Journal) -> None:
+        from ..retention import clean_quietly
+
+        clean_quietly()
         if journal.present_state() in ACTIVE:
             journal.set_state(RunState.INTERRUPTED)
         plan = Plan.load(self._folder / "plan.parquet")
