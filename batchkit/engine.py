@@ -83,8 +83,8 @@ class Engine:
         self._message = ""
         self._failure = ""
         self._stopping = False
-        # What was asked of a run before it began holds; what was asked of a session that died doesn't.
-        self._seen = 0 if journal.present_state() is RunState.PLANNED else journal.last_message()
+        # What was asked of a session that died doesn't hold for this one; what came since it was taken up does.
+        self._seen = journal.meta("seen", 0)
         self._disk = disk_estimate(folder, self._disk_need(), settings.disk_reserve)
         self._memory = memory_in_use()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -156,6 +156,7 @@ class Engine:
         self._delivery = Delivery(self._session, self._target)
         self._queue = CallQueue()
         self._set_state(RunState.RUNNING)
+        self._read_messages()
         ticker = asyncio.create_task(self._tick())
         try:
             if isinstance(self._target, CallTarget):

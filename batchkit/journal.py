@@ -17,7 +17,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -206,9 +206,14 @@ class JournalReader:
         rows = self._rows("SELECT item FROM outcomes WHERE outcome = ? ORDER BY item", (CODES[outcome],))
         return [row[0] for row in rows]
 
-    def outcome_items(self) -> list[tuple[int, int]]:
-        """item, outcome code of every item with a row of its own."""
-        return self._rows("SELECT item, outcome FROM outcomes ORDER BY item")
+    def outcome_items(self, size: int = 50_000) -> Iterator[tuple[int, int]]:
+        """item, outcome code of every item with a row of its own, a bounded number in memory at a time."""
+        last = -1
+        while rows := self._rows(
+            "SELECT item, outcome FROM outcomes WHERE item > ? ORDER BY item LIMIT ?", (last, size)
+        ):
+            yield from rows
+            last = rows[-1][0]
 
     def counts(self) -> dict[Outcome, int]:
         """How many items have each outcome, chunks included."""

@@ -141,3 +141,19 @@ def test_copied_folder_resumes_elsewhere(plan: Plan, tmp_path: Path, monkeypatch
     copy.resume()
     assert copy.wait(20) is RunState.FINISHED
     assert _rows(plan) == 2_000
+
+
+def test_what_is_asked_right_after_resume_is_not_lost(plan: Plan) -> None:
+    """A pause posted before the new session is even connected holds; one posted to a dead session doesn't."""
+    run = plan.start(detach=True, chunk_size=20, delay=0.05, report=False)
+    _until(lambda: run.snapshot().outcomes["done"] > 0)
+    assert run._child is not None
+    run._child.kill()
+    run._child.wait()
+    run.journal.post("stop", {}, "somebody who came too late")
+    run.resume()
+    run.pause()
+    _until(lambda: run.state is RunState.PAUSED)
+    run.resume(delay=0)
+    assert run.wait(20) is RunState.FINISHED
+    assert _rows(plan) == 2_000

@@ -84,7 +84,7 @@ class Driver(threading.Thread):
                 if overwrite:
                     chosen = chosen.changed({"overwrite": True})
                     journal.reopen(Outcome.CONFLICT)
-                journal.set_meta(settings=chosen.model_dump())
+                journal.set_meta(settings=chosen.model_dump(), seen=journal.last_message())
                 journal.flush()
             finally:
                 journal.close()

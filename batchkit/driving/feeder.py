@@ -83,14 +83,12 @@ class Covered:
         self._total = total
         self._mask = bytearray()
         self.reopened = False
-        chunks, own = journal.chunks(), journal.outcome_items()
-        if chunks or own:
-            self._mask = bytearray(total)
-            for first, last, *_ in chunks:
-                self._mask[first : last + 1] = b"\x01" * (last + 1 - first)
-            for item, code in own:
-                self._mask[item] = code != CODES[Outcome.PENDING]
-                self.reopened |= code == CODES[Outcome.PENDING]
+        for first, last, *_ in journal.chunks():
+            self.add(first, last)
+        for item, code in journal.outcome_items():
+            self._mask = self._mask or bytearray(total)
+            self._mask[item] = code != CODES[Outcome.PENDING]
+            self.reopened |= code == CODES[Outcome.PENDING]
 
     def __bool__(self) -> bool:
         return bool(self._mask)
