@@ -1,4 +1,4 @@
-"""Companies for the benchmarks of SQL targets: half of them in the table, half of them new, all to be written."""
+"""Companies for the benchmarks of SQL targets: half of them in the table, half new, all to be written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TABLE = (
     "CREATE TABLE companies (siret text PRIMARY KEY, nom text NOT NULL, adresse text, code_postal text, "
     "ville text, categorie text, effectif integer CHECK (effectif >= 0), cree date)"
 )
-SCHEMA: Any = {name: pl.String for name in ("siret", *FIELDS)} | {"effectif": pl.Int64, "cree": pl.Date}
+SCHEMA: Any = dict.fromkeys(("siret", *FIELDS), pl.String) | {"effectif": pl.Int64, "cree": pl.Date}
 _DAY = date(1990, 1, 1)
 
 
@@ -54,9 +54,14 @@ def plan_of(count: int, *, bad: int = 0) -> tuple[pl.DataFrame, list[tuple[Any, 
         [
             pl.Series("item", range(count), dtype=pl.UInt32),
             pl.Series("row", range(2, count + 2), dtype=pl.UInt32),
-            pl.select(pl.when(exists).then(pl.lit("update")).otherwise(pl.lit("create"))).to_series().alias("change"),
+            pl.select(pl.when(exists).then(pl.lit("update")).otherwise(pl.lit("create")))
+            .to_series()
+            .alias("change"),
             after["siret"].alias("key:siret"),
-            *(pl.select(pl.when(exists).then(before[name])).to_series().alias(f"before:{name}") for name in FIELDS),
+            *(
+                pl.select(pl.when(exists).then(before[name])).to_series().alias(f"before:{name}")
+                for name in FIELDS
+            ),
             *(after[name].alias(f"after:{name}") for name in FIELDS),
         ]
     )

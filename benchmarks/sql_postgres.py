@@ -1,9 +1,10 @@
 """Upserts into PostgreSQL, with an outcome per row and bad rows isolated, against what else there is.
 
-Run: python benchmarks/sql_postgres.py [ROWS_OF_THE_LARGE_RUN]. The server is started for it, with PostgreSQL's own
-settings for writing to disk. Median of 5; every ratio is taken within a round. The main peer is the quickest way
-known: a binary COPY of ready Python tuples into a temporary table, then one INSERT .. ON CONFLICT, which knows
-neither conflicts nor bad rows.
+Run: python benchmarks/sql_postgres.py [ROWS_OF_THE_LARGE_RUN]. The server is started for it, with
+PostgreSQL's own settings for writing to disk. Median of 5; every ratio is taken within a round. The main
+peer is the quickest way
+known: a binary COPY of ready Python tuples into a temporary table, then one INSERT .. ON CONFLICT, which
+knows neither conflicts nor bad rows.
 """
 
 from __future__ import annotations
@@ -27,9 +28,8 @@ from tests.services import PostgresServer
 
 ROUNDS = 5
 COLUMNS = ("siret", *FIELDS)
-UPSERT = (
-    f"INSERT INTO companies ({', '.join(COLUMNS)}) {{}} ON CONFLICT (siret) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in FIELDS)
+UPSERT = f"INSERT INTO companies ({', '.join(COLUMNS)}) {{}} ON CONFLICT (siret) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in FIELDS
 )
 
 
@@ -77,7 +77,7 @@ class Bench:
             self.link.execute(UPSERT.format("SELECT * FROM stage").encode())
 
     def executemany(self) -> None:
-        """psycopg's executemany, pipelined, in one transaction."""
+        """The executemany of psycopg, pipelined, in one transaction."""
         marks = ", ".join(["%s"] * len(COLUMNS))
         with self.link.transaction():
             self.link.cursor().executemany(UPSERT.format(f"VALUES ({marks})").encode(), self.wanted)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,32 +17,17 @@ from batchkit.errors import TargetError, TargetUnreachable
 from batchkit.targets.base import Fate
 from batchkit.targets.sql import SqlTarget
 from tests.services import PostgresServer
-from tests.sql_databases import Database
+from tests.sql_databases import Database, closing_fixture, connected, database_fixture
 from tests.sql_frames import by_item, context, plan_frame
 
-_open: list[SqlTarget] = []
-
-
-@pytest.fixture(autouse=True)
-def close_targets() -> Iterator[None]:
-    """Every target a test connects is closed after it."""
-    yield
-    while _open:
-        _open.pop().close()
-
-
-@pytest.fixture
-def database(postgres_url: str) -> Database:
-    """An empty database."""
-    return Database("postgresql", postgres_url)
+any_database = database_fixture("postgresql")
+closing = closing_fixture()
 
 
 def opened(database: Database, table: str = "t", key: tuple[str, ...] = ("id",), **options: Any) -> SqlTarget:
     """A connected target, closed at the end of the test."""
     target = SqlTarget(database.url, table=table, key=key, **options)
-    _open.append(target)
-    target.connect()
-    return target
+    return connected(target)
 
 
 def link_to(database: Database) -> psycopg.Connection[Any]:
@@ -150,7 +134,7 @@ class TestConcurrency:
     """Other writers at the same time."""
 
     def test_an_edit_in_flight_is_waited_for_and_then_a_conflict(self, database: Database) -> None:
-        """A chunk that meets another's uncommitted edit waits, sees it committed, and doesn't overwrite it."""
+        """A chunk that meets another's uncommitted edit waits for it, and doesn't overwrite it."""
         database.execute(
             "CREATE TABLE t (id int PRIMARY KEY, v text)", "INSERT INTO t VALUES (1,'a'), (2,'b')"
         )
@@ -228,7 +212,7 @@ class TestConcurrency:
         assert target.apply(frame, context(frame)) == []
 
     def test_a_record_of_append_holds_under_two_senders(self, database: Database) -> None:
-        """The same append chunk from four threads at once goes in once, even while the records' table is made."""
+        """The same chunk from four threads at once goes in once, even while the table of records is made."""
         database.execute("CREATE TABLE t (v text)")
         target = opened(database, key=(), mode="append")
         frame = plan_frame([("create", None, {"v": "x"}) for _ in range(50)], [], target.fields())
@@ -317,11 +301,11 @@ class TestServer:
         frame = plan_frame([("create", None, {"id": 1, "v": "x"})], ["id"], target.fields())
         assert target.apply(frame, context(frame)) == []
         assert database.query("SELECT v FROM sales.orders") == [("x",)]
-        with pytest.raises(TargetError, match="sales.orders"):
+        with pytest.raises(TargetError, match=r"sales\.orders"):
             opened(database, table="orders")
 
     def test_a_server_that_restarts(self, postgres_server: PostgresServer) -> None:
-        """While it is down calls are to be retried, as nobody answers; after it is up the same target goes on."""
+        """While it is down calls are to be retried; once it is up the same target goes on."""
         database = Database("postgresql", postgres_server.create_database())
         database.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
         target = opened(database)

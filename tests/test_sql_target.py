@@ -2,67 +2,31 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
-from batchkit.errors import RunError, TargetError, UsageError
-from batchkit.targets.base import ChunkContext, FieldType, open_target
 from batchkit.targets.sql import SqlTarget
-from batchkit.targets.sql_address import parse_address
-from tests.sql_databases import Database
+from tests.sql_databases import (
+    Database,
+    closing_fixture,
+    companies_fixture,
+    connected,
+    database_fixture,
+    open_companies,
+    rows,
+)
 from tests.sql_frames import by_item, context, plan_frame
 
-COMPANIES = """
-CREATE TABLE companies (
-  siret varchar(14) PRIMARY KEY, nom text NOT NULL, effectif integer CHECK (effectif >= 0),
-  ca numeric(10,2), cree date, vu timestamp, actif boolean, email text UNIQUE)
-"""
+any_database = database_fixture()
+companies = companies_fixture()
+closing = closing_fixture()
+
+
 EMPTY: dict[str, Any] = dict.fromkeys(["effectif", "ca", "cree", "vu", "actif", "email"])
-
-
-_open: list[SqlTarget] = []
-
-
-@pytest.fixture(autouse=True)
-def close_targets() -> Iterator[None]:
-    """Every target a test connects is closed after it."""
-    yield
-    while _open:
-        _open.pop().close()
-
-
-def connected(target: SqlTarget) -> SqlTarget:
-    """The target, connected, and closed at the end of the test."""
-    _open.append(target)
-    target.connect()
-    return target
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
-    """An empty database of each kind."""
-    if request.param == "sqlite":
-        path = tmp_path / "données.sqlite"
-        sqlite3.connect(path).close()
-        path.touch()
-        return Database("sqlite", f"sqlite:///{path}", path)
-    return Database("postgresql", request.getfixturevalue("postgres_url"))
-
-
-@pytest.fixture
-def companies(database: Database) -> Database:
-    """A database with a table of companies."""
-    database.execute(COMPANIES)
-    return database
 
 
 def company(siret: str, nom: str | None = "Société", **fields: Any) -> dict[str, Any]:
@@ -70,21 +34,11 @@ def company(siret: str, nom: str | None = "Société", **fields: Any) -> dict[st
     return EMPTY | {"siret": siret, "nom": nom} | fields
 
 
-def open_companies(database: Database, **options: Any) -> SqlTarget:
-    """The table as a connected target."""
-    return connected(SqlTarget(database.url, **({"table": "companies", "key": ["siret"]} | options)))
-
-
-def rows(database: Database, what: str = "siret, nom") -> list[tuple[Any, ...]]:
-    """The table's rows as another program sees them."""
-    return database.query(f"SELECT {what} FROM companies ORDER BY siret")
-
-
 class TestApply:
     """A chunk and what becomes of its items."""
 
     def test_every_type_is_written_and_read_back_as_it_was(self, companies: Database) -> None:
-        """Text with accents, line breaks and quotes, decimals, dates, instants and booleans survive exactly."""
+        """Accents, line breaks, quotes, decimals, dates, instants and booleans survive exactly."""
         wanted = [
             company(
                 "00501",
@@ -108,7 +62,7 @@ class TestApply:
         target.close()
 
     def test_a_row_is_updated_only_where_it_still_is_as_planned(self, companies: Database) -> None:
-        """Another person's edit of a field to change is a conflict with all three values; of others it isn't."""
+        """Another's edit of a field to change is a conflict with all three values; of others it isn't."""
         companies.execute(
             "INSERT INTO companies (siret, nom, effectif) VALUES ('1','a',1), ('2','edited',1), ('3','c',99)"
         )
@@ -132,7 +86,7 @@ class TestApply:
         ]
 
     def test_overwrite_writes_over_conflicts(self, companies: Database) -> None:
-        """Told to, the target overwrites an edited row and a row created meanwhile, and deletes an edited one."""
+        """Told to, it overwrites an edited row and one created meanwhile, and deletes an edited one."""
         companies.execute(
             "INSERT INTO companies (siret, nom) VALUES ('1','edited'), ('2','other'), ('3','edited')"
         )
@@ -151,7 +105,7 @@ class TestApply:
         assert rows(companies) == [("1", "new"), ("2", "new")]
 
     def test_null_is_compared_like_any_value(self, companies: Database) -> None:
-        """A null that became a value, or a value that became null, is a conflict; null that stayed null isn't."""
+        """A null that became a value, or the reverse, is a conflict; null that stayed null isn't."""
         companies.execute(
             "INSERT INTO companies (siret, nom, effectif) VALUES ('1','a',NULL), ('2','b',5), ('3','c',NULL)"
         )
@@ -220,7 +174,7 @@ class TestApply:
         assert rows(companies) == after
 
     def test_a_row_half_way_there_is_finished(self, companies: Database) -> None:
-        """Where one field holds the wanted value already and the other still the old one, the row is written."""
+        """Where one field holds the wanted value and the other still the old one, the row is written."""
         companies.execute("INSERT INTO companies (siret, nom, effectif) VALUES ('1','new',1)")
         target = open_companies(companies)
         frame = plan_frame(
@@ -380,15 +334,16 @@ class TestBadRows:
 
     @pytest.mark.parametrize("deferred", ["", "DEFERRABLE INITIALLY DEFERRED"])
     def test_a_missing_parent_is_named(self, database: Database, deferred: str) -> None:
-        """A foreign key's refusal names column and value, deferred or not; rows of one chunk may refer to each other."""
+        """A refusal names column and value, deferred or not; rows of a chunk may refer to each other."""
         database.execute(
             "CREATE TABLE categories (id integer PRIMARY KEY)",
             "INSERT INTO categories VALUES (1)",
-            f"CREATE TABLE companies (siret text PRIMARY KEY, cat integer REFERENCES categories (id) {deferred},"
+            "CREATE TABLE companies (siret text PRIMARY KEY, "
+            f"cat integer REFERENCES categories (id) {deferred},"
             f" parent text REFERENCES companies (siret) {deferred})",
         )
         target = open_companies(database)
-        wanted = [
+        wanted: list[dict[str, Any]] = [
             {"siret": "1", "cat": 1, "parent": "2"},
             {"siret": "2", "cat": 1, "parent": "4"},
             {"siret": "3", "cat": 99, "parent": None},
@@ -413,7 +368,8 @@ class TestBadRows:
             companies.execute(
                 "CREATE TRIGGER t1 BEFORE INSERT ON companies WHEN new.nom = 'evil' "
                 "BEGIN SELECT RAISE(ABORT, 'no evil here'); END",
-                "CREATE TRIGGER t2 BEFORE INSERT ON companies WHEN new.nom = 'dull' BEGIN SELECT RAISE(IGNORE); END",
+                "CREATE TRIGGER t2 BEFORE INSERT ON companies WHEN new.nom = 'dull' "
+                "BEGIN SELECT RAISE(IGNORE); END",
             )
         else:
             companies.execute(
@@ -434,7 +390,7 @@ class TestBadRows:
         assert rows(companies, "nom") == [("fine",), ("good",)]
 
     def test_many_bad_rows(self, companies: Database) -> None:
-        """Every twentieth of 2,000 rows is bad, in two ways: the others are in, and each bad one is told once."""
+        """Every twentieth of 2,000 rows is bad: the others are in, and each bad one is told once."""
         target = open_companies(companies)
         wanted = [
             company(f"{i:05}", None if i % 40 == 0 else "x", effectif=-1 if i % 40 == 20 else 1)
@@ -444,235 +400,3 @@ class TestBadRows:
         outcomes = by_item(target.apply(frame, context(frame)))
         assert outcomes == {i: ("rejected", "check" if i % 40 else "not_null") for i in range(0, 2000, 20)}
         assert companies.query("SELECT count(*) FROM companies") == [(1900,)]
-
-
-class TestAppend:
-    """Rows without a key go in exactly once."""
-
-    TYPES = {"name": FieldType("text", nullable=False), "n": FieldType("integer")}
-
-    def open_log(self, database: Database) -> SqlTarget:
-        """A table without a key."""
-        database.execute("CREATE TABLE log (name text NOT NULL, n integer)")
-        return connected(SqlTarget(database.url, table="log", mode="append"))
-
-    def test_a_chunk_sent_twice_goes_in_once(self, database: Database) -> None:
-        """The second time nothing is written, and the refusals of the first time are told again."""
-        target = self.open_log(database)
-        same: list[Any] = [("create", None, {"name": name, "n": 1}) for name in ("a", "a", None)]
-        frame = plan_frame(same, [], self.TYPES)
-        first = target.apply(frame, context(frame))
-        assert by_item(first) == {2: ("rejected", "not_null")}
-        assert target.apply(frame, context(frame, recovering=True)) == first
-        assert database.query("SELECT name FROM log") == [("a",), ("a",)]
-        assert target.apply(frame, context(frame, run="another run")) == first
-        assert database.query("SELECT count(*) FROM log") == [(4,)]
-
-    def test_a_chunk_that_was_rolled_back_goes_in(self, database: Database) -> None:
-        """Death before the COMMIT leaves no record: the chunk is written when it is sent again."""
-        target = self.open_log(database)
-        frame = plan_frame([("create", None, {"name": "a", "n": 1})], [], self.TYPES)
-
-        def die(_link: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            if statement == "COMMIT":
-                raise KeyboardInterrupt
-
-        event.listen(Engine, "before_cursor_execute", die)
-        try:
-            with pytest.raises(KeyboardInterrupt):
-                target.apply(frame, context(frame))
-        finally:
-            event.remove(Engine, "before_cursor_execute", die)
-        assert database.query("SELECT count(*) FROM log") == [(0,)]
-        assert target.apply(frame, context(frame, recovering=True)) == []
-        assert database.query("SELECT count(*) FROM log") == [(1,)]
-
-    def test_overlapping_chunks_are_refused(self, database: Database) -> None:
-        """Other bounds over the same items are an error, never a second insert."""
-        target = self.open_log(database)
-        frame = plan_frame([("create", None, {"name": name, "n": 1}) for name in "abc"], [], self.TYPES)
-        target.apply(frame, context(frame))
-        with pytest.raises(RunError, match="overlap"):
-            target.apply(frame.head(2), context(frame.head(2)))
-        with pytest.raises(RunError, match="overlap"):
-            target.apply(frame.tail(2), ChunkContext("run1", 1, 5))
-        assert database.query("SELECT count(*) FROM log") == [(3,)]
-
-    def test_dry_run_leaves_no_record(self, database: Database) -> None:
-        """A dry run neither creates the table of records nor writes to it."""
-        target = self.open_log(database)
-        frame = plan_frame([("create", None, {"name": "a", "n": 1})], [], self.TYPES)
-        assert target.apply(frame, context(frame, dry_run=True)) == []
-        with pytest.raises(Exception, match="_batchkit_chunks"):
-            database.query("SELECT * FROM _batchkit_chunks")
-        target.apply(frame, context(frame))
-        assert target.apply(frame, context(frame, dry_run=True, run="other")) == []
-        assert database.query("SELECT run FROM _batchkit_chunks") == [("run1",)]
-        assert not target.reversible
-
-
-class TestLookups:
-    """Names that become ids, as sets."""
-
-    LOOKUP = {"cat": {"table": "categories", "by": "name", "id": "id", "create": True}}
-
-    def open_shop(self, database: Database, unique: str = "UNIQUE") -> SqlTarget:
-        """A table that refers to categories."""
-        identity = "integer PRIMARY KEY" + (
-            " GENERATED BY DEFAULT AS IDENTITY" if database.kind != "sqlite" else ""
-        )
-        database.execute(
-            f"CREATE TABLE categories (id {identity}, name text {unique} CHECK (name <> 'forbidden'))",
-            "INSERT INTO categories (name) VALUES ('tools'), (' toys ')",
-            "CREATE TABLE companies (siret text PRIMARY KEY, cat integer REFERENCES categories (id))",
-        )
-        return open_companies(database, lookups=self.LOOKUP)
-
-    def test_names_are_resolved_by_one_query(self, database: Database) -> None:
-        """Thousands of names cost one query, and none the second time; unknown names are left out."""
-        target = self.open_shop(database)
-        counted: list[str] = []
-
-        def count(_link: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            counted.append(statement)
-
-        event.listen(Engine, "before_cursor_execute", count)
-        try:
-            names = pl.Series(["tools", "toys", "  tools", "unknown", None, *(["tools"] * 5000)])
-            found = target.resolve_lookup(self.LOOKUP["cat"], names)
-            assert dict(found.rows()) == {"tools": 1, "toys": 2, "  tools": 1}
-            assert len(counted) == 1
-            target.resolve_lookup(self.LOOKUP["cat"], pl.Series(["toys", "tools"]))
-            assert len(counted) == 1
-        finally:
-            event.remove(Engine, "before_cursor_execute", count)
-
-    def test_a_name_that_stands_twice_is_not_guessed(self, database: Database) -> None:
-        """Two rows of one name: left out, and remembered as ambiguous."""
-        target = self.open_shop(database, unique="")
-        database.execute("INSERT INTO categories (name) VALUES ('tools')")
-        assert target.resolve_lookup(self.LOOKUP["cat"], pl.Series(["tools", "toys"])).rows() == [("toys", 2)]
-        assert target.ambiguous == {"categories.name.id": {"tools"}}
-
-    @pytest.mark.parametrize("unique", ["UNIQUE", ""])
-    def test_missing_rows_are_created_with_the_chunk(self, database: Database, unique: str) -> None:
-        """New names are created once, ids filled in; a name the database refuses rejects its rows alone."""
-        target = self.open_shop(database, unique)
-        wanted: list[Any] = [
-            ("create", None, {"siret": str(i), "cat": 1 if i == 0 else None}) for i in range(5)
-        ]
-        names: list[Any] = [{"cat": name} for name in (None, "new", "new", "forbidden", "toys")]
-        frame = plan_frame(wanted, ["siret"], target.fields(), names=names)
-        assert by_item(target.apply(frame, context(frame, dry_run=True))) == {3: ("rejected", "lookup")}
-        assert database.query("SELECT count(*) FROM categories") == [(2,)]
-        assert by_item(target.apply(frame, context(frame))) == {3: ("rejected", "lookup")}
-        joined = "SELECT siret, trim(name) FROM companies JOIN categories ON id = cat ORDER BY siret"
-        assert database.query(joined) == [("0", "tools"), ("1", "new"), ("2", "new"), ("4", "toys")]
-        assert database.query("SELECT count(*) FROM categories") == [(3,)]
-
-
-class TestConnect:
-    """What is said before anything is planned."""
-
-    def test_an_unknown_table_is_answered_with_near_names(self, companies: Database) -> None:
-        """A slip of the pen is met with the name that was meant."""
-        with pytest.raises(TargetError, match="Did you mean companies"):
-            open_companies(companies, table="compagnies")
-
-    def test_an_unknown_key_is_answered_with_near_names(self, companies: Database) -> None:
-        """The same for the key's columns."""
-        with pytest.raises(TargetError, match="Did you mean siret"):
-            open_companies(companies, key=["siren"])
-
-    def test_a_mode_needs_its_key(self, companies: Database) -> None:
-        """Upsert without a key is refused before anything is opened."""
-        with pytest.raises(UsageError, match="needs a key"):
-            SqlTarget(companies.url, table="companies")
-        with pytest.raises(UsageError, match="no mode"):
-            SqlTarget(companies.url, table="companies", mode="replace")
-
-    def test_describe_opens_the_same_target_again(self, companies: Database) -> None:
-        """A run's process makes the target from its description."""
-        target = open_companies(companies, busy_timeout=0.5)
-        again = open_target(**target.describe())
-        assert isinstance(again, SqlTarget)
-        connected(again)
-        assert again.address == target.address
-        assert again.fields() == target.fields()
-
-    def test_a_table_is_created_when_asked_at_the_first_chunk(self, database: Database) -> None:
-        """Before, only the mapping's fields are known; a dry run creates nothing; then it has types and a key."""
-        types = {
-            "siret": FieldType("text", max_length=14),
-            "ca": FieldType("decimal", precision=10, scale=2),
-            "cree": FieldType("date"),
-            "n": FieldType("integer"),
-        }
-        target = open_companies(database, create=True, create_types=types)
-        assert target.fields() == types
-        assert target.read(pl.DataFrame({"siret": ["1"]}), ["n"]).height == 0
-        after = {"siret": "1", "ca": Decimal("1.20"), "cree": date(2020, 2, 29), "n": 2**40}
-        changes: list[Any] = [("create", None, after), ("create", None, after | {"siret": "2"})]
-        frame = plan_frame(changes, ["siret"], types)
-        assert target.apply(frame, context(frame, dry_run=True)) == []
-        with pytest.raises(Exception, match="companies"):
-            rows(database, "*")
-        assert target.apply(frame, context(frame)) == []
-        assert target.fields()["siret"].key
-        assert target.fields()["ca"].scale == 2
-        found = target.read(pl.DataFrame({"siret": ["1"]}), ["ca", "cree", "n"])
-        assert found.row(0, named=True) == after
-
-    def test_every_row_can_be_listed(self, companies: Database) -> None:
-        """Scanning brings all keys in frames of the size asked for."""
-        companies.execute("INSERT INTO companies (siret, nom) VALUES ('1','a'), ('2','b'), ('3','c')")
-        frames = list(open_companies(companies).scan_keys(["nom"], 2))
-        assert [frame.height for frame in frames] == [2, 1]
-        assert sorted(pl.concat(frames).rows()) == [("1", "a"), ("2", "b"), ("3", "c")]
-
-
-class TestAddress:
-    """Addresses as people write them."""
-
-    @pytest.mark.parametrize(
-        "text",
-        [
-            "postgres://me:p4ss@host:5433/db",
-            "postgresql://me:p4ss@host:5433/db",
-            "postgresql+psycopg://me:p4ss@host:5433/db",
-        ],
-    )
-    def test_a_password_is_used_but_never_shown(self, text: str) -> None:
-        """It is in the login and nowhere else."""
-        target = SqlTarget(text, table="t", key=["k"])
-        assert target.address == "postgresql://me@host:5433/db#t"
-        assert "p4ss" not in f"{target!r} {target.describe()} {parse_address(text)}"
-        assert parse_address(text).login_url().password == "p4ss"
-
-    def test_a_secret_keeps_its_name_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The description keeps the placeholder, the login gets the value, whatever characters it has."""
-        monkeypatch.setenv("DB_PASSWORD", "p@ss/w:rd")
-        address = parse_address("postgresql://me:{secret:DB_PASSWORD}@host/db")
-        assert address.stored == "postgresql://me:{secret:DB_PASSWORD}@host/db"
-        assert address.login_url().password == "p@ss/w:rd"
-        assert "p@ss" not in str(address)
-
-    def test_a_broken_address_is_refused_without_its_password(self) -> None:
-        """A password with an @ in it is explained, not repeated."""
-        with pytest.raises(UsageError, match="%40") as caught:
-            parse_address("postgresql://me:p:a@ss@host:x/db")
-        assert "a@ss" not in str(caught.value)
-
-    def test_files_relative_absolute_and_of_windows(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Three slashes start a relative path, four an absolute one; the stored address is always absolute."""
-        monkeypatch.chdir(tmp_path)
-        assert parse_address("sqlite:///a b.sqlite").path == tmp_path / "a b.sqlite"
-        assert parse_address(f"sqlite:///{tmp_path}/x.db").path == tmp_path / "x.db"
-        assert parse_address("sqlite:///sub/x.db").stored == f"sqlite:///{tmp_path.as_posix()}/sub/x.db"
-        windows = parse_address(r"sqlite:///C:\data\x.db").path
-        assert windows is not None
-        assert windows.name.endswith(r"C:\data\x.db")
-        with pytest.raises(UsageError, match="memory"):
-            parse_address("sqlite://")

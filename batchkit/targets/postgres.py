@@ -117,7 +117,8 @@ def _copy_straight(raw: psycopg.Connection[Any], table: Table, step: Step) -> st
     """Copy creates into the table itself, the quickest way there is: it takes all of them or none.
 
     Returns:
-        Empty when all are in, else the rule by which one was refused; None when this is not the way for the step.
+        Empty when all are in, else the rule by which one was refused; None when this is not the way for the
+        step.
     """
     import psycopg
 
@@ -142,7 +143,7 @@ def _copy_straight(raw: psycopg.Connection[Any], table: Table, step: Step) -> st
 def _write_staged(
     raw: psycopg.Connection[Any], table: Table, step: Step, rows: pl.DataFrame
 ) -> Written | None:
-    """Stage a step's rows and run its statement; None when a row of it was refused, and so nothing written."""
+    """Stage a step's rows and run its statement; None when a row was refused, and so nothing written."""
     import psycopg
 
     try:

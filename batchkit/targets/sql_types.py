@@ -55,7 +55,7 @@ class Column:
 
     @property
     def trimmed(self) -> bool:
-        """Whether values are written without trailing zeros: decimals without a declared scale would keep them."""
+        """Written without trailing zeros, which a decimal without a declared scale would keep."""
         return self.base == "numeric" and self.field.scale == FREE_SCALE and self.field.precision is None
 
     def written(self, expression: str) -> str:

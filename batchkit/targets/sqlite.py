@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 KEYS = "temp.batchkit_keys"
+CACHE_KIB = 64 * 1024
 
 
 def open_file(path: Path, *, create: bool, timeout: float) -> sqlite3.Connection:
@@ -38,7 +39,10 @@ def open_file(path: Path, *, create: bool, timeout: float) -> sqlite3.Connection
         isolation_level=None,
         check_same_thread=False,
     )
+    # Ours alone, nothing of it stays in the file: journal mode and synchronous are the owner's to choose.
     link.execute("PRAGMA foreign_keys = ON")
+    link.execute("PRAGMA temp_store = MEMORY")
+    link.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     return link
 
 
@@ -111,10 +115,9 @@ class Sqlite(Dialect):
         marks = ", ".join("?" * len(table.key))
         raw.execute("SAVEPOINT batchkit_read")  # one transaction for the keys, whether or not we are in one
         try:
-            # The parameter keeps rows apart that only the database's own comparison takes for the same.
-            raw.executemany(
-                f"INSERT INTO {KEYS} VALUES ({marks})", to_sqlite(keys.select(table.key)).iter_rows()
-            )
+            held = to_sqlite(keys.select(table.key))
+            values = zip(*(column.to_list() for column in held.get_columns()), strict=True)
+            raw.executemany(f"INSERT INTO {KEYS} VALUES ({marks})", values)
             wanted = [f"k.k{i}" for i in range(len(table.key))] + [f"t.{quote(name)}" for name in fields]
             on = " AND ".join(f"t.{quote(name)} = k.k{i}" for i, name in enumerate(table.key))
             sql = f"SELECT {', '.join(wanted)} FROM {KEYS} AS k JOIN {table.quoted} AS t ON {on}"
@@ -261,7 +264,7 @@ def _has_deferred(raw: sqlite3.Connection, schema: str | None, name: str) -> boo
     return bool(row and row[0] and "INITIALLY DEFERRED" in " ".join(row[0].upper().split()))
 
 
-def _statement(table: Table, step: Step, *, compare: bool = True) -> tuple[str, list[Any]]:
+def _statement(table: Table, step: Step, *, compare: bool = True) -> tuple[str, Iterable[Any]]:
     """SQL for one row of a step, and the parameters of all its rows."""
     keys, fields = table.key, step.fields
     befores = fields if compare else ()
@@ -286,8 +289,10 @@ def _statement(table: Table, step: Step, *, compare: bool = True) -> tuple[str, 
         if table.unique:
             sql += f" ON CONFLICT ({', '.join(map(quote, keys))}) DO NOTHING"
         parameters = [KEY + name for name in keys] + [AFTER + name for name in fields]
-    converted = to_sqlite(step.frame.select(set(parameters)))
-    return sql, pl.DataFrame([converted[p].alias(str(i)) for i, p in enumerate(parameters)]).rows()
+    converted = to_sqlite(step.frame.select(sorted(set(parameters))))
+    # Column by column, and no list of rows: tuples that live on would keep the garbage collector busy.
+    columns = {name: converted[name].to_list() for name in converted.columns}
+    return sql, zip(*(columns[name] for name in parameters), strict=True)
 
 
 def _write_at_once(raw: sqlite3.Connection, table: Table, step: Step) -> bool:
@@ -296,7 +301,7 @@ def _write_at_once(raw: sqlite3.Connection, table: Table, step: Step) -> bool:
         return False
     sql, rows = _statement(table, step)
     try:
-        return raw.executemany(sql, rows).rowcount == len(rows)
+        return raw.executemany(sql, rows).rowcount == step.frame.height
     except sqlite3.Error as error:
         if classify_sql(error).fate is not Fate.REJECT or not raw.in_transaction:
             raise
