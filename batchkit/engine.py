@@ -83,7 +83,7 @@ class Engine:
         self._message = ""
         self._failure = ""
         self._stopping = False
-        # What was asked of a session that died doesn't hold for this one; what came since it was taken up does.
+        # What was asked of a session that died doesn't hold here; what came since it was taken up does.
         self._seen = journal.meta("seen", 0)
         self._disk = disk_estimate(folder, self._disk_need(), settings.disk_reserve)
         self._memory = memory_in_use()

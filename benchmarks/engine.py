@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,13 +139,15 @@ def main() -> None:
         os.environ["BATCHKIT_HOME"] = str(folder / "home")
         plan = plan_of(folder / "plan.parquet", items)
         rows = [Item(i, i + 2, "create", {"id": str(i)}, {}, {"name": f"new {i}"}) for i in range(items)]
-        target, times = Nothing(), {"bare": [], "hand-made": [], "batchkit": []}  # type: ignore[var-annotated]
+        target = Nothing()
+        peers: dict[str, Callable[[], None]] = {
+            "bare": lambda: asyncio.run(bare(rows, target)),
+            "hand-made": lambda: asyncio.run(hand_made(rows, target, folder)),
+            "batchkit": lambda: ours(plan),
+        }
+        times: dict[str, list[float]] = {peer: [] for peer in peers}
         for _ in range(ROUNDS):
-            for peer, work in (
-                ("bare", lambda: asyncio.run(bare(rows, target))),
-                ("hand-made", lambda: asyncio.run(hand_made(rows, target, folder))),
-                ("batchkit", lambda: ours(plan)),
-            ):
+            for peer, work in peers.items():
                 start = time.perf_counter()
                 work()
                 times[peer].append(time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""Whole runs into databases: plan read from disk, engine, journal, outcomes; the same peers as the bare targets have.
+"""Whole runs into databases: plan read from disk, engine, journal; the peers of the bare targets.
 
 Run: python -m benchmarks.whole_runs [ROWS_OF_THE_LARGE_RUN]. Every ratio is taken within a round.
 
@@ -13,39 +13,31 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 
 from batchkit.job import Job
 from batchkit.plan import Plan
-from batchkit.planning.planfile import WINDOW, PlanWriter, regroup
 from batchkit.sample import make_sample
 from batchkit.states import RunState
 from batchkit.targets.base import CHANGE, FILE_ROW, ITEM, PROBLEMS
 from batchkit.targets.sql import SqlTarget
 from benchmarks import sql_postgres, sql_sqlite
 from benchmarks.sql_companies import FIELDS, measure, show
-from tests.plans import PROBLEM
+from tests.plans import PROBLEM, write_plan
 from tests.services import PostgresServer
 
 ROUNDS = 5
 
 
-def write_plan(frame: pl.DataFrame, target: SqlTarget, path: Path) -> Plan:
-    """A plan file with these rows, as `job.plan()` would have left it."""
+def plan_for(frame: pl.DataFrame, target: SqlTarget, path: Path) -> Plan:
+    """A plan file of these rows for this target."""
     frame = frame.with_columns(pl.lit(None, PROBLEM).alias(PROBLEMS))
     frame = frame.select(ITEM, FILE_ROW, CHANGE, pl.exclude(ITEM, FILE_ROW, CHANGE))
-    with PlanWriter(path, frame.schema) as writer:
-        for window in regroup([frame], WINDOW):
-            writer.write(window)
-        facts = writer.finish({
-            "created_at": "2026-01-01T00:00:00+00:00", "source": {"name": "companies.csv"}, "columns": [],
-            "unused": [], "mapping": {}, "address": target.address, "target": target.describe(),
-            "table": "companies", "key": ["siret"], "fields": list(FIELDS), "mode": "upsert", "compare": {},
-            "types": {}, "settings": {}, "notices": [], "irreversible_because": "", "undoes": None, "job": None, "folder": None,
-        })  # fmt: skip
-    return Plan(path, facts)
+    names = {"table": "companies", "key": ["siret"], "fields": list(FIELDS)}
+    return write_plan(path, frame, address=target.address, target=target.describe(), **names)
 
 
 def run_plan(plan: Plan, target: SqlTarget | None = None, **settings: object) -> None:
@@ -58,9 +50,9 @@ def run_plan(plan: Plan, target: SqlTarget | None = None, **settings: object) ->
 def postgres(url: str, count: int, folder: Path, goal: float) -> None:
     """A whole run against raw binary COPY and one upsert."""
     bench = sql_postgres.Bench(url, count)
-    plan = write_plan(bench.frame, bench.target, folder / f"postgres-{count}.parquet")
+    plan = plan_for(bench.frame, bench.target, folder / f"postgres-{count}.parquet")
     peer = "raw binary COPY + INSERT .. ON CONFLICT"
-    contenders = {
+    contenders: dict[str, Callable[[], object]] = {
         peer: bench.raw,
         "whole run": lambda: run_plan(plan),
         "whole run, 1 worker": lambda: run_plan(plan, workers=1),
@@ -75,8 +67,11 @@ def postgres(url: str, count: int, folder: Path, goal: float) -> None:
 def sqlite(count: int, folder: Path) -> None:
     """A whole run against executemany in one transaction."""
     bench = sql_sqlite.Bench(folder, count)
-    plan = write_plan(bench.frame, bench.target, folder / f"sqlite-{count}.parquet")
-    contenders = {"executemany, one transaction": bench.executemany, "whole run": lambda: run_plan(plan)}
+    plan = plan_for(bench.frame, bench.target, folder / f"sqlite-{count}.parquet")
+    contenders: dict[str, Callable[[], object]] = {
+        "executemany, one transaction": bench.executemany,
+        "whole run": lambda: run_plan(plan),
+    }
     times = measure(contenders, bench.fresh, ROUNDS)
     show(f"SQLite, {count:,} rows", times, "executemany, one transaction", {"whole run": 0.8})
     bench.target.close()
@@ -93,7 +88,8 @@ def companies(folder: Path) -> None:
         job = Job(
             str(sample.path_csv), to=sample.database_url, table=sample.table, key=[sample.key],
             fields={
-                "siret": {"siret": True}, "nom": {"required": True}, "ville": {}, "code_postal": {}, "adresse": {},
+                "siret": {"siret": True}, "nom": {"required": True}, "ville": {}, "code_postal": {},
+                "adresse": {},
                 "effectif": {"type": "integer"}, "chiffre_affaires": {"type": "decimal", "scale": 2},
                 "date_creation": {"formats": ["dd/mm/yyyy"]}, "email": {"email": True}, "telephone": {},
             },
@@ -118,14 +114,15 @@ run = plan.start(report=False)
 while run.wait(0.05) not in ("finished", "failed"):
     seen.append((run.snapshot().settled, process.memory_info().rss >> 20))
 quarter = [mb for done, mb in seen if done <= len(plan) / 4] or [seen[0][1]]
-print(f"  {len(plan):,} items: {max(quarter)} MiB at most in the first quarter, {max(mb for _, mb in seen)} MiB in all")
+most = max(mb for _, mb in seen)
+print(f"  {len(plan):,} items: {max(quarter)} MiB at most in the first quarter, {most} MiB in all")
 """
 
 
 def memory(folder: Path, count: int) -> None:
     """Resident memory over a long run, in a process of its own."""
     bench = sql_sqlite.Bench(folder, count)
-    plan = write_plan(bench.frame, bench.target, folder / "memory.parquet")
+    plan = plan_for(bench.frame, bench.target, folder / "memory.parquet")
     bench.fresh()
     bench.target.close()
     print("\nMemory of a run into SQLite")

@@ -39,15 +39,33 @@ def plan_of(
             PROBLEMS: pl.Series([None] * items, dtype=PROBLEM),
         }
     )
-    address = (target or {}).get("url", "memory:test")
+    target = target or {"url": "memory:test", "key": ["id"]}
+    return write_plan(
+        path, frame, address=target["url"], target=target, columns=["id", "name"], fields=["name"]
+    )
+
+
+def write_plan(path: Path, frame: pl.DataFrame, **facts: Any) -> Plan:
+    """A plan file with these rows, as `job.plan()` would have left it; key `id` unless told otherwise."""
+    told: dict[str, Any] = {
+        "created_at": "2026-01-01T00:00:00+00:00",
+        "source": {"name": path.stem, "kind": "frame"},
+        "columns": [],
+        "unused": [],
+        "mapping": {},
+        "table": "",
+        "key": ["id"],
+        "mode": "upsert",
+        "compare": {},
+        "types": {},
+        "settings": {},
+        "notices": [],
+        "irreversible_because": "",
+        "undoes": None,
+        "job": None,
+        "folder": None,
+    }
     with PlanWriter(path, frame.schema) as writer:
         for window in regroup([frame], WINDOW):
             writer.write(window)
-        facts = writer.finish({
-            "created_at": "2026-01-01T00:00:00+00:00", "source": {"name": path.stem, "kind": "frame"},
-            "columns": ["id", "name"], "unused": [], "mapping": {}, "address": address,
-            "target": target or {"url": "memory:test", "key": ["id"]}, "table": "", "key": ["id"],
-            "fields": ["name"], "mode": "upsert", "compare": {}, "types": {}, "settings": {}, "notices": [],
-            "irreversible_because": "", "undoes": None, "job": None, "folder": None,
-        })  # fmt: skip
-    return Plan(path, facts)
+        return Plan(path, writer.finish({**told, **facts}))

@@ -57,7 +57,7 @@ def by_python(text: str, delimiter: str, width: int) -> tuple[list[tuple[object,
     st.integers(1, 4),
     st.lists(st.integers(0, 500), max_size=4),
 )
-def test_tables_that_were_written_properly_are_read_as_python_does(  # noqa: PLR0917 - given by hypothesis
+def test_tables_that_were_written_properly_are_read_as_python_does(
     rows: list[list[str]], delimiter: str, end: str, quoting: int, width: int, cuts: list[int]
 ) -> None:
     """Quotes, line ends in cells, delimiters, blank cells, odd widths and any cut into blocks."""

@@ -64,11 +64,11 @@ def test_date_refuses(text: str, formats: tuple[str, ...], words: str) -> None:
 @pytest.mark.parametrize(
     ("text", "options", "moment"),
     [
-        ("2026-12-31 10:20:30", {}, datetime(2026, 12, 31, 10, 20, 30)),  # noqa: DTZ001 - files have no zone
-        ("2026-12-31T10:20", {}, datetime(2026, 12, 31, 10, 20)),  # noqa: DTZ001
-        ("2026-12-31 10:20:30.125", {}, datetime(2026, 12, 31, 10, 20, 30, 125_000)),  # noqa: DTZ001
-        ("2026-12-31", {}, datetime(2026, 12, 31)),  # noqa: DTZ001
-        ("31/12/2026 10:20", {"formats": "dd/mm/yyyy hh:mm"}, datetime(2026, 12, 31, 10, 20)),  # noqa: DTZ001
+        ("2026-12-31 10:20:30", {}, datetime(2026, 12, 31, 10, 20, 30)),
+        ("2026-12-31T10:20", {}, datetime(2026, 12, 31, 10, 20)),
+        ("2026-12-31 10:20:30.125", {}, datetime(2026, 12, 31, 10, 20, 30, 125_000)),
+        ("2026-12-31", {}, datetime(2026, 12, 31)),
+        ("31/12/2026 10:20", {"formats": "dd/mm/yyyy hh:mm"}, datetime(2026, 12, 31, 10, 20)),
     ],
 )
 def test_datetime_reads(text: str, options: dict[str, Any], moment: datetime) -> None:

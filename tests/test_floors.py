@@ -84,9 +84,19 @@ def test_targets_know_nothing_of_each_other() -> None:
 
 def test_import_is_quick_and_light() -> None:
     """`import batchkit` brings in none of the heavy packages, which load when they are needed."""
-    heavy = (
-        "polars pandas sqlalchemy openpyxl xlsxwriter pydantic jinja2 psycopg ipywidgets click tqdm".split()
-    )
+    heavy = [
+        "polars",
+        "pandas",
+        "sqlalchemy",
+        "openpyxl",
+        "xlsxwriter",
+        "pydantic",
+        "jinja2",
+        "psycopg",
+        "ipywidgets",
+        "click",
+        "tqdm",
+    ]
     script = f"import batchkit, sys; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -20,7 +20,7 @@ VALUES: dict[str, tuple[pl.DataType | type[pl.DataType], list[Any], list[str | N
     "day": (pl.Date(), [date(2021, 1, 31), None, date(1905, 1, 1)], ["2021-01-31", None, "1905-01-01"]),
     "moment": (
         pl.Datetime("us"),
-        [datetime(2021, 1, 31, 10, 20, 30), None, datetime(2021, 1, 31)],  # noqa: DTZ001 - files know no zone
+        [datetime(2021, 1, 31, 10, 20, 30), None, datetime(2021, 1, 31)],
         ["2021-01-31 10:20:30", None, "2021-01-31 00:00:00"],
     ),
     "time": (pl.Time(), [time(10, 20, 30), None, None], ["10:20:30", None, None]),

@@ -47,9 +47,14 @@ def test_commands_of_the_tour_run(workplace: Path) -> None:
     script = "set -e\n" + "\n".join(_blocks("bash"))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-c", script], cwd=workplace, env={**os.environ, "PATH": path}, capture_output=True, text=True,
-        check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        ["bash", "-c", script],
+        cwd=workplace,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert (workplace / "companies.toml").is_file()
     assert (workplace / "report.xlsx").is_file()

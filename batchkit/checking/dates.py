@@ -41,7 +41,7 @@ _LETTERS = {
     "ss": "%S",
 }
 _LOOSE = {"Y": "[0-9]{4}", "b": "[A-Za-z]+", "B": "[A-Za-z]+"}
-_EXAMPLE = datetime(2026, 12, 31, 23, 59, 0, tzinfo=None)  # noqa: DTZ001 - dates in files have no zone
+_EXAMPLE = datetime(2026, 12, 31, 23, 59, 0, tzinfo=None)
 _SERIAL_DAY = date(1899, 12, 30)  # day 0 of a spreadsheet whose first day is 1900-01-01
 
 
@@ -204,7 +204,7 @@ def _rewritten(text: str, wanted: DateFormat) -> str:
 
 def _written(year: str, month: str, day: str, wanted: DateFormat) -> str:
     try:
-        return wanted.write(datetime(int(year), int(month), int(day)))  # noqa: DTZ001 - dates have no zone
+        return wanted.write(datetime(int(year), int(month), int(day)))
     except ValueError:
         return ""
 
