@@ -127,14 +127,14 @@ def put_notebook(lab: Lab, **parameters: Any) -> None:
     (lab.notebooks / "table_import.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
 
 
-def open_and_run(lab: Lab, page: Page) -> None:
-    """Open the notebook and execute all its cells."""
+def open_and_run(lab: Lab, page: Page, sight: str = ".bk-badge") -> None:
+    """Open the notebook, execute all its cells and wait for something to be in sight."""
     page.goto(f"{lab.url}/lab/tree/table_import.ipynb?reset")
     # Run before the kernel is there, JupyterLab would ask which one to take.
     kernel = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
     page.wait_for_function(f"{kernel}?.status === 'idle'", timeout=90_000)
     command(page, "notebook:run-all-cells")
-    page.locator(".bk-panel .bk-badge").wait_for(timeout=60_000)
+    until(lambda: page.locator(f".bk-panel {sight}").count() > 0, page, 60)
 
 
 def command(page: Page, name: str) -> None:
@@ -162,7 +162,7 @@ def until(done: Callable[[], bool], page: Page, seconds: float = 20) -> None:
     """Wait for something on the page."""
     end = time.monotonic() + seconds
     while not done():
-        assert time.monotonic() < end, page.locator(".bk-panel").all_inner_texts()
+        assert time.monotonic() < end, page.locator(".jp-OutputArea, .jp-Dialog").all_text_contents()
         page.wait_for_timeout(50)
 
 
@@ -230,6 +230,24 @@ def test_page_reloaded_while_the_run_goes_on(lab: Lab, page: Page) -> None:
     button(page, "Stop").click()
     until(lambda: state(page) in {"Stopped", "Finished"}, page)
     assert rows_with_new_city(path) == settled(page)
+
+
+def test_wizard_leads_from_a_file_to_a_preview(lab: Lab, page: Page) -> None:
+    """Read the file, connect, check: the mapping is proposed and the changed cells are marked."""
+    path = make_input(lab)
+    notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    cell = {"cell_type": "code", "id": "w", "metadata": {}, "outputs": [], "execution_count": None}
+    values = {"source": "rows.csv", "to": f"sqlite:///{path.as_posix()}", "table": "companies"}
+    cell["source"] = f"from batchkit.panel import wizard\nwizard(**{values!r})"
+    notebook["cells"] = [cell]
+    (lab.notebooks / "table_import.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    open_and_run(lab, page, ".bk-subtitle")
+    button(page, "Read file").click()
+    button(page, "Connect").click()
+    button(page, "Check and preview").click()
+    page.locator("td.bk-changed").first.wait_for()
+    assert page.locator("td.bk-changed").first.inner_text() == "St Etienne → Saint-Étienne"
+    assert state(page) == "Ready"
 
 
 def rows_with_new_city(path: Path) -> int:

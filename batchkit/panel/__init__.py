@@ -8,6 +8,9 @@ ticker.py       the one thread that looks at runs and refreshes views
 preview.py      the view of a plan
 control.py      the view of a run
 static.py       the same as pages that need no widget
+form.py         a job as an operator fills it in, as plain values
+wizard.py       the view of it: load, map, check, then the two above
+tasks.py        work that a click asks for
 """
 
 from __future__ import annotations
@@ -25,8 +28,9 @@ if TYPE_CHECKING:
     from .control import ControlView
     from .preview import PreviewView
     from .static import StaticPage
+    from .wizard import WizardView
 
-__all__ = ["control", "preview", "report_links"]
+__all__ = ["control", "preview", "report_links", "wizard"]
 
 
 @overload
@@ -79,6 +83,23 @@ def control(
     from .control import ControlView
 
     return ControlView(subject, report_folder=Path(report_folder), settings=settings or {}, dry_run=dry_run)
+
+
+def wizard(*, report_folder: str | Path = "reports", **values: str) -> WizardView:
+    """A widget that leads from a file to a run: load, map, check, preview, dry run, run, report and undo.
+
+    Args:
+        report_folder: Where reports go.
+        **values: What stands in the form at first: `source`, `sheet`, `header_row`, `encoding`, `to`,
+            `table`, `mode`.
+
+    Raises:
+        UsageError: ipywidgets isn't installed.
+    """
+    _need_widgets()
+    from .wizard import WizardView
+
+    return WizardView(values, Path(report_folder))
 
 
 def report_links(run: Run, report_folder: str | Path = "reports") -> StaticPage:

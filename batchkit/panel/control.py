@@ -16,7 +16,7 @@ from .html import confirm_html, figures_html, head_html, line_html, stylesheet
 from .preview import PreviewView
 from .screen import MANY_ITEMS, SETTING_LABELS, Screen
 from .ticker import TICKER
-from .widgets import button, close_tree, html, links, row, show
+from .widgets import button, close_tree, html, links, replace, row, show
 
 if TYPE_CHECKING:
     from ..plan import Plan
@@ -142,12 +142,12 @@ class ControlView(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no
         self.controller.report_when_over(screen)
         if self.controller.reports != self._linked:
             self._linked = dict(self.controller.reports)
-            _replace(self._links, [links(self._linked)] if self._linked else [])
+            replace(self._links, [links(self._linked)] if self._linked else [])
         plan = self.controller.undo_plan
         if plan is not None and plan is not self._undoing:
             self._undoing = plan
             title = html('<div class="bk-subtitle">Undo: what would be reversed</div>')
-            _replace(
+            replace(
                 self._undo, [title, PreviewView(plan), ControlView(plan, self.controller.report_folder, {})]
             )
 
@@ -158,8 +158,3 @@ class ControlView(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no
         TICKER.remove(self._look)
         close_tree(self)
         super().close()
-
-
-def _replace(box: Any, children: list[Any]) -> None:
-    close_tree(box)
-    box.children = children

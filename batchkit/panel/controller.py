@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from ..progress import OVER, SETTLES
-from .screen import Screen, changed_settings, planned_screen, run_screen, say
+from .screen import Screen, changed_settings, planned_screen, run_screen
+from .tasks import Tasks
 
 if TYPE_CHECKING:
     from ..plan import Plan
@@ -58,18 +58,16 @@ class RunController:
         self.report_folder = report_folder
         self.reports: dict[str, Path] = {}
         self.undo_plan: Plan | None = None
-        self.notice = ""
+        self.tasks = Tasks()
         self.more_settings: dict[str, Any] = {}
         self._reported = False
         summary = plan.summary()
         self.title = f"{summary.source} → {summary.table or summary.target}"
-        self._tasks: list[str] = []
-        self._turn = threading.Lock()
 
     @property
     def busy(self) -> str:
         """What is being done in the background, in words; empty when nothing is."""
-        return next(iter(self._tasks), "")
+        return self.tasks.busy
 
     @classmethod
     def of(cls, subject: Run | Plan, report_folder: Path) -> RunController:
@@ -85,8 +83,8 @@ class RunController:
     def screen(self) -> Screen:
         """What is to be shown now."""
         if self.run is None:
-            return planned_screen(self.plan, self.title, self.notice, self.busy)
-        return run_screen(self.run.snapshot(), self.title, self.notice, self.busy)
+            return planned_screen(self.plan, self.title, self.tasks.notice, self.busy)
+        return run_screen(self.run.snapshot(), self.title, self.tasks.notice, self.busy)
 
     def start(self, texts: Mapping[str, str], shown: Mapping[str, str], *, dry_run: bool = False) -> None:
         """Start the plan with the settings that were changed on the screen."""
@@ -99,7 +97,7 @@ class RunController:
             self.reports = {}
             self._reported = False
 
-        self._guarded(begin)
+        self.tasks.now(begin)
 
     def pause(self) -> None:
         """Ask the run to pause."""
@@ -123,7 +121,7 @@ class RunController:
             if run is not None and settings:
                 run.set(**settings)
 
-        self._guarded(post)
+        self.tasks.now(post)
 
     def write_reports(self) -> None:
         """Write the report, the table of outcomes and the rows to mend, in a thread of its own."""
@@ -135,7 +133,7 @@ class RunController:
         def write() -> None:
             self.reports = write_reports(run, folder)
 
-        self._in_background("Writing the report…", write)
+        self.tasks.later("Writing the report…", write)
 
     def undo(self) -> None:
         """Make the plan that reverses the run, in a thread of its own; it is then looked at and run."""
@@ -147,7 +145,7 @@ class RunController:
             run.wait(SETTLES)  # while its owner is leaving, it can't be undone
             self.undo_plan = run.undo()
 
-        self._in_background("Working out what can be undone…", reverse)
+        self.tasks.later("Working out what can be undone…", reverse)
 
     def report_when_over(self, screen: Screen) -> None:
         """Write the reports once after each end; a run that goes on gets new ones at its next end."""
@@ -164,28 +162,6 @@ class RunController:
     def _ask(self, verb: str) -> None:
         run = self.run
         if run is not None:
-            self._guarded(getattr(run, verb))
-            if verb != "resume" and self.notice and run.state in OVER:
-                self.notice = ""  # it ended between the look and the click, and that is on the screen
-
-    def _guarded(self, act: Callable[[], Any]) -> None:
-        self.notice = ""
-        self._try(act)
-
-    def _try(self, act: Callable[[], Any]) -> None:
-        try:
-            act()
-        except Exception as error:  # noqa: BLE001  an operator gets a sentence, never a traceback
-            self.notice = say(error)
-
-    def _in_background(self, words: str, act: Callable[[], Any]) -> None:
-        if words in self._tasks:  # clicked twice
-            return
-        self._tasks.append(words)
-
-        def work() -> None:
-            with self._turn:  # one after the other: the undo that is asked for meanwhile isn't forgotten
-                self._try(act)
-                self._tasks.remove(words)
-
-        threading.Thread(target=work, name="batchkit-panel-task", daemon=True).start()
+            self.tasks.now(getattr(run, verb))
+            if verb != "resume" and self.tasks.notice and run.state in OVER:
+                self.tasks.notice = ""  # it ended between the look and the click, and that is on the screen

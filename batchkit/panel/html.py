@@ -16,6 +16,7 @@ from .screen import changes_in_words
 if TYPE_CHECKING:
     from ..plan import ChangeView, FieldView, PlanSummary
     from ..problems import Problem
+    from ..tables import Look
     from .screen import Screen
 
 LONGEST_LINE: Final = 40
@@ -175,6 +176,30 @@ def confirm_html(summary: PlanSummary) -> str:
     return f'<span class="bk-confirm">Write to {where}: {changes_in_words(summary.changes)}?</span>'
 
 
+def message_html(words: str, tone: str) -> str:
+    """A message to the operator; nothing for no words."""
+    return f'<div class="bk-message bk-tone-{tone}">{escape(words)}</div>' if words else ""
+
+
+def look_html(found: Look) -> str:
+    """What was understood of a file: how it is written, its first rows, and its problems."""
+    facts = [found.encoding, f"delimiter {found.delimiter!r}" if found.delimiter else "", found.kind]
+    facts += [f"sheet {found.sheet!r}"] if found.sheet else []
+    facts += [f"header on row {found.header_row}"] if found.header_row else []
+    line = f"{format_count(found.rows)} rows, {len(found.columns)} columns: {', '.join(filter(None, facts))}"
+    hidden = [sheet.name for sheet in found.sheets if sheet.name != found.sheet]
+    if hidden:
+        line += f"; other sheets: {', '.join(hidden)}"
+    head = "".join(f"<th>{escape(column)}</th>" for column in found.columns)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{value_html(row.get(column))}</td>' for column in found.columns)}</tr>"
+        for row in found.preview[:5]
+    )
+    table = f'<table class="bk-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    problems = problems_html(found.problems[:10]) if found.problems else ""
+    return f'<p>{escape(line)}</p><div class="bk-scroll">{table}</div>{problems}'
+
+
 def head_html(screen: Screen) -> str:
     """Badge and title."""
     badge = f'<span class="bk-badge bk-tone-{screen.tone}">{escape(screen.state.capitalize())}</span>'
@@ -202,9 +227,7 @@ def figures_html(screen: Screen) -> str:
         f"<li><b>{format_count(count)}</b> × {escape(reason)}</li>" for reason, count in screen.errors
     )
     parts = (
-        f'<div class="bk-message bk-tone-{screen.message_tone}">{escape(screen.message)}</div>'
-        if screen.message
-        else "",
+        message_html(screen.message, screen.message_tone),
         f'<div class="bk-tiles">{tiles}</div>' if tiles else "",
         f'<div class="bk-facts">{facts}</div>' if facts else "",
         f'<div class="bk-errors">Most frequent errors<ul>{errors}</ul></div>' if errors else "",

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from ..progress import format_count
 from .html import changes_html, problems_html, stylesheet
 from .pages import PROBLEMS, PreviewModel
-from .screen import say
+from .tasks import say
 from .widgets import button, close_tree, html, row
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import BatchkitError
 from ..progress import (
     OVER,
     figures,
@@ -223,8 +222,3 @@ def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:
         ("Disk needed", format_bytes(snapshot.disk_need)),
         ("Disk free", format_bytes(snapshot.disk_free or None)),
     ]
-
-
-def say(error: BaseException) -> str:
-    """An error as an operator reads it: batchkit's own words, or its kind and text."""
-    return str(error) if isinstance(error, BatchkitError) else f"{type(error).__name__}: {error}"

@@ -31,11 +31,16 @@ def button(words: str, tip: str, act: Callable[[], None], style: str = "") -> An
     return made
 
 
-def row(*children: Any) -> Any:
+def row(*children: Any, align: str = "center") -> Any:
     """Widgets side by side; they wrap where the page is narrow."""
     return ipywidgets.HBox(
-        children, layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 6px")
+        children, layout=ipywidgets.Layout(flex_flow="row wrap", align_items=align, grid_gap="4px 6px")
     )
+
+
+def form_row(*children: Any) -> Any:
+    """Fields and buttons side by side, standing on one line though fields have their words above them."""
+    return row(*children, align="flex-end")
 
 
 def show(widget: Any, visible: bool) -> None:
@@ -51,6 +56,12 @@ def links(files: Mapping[str, Path]) -> Any:
     output = {"output_type": "display_data", "data": data, "metadata": {}}
     # Its list is set, nothing is ever printed into it: printing from a thread would land in another cell.
     return ipywidgets.Output(outputs=(output,))
+
+
+def replace(box: Any, children: list[Any]) -> None:
+    """Put other widgets into a box; the old ones are closed."""
+    close_tree(box)
+    box.children = children
 
 
 def close_tree(box: Any) -> None:

@@ -1,0 +1,235 @@
+"""The view of a whole job: load a file, map its columns, check them, then preview and run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import ipywidgets
+
+from ..job import MODES
+from .control import ControlView
+from .form import CHECKS, DATE_FORMATS, TYPES, ColumnChoice, JobForm
+from .html import look_html, message_html, stylesheet
+from .preview import PreviewView
+from .tasks import Tasks
+from .ticker import TICKER
+from .widgets import button, close_tree, form_row, html, replace, show
+
+if TYPE_CHECKING:
+    from ..plan import Plan
+
+SUFFIXES: Final = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".xlsb", ".ods")
+MOST_FILES: Final = 200
+_READING_FIELDS: Final = (
+    ("sheet", "Sheet", "the first"),
+    ("header_row", "Header row", "detected"),
+    ("encoding", "Encoding", "detected"),
+)
+
+
+class WizardView(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no types
+    """Leads from a file to a run, one step after the other; a step opens when the one before is done.
+
+    Args:
+        values: What stands in the form at first: `source`, `to`, `table`, `mode`, ...
+        report_folder: Where reports go.
+    """
+
+    def __init__(self, values: Mapping[str, str], report_folder: Path) -> None:
+        self.form = JobForm()
+        self.tasks = Tasks()
+        self.plan: Plan | None = None
+        self._report_folder = report_folder
+        self._previewed: Plan | None = None
+        self._proposals = 0
+        self._drawing = threading.RLock()
+        self._closed = False
+        for part in (self.form.reading, self.form.target):
+            part.update({name: value for name, value in values.items() if name in part})
+        self._message = html()
+        self._found = html()
+        self._columns, self._result = ipywidgets.VBox(), ipywidgets.VBox()
+        self._map = ipywidgets.VBox([_step("2. Where to"), self._target_row()])
+        self._check = ipywidgets.VBox(
+            [_step("3. Which column feeds which field"), self._columns, self._check_row()]
+        )
+        super().__init__([
+            html(stylesheet(), "bk-style"), _step("1. The file"), self._file_row(), self._found, self._map,
+            self._check, self._message, self._result,
+        ])  # fmt: skip
+        self.add_class("bk-panel")
+        self.refresh()
+
+    # Rows of the form
+
+    def _file_row(self) -> Any:
+        reading = self.form.reading
+        source = ipywidgets.Combobox(
+            value=reading["source"],
+            description="File",
+            options=_files_here(),
+            placeholder="path of a CSV or Excel file",
+        )
+        return form_row(
+            self._bound(source, reading, "source", "bk-wide"),
+            *(self._reading_field(*each) for each in _READING_FIELDS),
+            button("Read file", "Say what is understood of it", self.read, "primary"),
+        )
+
+    def _reading_field(self, name: str, label: str, hint: str) -> Any:
+        reading = self.form.reading
+        field = ipywidgets.Text(value=reading[name], description=label, placeholder=hint)
+        return self._bound(field, reading, name)
+
+    def _target_row(self) -> Any:
+        target = self.form.target
+        address = ipywidgets.Text(
+            value=target["to"], description="Database", placeholder="sqlite:///companies.sqlite"
+        )
+        table = ipywidgets.Text(value=target["table"], description="Table")
+        mode = ipywidgets.Dropdown(value=target["mode"], options=MODES, description="Mode")
+        create = ipywidgets.Checkbox(
+            value=False, description="Create the table", indent=False, layout=ipywidgets.Layout(width="auto")
+        )
+        create.observe(lambda change: setattr(self.form, "create", change["new"]), "value")
+        return form_row(
+            self._bound(address, target, "to", "bk-wide"), self._bound(table, target, "table"),
+            self._bound(mode, target, "mode"), create,
+            button("Connect", "Look at the table and propose a mapping", self.connect, "primary"),
+        )  # fmt: skip
+
+    def _check_row(self) -> Any:
+        dates = ipywidgets.Combobox(
+            value=self.form.date_format, options=DATE_FORMATS, description="Dates are written"
+        )
+        dates.add_class("bk-field")
+        dates.observe(lambda change: setattr(self.form, "date_format", change["new"].strip()), "value")
+        name = ipywidgets.Text(value="job.toml", description="Save as")
+        name.add_class("bk-field")
+        return form_row(
+            dates,
+            button("Check and preview", "Compare file and table; writes nothing", self.check, "primary"),
+            name,
+            button("Save job", "Keep it as a file, to be run again", lambda: self.save(name.value)),
+        )
+
+    def _bound(self, field: Any, values: dict[str, str], name: str, css: str = "") -> Any:
+        field.observe(lambda change: values.__setitem__(name, change["new"]), "value")
+        field.add_class("bk-field")
+        if css:
+            field.add_class(css)
+        return field
+
+    def _column_row(self, choice: ColumnChoice) -> Any:
+        def bind(field: Any, name: str, width: str) -> Any:
+            field.layout = ipywidgets.Layout(width=width)
+            field.observe(lambda change: setattr(choice, name, change["new"]), "value")
+            return field
+
+        sample = ipywidgets.Label(choice.sample[:40], layout=ipywidgets.Layout(width="190px"))
+        field = ipywidgets.Combobox(value=choice.field, options=self.form.known, placeholder="left out")
+        return ipywidgets.HBox([
+            ipywidgets.Label(choice.column, layout=ipywidgets.Layout(width="170px")), sample,
+            bind(field, "field", "170px"),
+            bind(ipywidgets.Checkbox(value=choice.key, indent=False), "key", "44px"),
+            bind(ipywidgets.Dropdown(value=choice.type, options=list(TYPES)), "type", "130px"),
+            bind(ipywidgets.Dropdown(value=choice.check, options=list(CHECKS)), "check", "130px"),
+            bind(ipywidgets.Checkbox(value=choice.required, indent=False), "required", "64px"),
+        ])  # fmt: skip
+
+    # What the buttons do
+
+    def read(self) -> None:
+        """Read the file, behind the screen."""
+        self._later("Reading the file…", self.form.read)
+
+    def connect(self) -> None:
+        """Ask the target for its fields, behind the screen."""
+        self._later("Asking the database…", self.form.connect)
+
+    def check(self) -> None:
+        """Work out what would change, behind the screen."""
+
+        def compare() -> None:
+            self.plan = self.form.plan()
+
+        self._later("Comparing the file with the table…", compare)
+
+    def save(self, name: str) -> None:
+        """Keep the job as a TOML file."""
+        self.tasks.now(lambda: self.form.job().save(name))
+        self.refresh()
+        if not self.tasks.notice:
+            self._message.value = message_html(f"The job is kept in {name}.", "good")
+
+    def _later(self, words: str, act: Callable[[], None]) -> None:
+        self.tasks.notice = ""
+        self.tasks.later(words, act)
+        self.refresh()
+        TICKER.add(self._look)
+
+    def _look(self) -> bool:
+        busy = bool(self.tasks.busy)
+        self.refresh()
+        return busy and not self._closed
+
+    # What is on the screen
+
+    def refresh(self) -> None:
+        """Show what is known by now."""
+        with self._drawing:
+            if self._closed:
+                return
+            words = self.tasks.notice or self.tasks.busy
+            self._message.value = message_html(words, "bad" if self.tasks.notice else "calm")
+            if not self.tasks.busy:
+                self._draw()
+
+    def _draw(self) -> None:
+        form = self.form
+        if form.proposals != self._proposals:
+            self._proposals = form.proposals
+            self._found.value = look_html(form.found) if form.found else ""
+            replace(self._columns, [_column_head(), *map(self._column_row, form.choices)])
+        show(self._map, form.found is not None)
+        show(self._check, form.found is not None and form.connected)
+        if self.plan is not None and self.plan is not self._previewed:
+            self._previewed = self.plan
+            views = [PreviewView(self.plan), ControlView(self.plan, self._report_folder, {})]
+            replace(self._result, [_step("4. What would change"), views[0], _step("5. Run"), views[1]])
+
+    def close(self) -> None:
+        """Take the view off the screen; a run that was started from it goes on."""
+        with self._drawing:
+            self._closed = True
+        TICKER.remove(self._look)
+        close_tree(self)
+        super().close()
+
+
+def _step(words: str) -> Any:
+    return html(f'<div class="bk-subtitle">{words}</div>')
+
+
+def _column_head() -> Any:
+    labels = (
+        ("Column", 170), ("First value", 190), ("Field", 170), ("Key", 44), ("Type", 130), ("Check", 130),
+        ("Required", 64),
+    )  # fmt: skip
+    return ipywidgets.HBox(
+        [
+            ipywidgets.HTML(
+                f'<span class="bk-note">{label}</span>', layout=ipywidgets.Layout(width=f"{width}px")
+            )
+            for label, width in labels
+        ]
+    )
+
+
+def _files_here() -> list[str]:
+    here = Path()
+    found = [path for folder in (here, here / "data") if folder.is_dir() for path in sorted(folder.iterdir())]
+    return [path.as_posix() for path in found if path.suffix.lower() in SUFFIXES][:MOST_FILES]
