@@ -236,7 +236,13 @@ def test_wizard_leads_from_a_file_to_a_preview(lab: Lab, page: Page) -> None:
     """Read the file, connect, check: the mapping is proposed and the changed cells are marked."""
     path = make_input(lab)
     notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
-    cell = {"cell_type": "code", "id": "w", "metadata": {}, "outputs": [], "execution_count": None}
+    cell: dict[str, Any] = {
+        "cell_type": "code",
+        "id": "w",
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
     values = {"source": "rows.csv", "to": f"sqlite:///{path.as_posix()}", "table": "companies"}
     cell["source"] = f"from batchkit.panel import wizard\nwizard(**{values!r})"
     notebook["cells"] = [cell]
