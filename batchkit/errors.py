@@ -48,6 +48,10 @@ class BatchkitError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.advice}".strip()
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows instead of a traceback (IPython asks for it by this name)."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(BatchkitError):
     """The call, option or file is wrong; nothing was started."""

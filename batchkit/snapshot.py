@@ -28,7 +28,7 @@ class Snapshot:
         seconds: Active seconds over all sessions; pauses aren't counted.
         rate: Items per second lately; None when unknown.
         eta: Seconds left as a range; None when unknown.
-        limiter: "Slow because ...", or empty.
+        limiter: How "Slow because ..." goes on, or empty.
         success_rate: Share of the items sent that are done; None before the first.
         top_errors: The most frequent reasons and how often each came.
         workers: Calls that may be in flight at once.
