@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_a_notebook_shows_the_sentence_and_no_traceback() -> None:
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.utils.capture import capture_output
 
-    shell = InteractiveShell()
+    shell: Any = InteractiveShell()
     shell.push({"SourceError": SourceError})
     with capture_output() as shown:
         shell.run_cell("raise SourceError('There is no file rows.csv.', advice='Check the name.')")
