@@ -32,7 +32,7 @@ def test_a_notebook_shows_the_sentence_and_no_traceback() -> None:
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.utils.capture import capture_output
 
-    shell: Any = InteractiveShell()
+    shell: Any = InteractiveShell()  # type: ignore[no-untyped-call]  # IPython has no types
     shell.push({"SourceError": SourceError})
     with capture_output() as shown:
         shell.run_cell("raise SourceError('There is no file rows.csv.', advice='Check the name.')")
