@@ -146,6 +146,11 @@ class JournalReader:
         with self._lock:
             self._connection.close()
 
+    def __del__(self) -> None:
+        # A view of a run is dropped, not closed: nobody should have to close what they only looked at.
+        if hasattr(self, "_connection"):
+            self._connection.close()
+
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         with self._lock, _Translated(self.path):
             return self._connection.execute(sql, values).fetchall()
