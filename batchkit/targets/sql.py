@@ -19,7 +19,7 @@ from .base import AFTER, KEY, ChunkContext, Failure, FieldType, FrameTarget, Res
 from .sql_address import Address, parse_address
 from .sql_checkpoint import Checkpoint
 from .sql_chunk import ChunkWriter
-from .sql_connect import check_address, check_table, connect_error, make_engine, memory_engine
+from .sql_connect import check_address, check_table, make_engine, memory_engine, told
 from .sql_create import create_table
 from .sql_dialect import Dialect, Table
 from .sql_errors import classify_sql
@@ -148,11 +148,8 @@ class SqlTarget(FrameTarget):
         check_address(self._address, create=self.create)
         if self._absent_file():
             return
-        try:
-            with self._connection() as link:
-                self._look(link)
-        except Exception as error:  # noqa: BLE001 - every driver has a tree of its own; here they become one
-            raise connect_error(self._address, error) from None
+        with told(self._address), self._connection() as link:
+            self._look(link)
 
     def close(self) -> None:
         """Close all connections."""
@@ -174,7 +171,7 @@ class SqlTarget(FrameTarget):
         if table is None:
             return self._nothing([*self.keys, *fields], keys)
         wanted = keys.select(self.keys).drop_nulls().cast(pl.Schema(table.schema(self.keys)))
-        with self._connection() as link:
+        with told(self._address), self._connection() as link:
             return self._dialect.read(link, table, wanted, fields)
 
     def scan_keys(self, fields: Sequence[str], size: int = 50_000) -> Iterator[pl.DataFrame]:
@@ -182,14 +179,14 @@ class SqlTarget(FrameTarget):
         table = self._known()
         if table is None:
             return
-        with self._connection() as link:
+        with told(self._address), self._connection() as link:
             yield from self._dialect.scan(link, table, fields, size)
 
     def resolve_lookup(self, lookup: Mapping[str, Any], names: pl.Series) -> pl.DataFrame:
         """Ids for names, by one query for all names that aren't known yet."""
         if self._absent_file():
             return pl.DataFrame(schema={"name": pl.String, "id": pl.Int64})
-        with self._connection() as link:
+        with told(self._address), self._connection() as link:
             return self._lookups.resolve(self._dialect, link, lookup, names)
 
     def apply(self, frame: pl.DataFrame, context: ChunkContext) -> list[Result]:
@@ -256,11 +253,13 @@ class SqlTarget(FrameTarget):
         for field, spec in self._lookups.specs.items():
             schema, _, name = str(spec["table"]).rpartition(".")
             found = check_table(self._dialect, link, name, schema or None, (str(spec["by"]),))
-            if spec.get("id", "id") not in found.columns:
+            identity = found.columns.get(str(spec.get("id", "id")))
+            if identity is None:
                 raise TargetError(
                     f"Table {name!r}, the lookup of {field}, has no column {spec.get('id', 'id')!r}.",
                     advice=f"Its columns are: {', '.join(found.columns)}.",
                 )
+            self._lookups.declare(spec, identity.field)
 
     def _absent_file(self) -> bool:
         return self.create and self._address.path is not None and not self._address.path.exists()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BatchkitError, TargetError, TargetUnreachable, UsageError
+from ..errors import TargetError, TargetUnreachable, UsageError
 from .base import Failure
 from .sql_address import Address
 from .sql_dialect import Dialect, Table
-from .sql_errors import classify_sql
+from .sql_errors import classify_sql, is_database_error
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -165,15 +167,25 @@ def _near(name: str, names: list[str], otherwise: str) -> str:
     )
 
 
-def connect_error(address: Address, error: Exception) -> BatchkitError:
-    """An error of connecting, in the words of an operator and without any password."""
-    if isinstance(error, BatchkitError):
-        return error
-    failure = classify_sql(error)
-    reason = address.redact(failure.reason)
-    if failure.connection or failure.rule in {"unreachable", "resources"}:
-        return TargetUnreachable(f"Nobody answers at {address.shown}: {reason}", advice=failure.advice)
-    return TargetError(f"{_headline(address, failure)}: {reason}", advice=failure.advice, rule=failure.rule)
+@contextmanager
+def told(address: Address) -> Iterator[None]:
+    """Turn errors of the database into the words of an operator, without any password.
+
+    Raises:
+        TargetUnreachable: Nobody answers.
+        TargetError: Anything else the database says; `failure` keeps what it means for a run.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_database_error(error):
+            raise
+        failure = classify_sql(error)
+        reason = address.redact(failure.reason)
+        facts: dict[str, Any] = {"advice": failure.advice, "failure": replace(failure, reason=reason)}
+        if failure.connection or failure.rule in {"unreachable", "resources"}:
+            raise TargetUnreachable(f"Nobody answers at {address.shown}: {reason}", **facts) from None
+        raise TargetError(f"{_headline(address, failure)}: {reason}", **facts) from None
 
 
 def _headline(address: Address, failure: Failure) -> str:

@@ -126,8 +126,18 @@ def judge_sqlstate(code: str, message: str = "") -> tuple[Fate, str, str]:
     return _POSTGRES.get(code) or _POSTGRES.get(code[:2]) or _TRIGGER
 
 
+def is_database_error(error: BaseException) -> bool:
+    """Whether a database, its driver or the network raised it, and not a fault of ours."""
+    inner = getattr(error, "orig", None) or error
+    origin = type(inner).__module__.partition(".")[0]
+    return isinstance(inner, sqlite3.Error | OSError) or origin in {"psycopg", "sqlalchemy"}
+
+
 def classify_sql(error: BaseException) -> Failure:
-    """Judge an error of SQLAlchemy, sqlite3 or psycopg."""
+    """Judge an error of SQLAlchemy, sqlite3 or psycopg, or one of ours that was made from it."""
+    told = getattr(error, "failure", None)
+    if isinstance(told, Failure):
+        return told
     inner = getattr(error, "orig", None) or error
     if isinstance(inner, sqlite3.Error):
         return _classify_sqlite(inner)

@@ -11,7 +11,7 @@ import polars as pl
 
 from ..errors import UsageError
 from ..states import Outcome
-from .base import AFTER, ITEM, NAME, Fate, Result
+from .base import AFTER, ITEM, NAME, Fate, FieldType, Result
 from .sql_dialect import Dialect, quote
 from .sql_errors import classify_sql
 
@@ -42,7 +42,18 @@ class Lookups:
         self.ambiguous: dict[str, set[str]] = {}
         self._ids: dict[str, dict[str, Any]] = {}
         self._unique: dict[str, bool] = {}
+        self._whole: dict[str, bool] = {}
         self._lock = threading.Lock()
+
+    def declare(self, spec: Spec, identity: FieldType) -> None:
+        """Say what kind of ids a lookup has, so that an answer without any has the same type."""
+        self._whole[_place(spec)] = identity.type == "integer"
+
+    def _ids_of(self, spec: Spec, ids: Sequence[Any]) -> pl.Series:
+        whole = self._whole.get(_place(spec), all(isinstance(value, int | None) for value in ids))
+        if whole:
+            return pl.Series("id", ids, dtype=pl.Int64)
+        return pl.Series("id", [None if value is None else str(value) for value in ids], dtype=pl.String)
 
     def resolve(self, dialect: Dialect, link: Connection, spec: Spec, names: pl.Series) -> pl.DataFrame:
         """Ids for names, exact but for white space at the ends; one query for all that aren't cached.
@@ -56,7 +67,7 @@ class Lookups:
         wanted = [name for name in stripped.unique().to_list() if name]
         found = self._find(dialect, link, spec, wanted)
         ids = [found.get(name) for name in stripped.to_list()]
-        frame = pl.DataFrame({"name": given.cast(pl.String), "id": _id_series(ids)})
+        frame = pl.DataFrame({"name": given.cast(pl.String), "id": self._ids_of(spec, ids)})
         return frame.filter(pl.col("id").is_not_null())
 
     def _find(self, dialect: Dialect, link: Connection, spec: Spec, wanted: Sequence[str]) -> dict[str, Any]:
@@ -109,9 +120,8 @@ class Lookups:
                 _unnamed(item, field, spec, name, reasons.get(name))
                 for item, name in zip(frame.filter(bad)[ITEM], names.filter(bad), strict=True)
             ]
-            mapped = names.replace_strict(
-                ids, default=None, return_dtype=_id_series(list(ids.values())).dtype
-            )
+            values = self._ids_of(spec, list(ids.values()))
+            mapped = names.replace_strict(list(ids), values, default=None, return_dtype=values.dtype)
             frame = frame.with_columns(
                 pl.coalesce(mapped.cast(frame.schema[AFTER + field]), pl.col(AFTER + field)).alias(
                     AFTER + field
@@ -210,12 +220,6 @@ def _table(spec: Spec) -> str:
 def _text(dialect: Dialect, spec: Spec, prefix: str = "") -> str:
     column = prefix + quote(str(spec["by"]))
     return f"btrim({column}::text)" if dialect.name == "postgresql" else f"trim({column})"
-
-
-def _id_series(ids: Sequence[Any]) -> pl.Series:
-    if all(value is None or isinstance(value, int) for value in ids):
-        return pl.Series("id", ids, dtype=pl.Int64)
-    return pl.Series("id", [None if value is None else str(value) for value in ids], dtype=pl.String)
 
 
 def _unnamed(item: int, field: str, spec: Spec, name: str, reason: str | None) -> Result:

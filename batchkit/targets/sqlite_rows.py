@@ -1,0 +1,188 @@
+"""Rows of a chunk in SQLite: the statements, and what is said of rows that can't be written."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+
+from ..states import Outcome
+from .base import AFTER, BEFORE, CHANGE, ITEM, KEY, Fate, Result
+from .sql_dialect import ForeignKey, Step, Table, Written, quote
+from .sql_errors import classify_sql
+from .sql_types import SQLITE_DIGITS, to_sqlite
+from .sqlite_catalog import primary_key
+
+
+def statement(table: Table, step: Step, *, compare: bool = True) -> tuple[str, Iterable[Any]]:
+    """SQL for one row of a step, and the parameters of all its rows."""
+    keys, fields = table.key, step.fields
+    befores = fields if compare else ()
+    where = [f"{quote(name)} = ?" for name in keys] + [f"{quote(name)} IS ?" for name in befores]
+    parameters = [KEY + name for name in keys] + [BEFORE + name for name in befores]
+    if step.kind == "delete":
+        sql = f"DELETE FROM {table.quoted} WHERE {' AND '.join(where)}"
+    elif step.kind == "update":
+        # A field that is unchanged in a row has the same value before and after: it is set to what it is.
+        if compare:
+            chosen = ", ".join(f"{quote(name)} = ?" for name in fields)
+            values = [AFTER + name for name in fields]
+        else:
+            chosen = ", ".join(f"{quote(n)} = CASE WHEN ? IS ? THEN {quote(n)} ELSE ? END" for n in fields)
+            values = [side + name for name in fields for side in (BEFORE, AFTER, AFTER)]
+        sql = f"UPDATE {table.quoted} SET {chosen} WHERE {' AND '.join(where)}"
+        parameters = values + parameters
+    else:
+        names = [*keys, *fields]
+        marks = ", ".join("?" * len(names))
+        sql = f"INSERT INTO {table.quoted} ({', '.join(map(quote, names))}) VALUES ({marks})"
+        if table.unique:
+            sql += f" ON CONFLICT ({', '.join(map(quote, keys))}) DO NOTHING"
+        parameters = [KEY + name for name in keys] + [AFTER + name for name in fields]
+    converted = to_sqlite(step.frame.select(sorted(set(parameters))))
+    # Column by column, and no list of rows: tuples that live on would keep the garbage collector busy.
+    columns = {name: converted[name].to_list() for name in converted.columns}
+    return sql, zip(*(columns[name] for name in parameters), strict=True)
+
+
+def write_each(
+    raw: sqlite3.Connection,
+    table: Table,
+    step: Step,
+    *,
+    sql: str,
+    rows: list[tuple[int, Any]],
+    written: Written,
+) -> tuple[list[tuple[int, Any]], list[Result]]:
+    """Write row by row.
+
+    Returns:
+        The rows that a foreign key refused, and what is to be said of them should that be final.
+    """
+    again: list[tuple[int, Any]] = []
+    refused: list[Result] = []
+    for item, values in rows:
+        try:
+            if raw.execute(sql, values).rowcount == 0:
+                written.missing.append(item)
+        except sqlite3.Error as error:
+            result = _refusal(raw, table, step, item, error)
+            if result.rule == "foreign_key":
+                again.append((item, values))
+                refused.append(result)
+            else:
+                written.results.append(result)
+    return again, refused
+
+
+def _refusal(raw: sqlite3.Connection, table: Table, step: Step, item: int, error: sqlite3.Error) -> Result:
+    failure = classify_sql(error)
+    if failure.fate is not Fate.REJECT or not raw.in_transaction:
+        raise error
+    reason, detail = failure.reason, {}
+    place = reason.partition("constraint failed: ")[2]
+    if place and failure.rule in {"not_null", "unique"}:
+        columns = [part.strip().rpartition(".")[2] for part in place.split(",")]
+        detail = {"column": ", ".join(columns)}
+        reason = f"{detail['column']}: {reason}"
+    elif place and failure.rule == "check":
+        detail = {"constraint": place}
+    elif failure.rule == "foreign_key":
+        return _missing_parent(raw, table, step, item) or Result(
+            item, Outcome.REJECTED, failure.rule, reason, failure.advice
+        )
+    return Result(item, Outcome.REJECTED, failure.rule, reason, failure.advice, detail or None)
+
+
+def _missing_parent(raw: sqlite3.Connection, table: Table, step: Step, item: int) -> Result | None:
+    """SQLite says only that some foreign key failed; find which one, and which value."""
+    row = step.frame.filter(pl.col(ITEM) == item)
+    return find_orphans(raw, replace(table, deferred=True), row).get(item)
+
+
+def fits_plan(step: Step, lost: dict[str, pl.Series]) -> pl.Expr:
+    """Whether the present values (columns `#field`) are those of the plan and leave something to do."""
+    fits, todo = [pl.col("#there").fill_null(value=False)], []
+    for name in step.fields:
+        dtype = step.frame.schema[BEFORE + name]
+        found, before, after = pl.col("#" + name).cast(dtype), pl.col(BEFORE + name), pl.col(AFTER + name)
+        readable = ~pl.col("!" + name).fill_null(value=False) if name in lost else pl.lit(value=True)
+        if step.kind == "delete":
+            fits.append(found.eq_missing(before) & readable)
+            continue
+        after = after.cast(dtype)
+        same = before.eq_missing(after)
+        fits.append(same | ((found.eq_missing(before) | found.eq_missing(after)) & readable))
+        todo.append(~same & found.ne_missing(after))
+    return pl.all_horizontal(fits) & (
+        pl.any_horizontal(todo) if todo else pl.lit(value=step.kind == "delete")
+    )
+
+
+def is_unreadable(lost: dict[str, pl.Series]) -> pl.Expr:
+    """Whether a present value (flagged in a column `!field`) can't be carried by its type."""
+    flags = [pl.col("!" + name).fill_null(value=False) for name in lost]
+    return pl.any_horizontal(flags) if flags else pl.lit(value=False)
+
+
+def foreign_value(item: int, lost: dict[str, pl.Series]) -> Result:
+    """What is said of a row that holds such a value."""
+    names = ", ".join(lost)
+    return Result(
+        item,
+        Outcome.CONFLICT,
+        "unreadable",
+        f"{names}: the table holds a value there that is not of the column's declared type.",
+        "Look at the value in the table; correct it there, then make a new plan.",
+    )
+
+
+def refuse_long_decimals(table: Table, frame: pl.DataFrame) -> tuple[pl.DataFrame, Written]:
+    """Take out decimals that SQLite, which stores them as floats, would give back as another number."""
+    written = Written()
+    for column, dtype in frame.schema.items():
+        name = column.partition(":")[2]
+        if not isinstance(dtype, pl.Decimal) or not column.startswith((KEY, AFTER)):
+            continue
+        if table.columns[name].field.type != "decimal":
+            continue
+        # A whole number is kept as an INTEGER, which has more digits than a float.
+        limit = 10 ** max(SQLITE_DIGITS - dtype.scale, 0) if dtype.scale else 2**63
+        bad = (frame[column].cast(pl.Float64).abs() >= limit).fill_null(value=False)
+        reason = f"{name}: an SQLite decimal keeps {SQLITE_DIGITS} digits; this one has more."
+        advice = "Shorten the number, or have the column declared as TEXT."
+        for item in frame.filter(bad)[ITEM]:
+            written.results.append(
+                Result(item, Outcome.REJECTED, "out_of_range", reason, advice, {"column": name})
+            )
+        frame = frame.filter(~bad)
+    return frame, written
+
+
+def find_orphans(raw: sqlite3.Connection, table: Table, frame: pl.DataFrame) -> dict[int, Result]:
+    """Written rows whose deferred foreign key would fail the COMMIT, and with it the whole chunk."""
+    found: dict[int, Result] = {}
+    held = {name.partition(":")[2]: name for name in frame.columns if name.startswith((KEY, AFTER))}
+    for foreign in table.foreign if table.deferred else ():
+        if not all(name in held for name in foreign.columns):
+            continue
+        columns = [held[name] for name in foreign.columns]
+        rows = frame.filter(pl.col(CHANGE) != "delete").drop_nulls(columns)
+        parents = foreign.parents or tuple(primary_key(raw, foreign.table))
+        where = " AND ".join(f"{quote(name)} = ?" for name in parents)
+        sql = f"SELECT 1 FROM {quote(foreign.table)} WHERE {where}"
+        for part in rows.partition_by(columns):
+            values = to_sqlite(part.select(columns)).row(0)
+            if raw.execute(sql, values).fetchone() is None:
+                found |= {item: _no_parent(item, foreign, parents, values) for item in part[ITEM]}
+    return found
+
+
+def _no_parent(item: int, foreign: ForeignKey, parents: Sequence[str], values: Sequence[Any]) -> Result:
+    column, value = ", ".join(foreign.columns), ", ".join(map(str, values))
+    reason = f"{column}: {foreign.table} has no row with {', '.join(parents)} = {value}."
+    advice = "Correct the value, or first create the row it refers to."
+    return Result(item, Outcome.REJECTED, "foreign_key", reason, advice, {"column": column, "value": value})
