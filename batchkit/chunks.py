@@ -7,7 +7,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-FRAME_CHUNK = 10_000
+FRAME_CHUNK = 25_000
 """Items per chunk where a chunk is one transaction: large enough that its commit costs little, small enough
 that a refused chunk, a stop or a lost connection costs under a second."""
 
@@ -24,14 +24,14 @@ def recommended_size(items: int, *, call_size: int | None, row_bytes: float = 20
         row_bytes: Mean size of an item in bytes.
 
     Returns:
-        For chunks that are one call: up to `FRAME_CHUNK`, fewer where rows are so large that a chunk would
-            pass
-        16 MiB. Otherwise `CALL_CHUNK`, or a few calls' worth when calls are large.
+        For chunks that are one call: a tenth of the items, so that there is progress to see, from 1,000 to
+        `FRAME_CHUNK`; fewer where rows are so large that a chunk would pass 16 MiB. Otherwise `CALL_CHUNK`,
+        or a few calls' worth when calls are large.
     """
     if call_size is not None:
         return max(CALL_CHUNK, 4 * call_size)
     by_weight = int(16 * 1024**2 / max(row_bytes, 1.0))
-    return max(1, min(FRAME_CHUNK, by_weight, max(items, 1)))
+    return max(1, min(max(items // 10, 1_000), FRAME_CHUNK, by_weight))
 
 
 def by_count(items: Iterable[T], size: int) -> Iterator[list[T]]:

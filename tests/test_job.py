@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from batchkit.errors import JobError, MappingError
 from batchkit.fields import Field
-from batchkit.job import Job
 from batchkit.fitting import field_name, fit, new_types
+from batchkit.job import Job
 from batchkit.targets.base import FieldType
 
 TEXT = FieldType(type="text")

@@ -31,8 +31,9 @@ def test_record_is_committed_within_moments(journal: Journal, tmp_path: Path) ->
     """An outcome is on disk a moment after it was recorded, with nobody asking for it."""
     journal.record(_row(3))  # type: ignore[arg-type]
     time.sleep(0.3)
-    with JournalReader(tmp_path / "journal.sqlite")._connection as other:
-        assert other.execute("SELECT item FROM outcomes").fetchall() == [(3,)]
+    reader = JournalReader(tmp_path / "journal.sqlite")
+    assert [row[0] for row in reader.outcomes()] == [3]
+    reader.close()
     journal.close()
 
 

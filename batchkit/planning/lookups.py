@@ -69,7 +69,7 @@ class Lookups:
         joined = wanted.join(known, left_on=column, right_on="name", how="left", maintain_order="left")
         asked = pl.col(OK) & pl.col(column).is_not_null()
         absent = asked & (pl.col(_TIMES).fill_null(0) == 0)
-        doubtful = asked & (pl.col(_TIMES) > 1)
+        doubtful = asked & (pl.col(_TIMES).fill_null(0) > 1)
         bad = doubtful if name in self.creating else absent | doubtful
         problems = self._problems(name, joined.filter(bad))
         if name in self.creating:

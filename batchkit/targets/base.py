@@ -134,6 +134,7 @@ class ChunkContext:
             hold the wanted values are ours, so they are `done` and not `unchanged`.
         dry_run: Apply and roll back.
         overwrite: The operator said that conflicts are to be overwritten.
+        timeout: Seconds one statement of the chunk may take; None for the target's own limit.
     """
 
     run: str
@@ -142,6 +143,7 @@ class ChunkContext:
     recovering: bool = False
     dry_run: bool = False
     overwrite: bool = False
+    timeout: float | None = None
 
 
 class Target(ABC):
@@ -220,7 +222,9 @@ class FrameTarget(Target):
             context: Which chunk of which run, and how.
 
         Returns:
-            A result for each item that is NOT simply done. An empty list means that all are done.
+            A result for each item that is NOT simply done. An empty list means that all are done. An item that
+            was written over somebody's edit (`overwrite`) has a result `done` whose detail holds what was there:
+            `{"overwritten": {field: value}}`, or `{"overwritten": null}` where nothing was; an undo leaves it be.
 
         Raises:
             Exception: Anything `classify` can judge; then nothing of the chunk was applied (or, for fate
