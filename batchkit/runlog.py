@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .secrets import redact
+from .secrets import redact, redact_all
 
 
 class RunLog:
@@ -26,8 +26,9 @@ class RunLog:
         entry = {
             "at": datetime.now().astimezone().isoformat(timespec="milliseconds"),
             "event": event,
-            **facts,
+            **redact_all(facts),
         }
-        line = redact(json.dumps(entry, ensure_ascii=False, default=str))
+        # Once more as a line: what became text only here may hold one too.
+        line = redact(json.dumps(entry, ensure_ascii=False, default=lambda fact: redact(str(fact))))
         with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")

@@ -17,7 +17,7 @@ import re
 import threading
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from .errors import SecretError
 
@@ -139,9 +139,14 @@ def register(value: str) -> None:
     if len(value) < SHORTEST:
         return
     with _lock:
-        # As it appears in an address, in JSON and in a repr.
-        _known.update({value, quote(value, safe=""), json.dumps(value)[1:-1], repr(value)[1:-1]})
+        _known.update(_spellings(value))
         _pattern = re.compile("|".join(re.escape(each) for each in sorted(_known, key=len, reverse=True)))
+
+
+def _spellings(value: str) -> set[str]:
+    """The value as it appears in an address, in JSON (with or without escapes for letters), and in a repr."""
+    written = (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1])
+    return {value, quote(value, safe=""), quote(value), quote_plus(value), *written}
 
 
 def redact(text: str) -> str:
