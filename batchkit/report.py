@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .errors import UsageError
 from .problems import Problem
-from .reports.place import replacing
+from .reports.place import refuse_to_replace, replacing
 from .states import RunState
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class ReportData:
             (JSON) are texts, `at` is a moment (Unix seconds, ISO text or datetime in UTC).
         raw_frames: Called with outcomes and a size, gives the items that have one of these outcomes the same
             way, with the source's texts beside them in columns `raw:<column>`.
+        kept: Files that nothing written about the run may replace → what they are (`the source of this run`).
     """
 
     run: str
@@ -84,6 +85,7 @@ class ReportData:
     fix_file: str = ""
     samples: Sequence[Sample] = ()
     notices: Sequence[Problem] = ()
+    kept: Mapping[Path, str] = field(default_factory=dict)
 
 
 def write_report(data: ReportData, path: str | Path) -> Path:
@@ -98,11 +100,12 @@ def write_report(data: ReportData, path: str | Path) -> Path:
         The path written.
 
     Raises:
-        UsageError: No report has that suffix, or the file can't be written there.
+        UsageError: No report has that suffix, the file can't be written there, or it is one of `data.kept`.
         DiskFull: No room is left; an older file at `path` stays as it was.
     """
     path = Path(path)
     write = _function(path, FORMATS, "A report")
+    refuse_to_replace(path, data.kept)
     with replacing(path) as draft:
         write(data, draft)
     return path
@@ -124,12 +127,13 @@ def write_fix_file(
         The path written; None when there is nothing to correct.
 
     Raises:
-        UsageError: The suffix is another one, or the file can't be written there.
+        UsageError: The suffix is another one, the file can't be written there, or it is one of `data.kept`.
         DiskFull: No room is left; an older file at `path` stays as it was.
     """
     path = Path(path)
     formats = {".csv": "fix:write_fix_csv", ".xlsx": "fix:write_fix_xlsx"}
     write = _function(path, formats, "A fix-and-rerun file")
+    refuse_to_replace(path, data.kept)
     frames = _with_rows(data.raw_frames(outcomes, 10_000))
     first = next(frames, None)
     if first is None:
@@ -175,10 +179,7 @@ def write_statuses(
             advice="This works from .xlsx to .xlsx and from .xlsm to .xlsm; for other files write a report.",
             path=path,
         )
-    if path.resolve() == source.resolve():
-        raise UsageError(
-            f"The copy would overwrite {source}.", advice="Name another file for the copy.", path=path
-        )
+    refuse_to_replace(path, {source: "the workbook itself", **data.kept})
     with replacing(path) as draft:
         copy_with_statuses(data.frames(10_000), source, draft, sheet=sheet, header_row=header_row)
     return path

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .places import local_file
 from .report import ReportData
 from .secrets import redact_all
 from .states import ACTIVE, RunState
@@ -13,6 +15,7 @@ from .states import ACTIVE, RunState
 if TYPE_CHECKING:
     import polars as pl
 
+    from .plan import Plan
     from .run import Run
 
 
@@ -51,7 +54,19 @@ def report_data(run: Run) -> ReportData:
         columns=summary.columns,
         frames=run.outcome_frames,
         raw_frames=failed_frames,
+        kept=_kept(plan),
     )
+
+
+def _kept(plan: Plan) -> dict[Path, str]:
+    source, target = plan.facts["source"], plan.facts["target"]
+    places = {
+        "the plan of this run": plan.path,
+        "the database that this run read": local_file(source.get("address", "")),
+        "the target of this run": local_file(target.get("url", "")),
+        "the source of this run": Path(source["path"]) if source.get("path") else None,
+    }
+    return {path: what for what, path in places.items() if path is not None}
 
 
 def _moment(seconds: float | None) -> str | None:

@@ -70,6 +70,38 @@ def test_plan_says_what_would_change(shop: Shop, tmp_path: Path) -> None:
     assert shop.held()["00002"] == "old", "planning writes nothing"
 
 
+def test_a_plan_replaces_plans_only(shop: Shop, tmp_path: Path) -> None:
+    """`-o` refuses the source, the target and what is no plan; an older plan and an empty file give way."""
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    before = {path: path.read_bytes() for path in (shop.csv, shop.database, notes)}
+    for path, why in ((shop.csv, "the source"), (shop.database, "the target"), (notes, "no plan")):
+        assert why in call("plan", *shop.options, "-o", path, code=2).stderr
+    assert before == {path: path.read_bytes() for path in before}
+    plan = tmp_path / "new.plan"
+    plan.touch()
+    call("plan", *shop.options, "-o", plan)
+    call("plan", *shop.options, "-o", plan)
+
+
+def test_a_job_replaces_jobs_only(shop: Shop, tmp_path: Path) -> None:
+    """`--save-job` refuses the source, the target, the plan and what is no job; an older job gives way."""
+    job, plan = tmp_path / "job.toml", tmp_path / "new.plan"
+    job.write_text("[tool.black]\nline-length = 100\n")
+    before = {path: path.read_bytes() for path in (shop.csv, shop.database, job)}
+    for path, why in ((shop.csv, "the source"), (shop.database, "the target"), (job, "no job")):
+        assert why in call("plan", *shop.options, "--save-job", path, code=2).stderr
+    assert (
+        "the plan of this call" in call("plan", *shop.options, "--save-job", plan, "-o", plan, code=2).stderr
+    )
+    assert before == {path: path.read_bytes() for path in before}
+    job.unlink()
+    call("plan", *shop.options, "--save-job", job)
+    call("plan", job, "--save-job", job, "--mode", "update")
+    assert "update" in job.read_text()
+    assert "the job file" in call("plan", job, "-o", job, code=2).stderr
+
+
 def test_plan_answers_programs(shop: Shop, tmp_path: Path) -> None:
     """`--json` prints the plan's path, the changes and every problem, and nothing else."""
     path = tmp_path / "shops.plan"

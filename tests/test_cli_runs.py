@@ -97,6 +97,22 @@ def test_the_rows_to_fix_can_be_planned_again(shop: Shop, tmp_path: Path) -> Non
     assert shop.held()["99999"] == "Corrigé"
 
 
+def test_no_report_is_written_over_source_or_target(shop: Shop, tmp_path: Path) -> None:
+    """`--to` and `--fix` refuse the file that was read, and each other's; every file stays to the byte."""
+    source = shop.csv.read_bytes()
+    for option in ("--to", "--fix"):
+        assert "the source of this run" in call("report", "last", option, shop.csv, code=2).stderr
+    database = tmp_path / "other.csv"  # a database may bear any name
+    database.write_bytes(shop.database.read_bytes())
+    call("run", shop.csv, "--to", f"sqlite:///{database}", *shop.options[3:], "--dry-run", code=1)
+    held = database.read_bytes()
+    for option in ("--to", "--fix"):
+        assert "the target of this run" in call("report", "last", option, database, code=2).stderr
+    both = tmp_path / "both.csv"
+    assert "twice" in call("report", "last", "--to", both, "--fix", both, code=2).stderr
+    assert (shop.csv.read_bytes(), database.read_bytes(), both.exists()) == (source, held, False)
+
+
 def test_a_status_beside_each_row_of_the_workbook(tmp_path: Path) -> None:
     """`report --workbook` writes a copy of the operator's own workbook."""
     import openpyxl

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,24 @@ def test_each_format_is_written_where_it_was_asked(tmp_path: Path, suffix: str) 
     assert write_report(realistic(300), path) == path
     assert path.stat().st_size > 1_000
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_no_report_takes_the_place_of_what_must_stay(tmp_path: Path, suffix: str) -> None:
+    """The source, by another name or through a link, is refused with its name, and stays to the byte."""
+    source = tmp_path / f"source{suffix}"
+    source.write_bytes(b"id;nom")
+    link = tmp_path / f"link{suffix}"
+    link.symlink_to(source)
+    data = realistic(10)
+    data = replace(data, kept={source: "the source of this run"})
+    for path in (source, tmp_path / "." / source.name, link):
+        with pytest.raises(UsageError, match="the source of this run"):
+            write_report(data, path)
+        if suffix in {".csv", ".xlsx"}:
+            with pytest.raises(UsageError, match="the source of this run"):
+                write_fix_file(data, path)
+    assert source.read_bytes() == b"id;nom"
 
 
 def test_another_suffix_is_refused_with_the_ones_that_work(tmp_path: Path) -> None:

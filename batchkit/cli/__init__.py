@@ -11,7 +11,7 @@
     pages           what plans and runs look like
     objects         what --json prints
     console         colours, JSON, questions
-    options, job, find   what verbs share
+    options, job, outputs   what verbs share
 
 Heavy packages are imported inside the verbs, so that `batchkit --help` is there at once.
 """

@@ -124,7 +124,7 @@ def code_of(error: BatchkitError) -> int:
 
 def tell(message: str, advice: str, code: int, *, with_json: bool) -> int:
     """Say what went wrong, to people on stderr or to programs as JSON on stdout, and return the exit code."""
-    message, advice = console.in_options(message), console.in_options(advice)
+    message, advice = (console.in_options(_redacted(text)) for text in (message, advice))
     try:
         if with_json:
             click.echo(console.as_json({"error": {"message": message, "advice": advice}}))

@@ -12,6 +12,7 @@ from .console import Console, has_terminal_output, number
 from .family import DONE
 from .job import make_job
 from .objects import plan_object
+from .outputs import refuse_outputs
 from .pages import plan_page, shell
 
 if TYPE_CHECKING:
@@ -69,9 +70,10 @@ def make_plan(
     """The plan that a verb's options ask for.
 
     Raises:
-        UsageError: An option is missing or doesn't fit.
+        UsageError: An option is missing or doesn't fit, or a file would be written over another kind of file.
     """
     job = make_job(**given)
+    refuse_outputs(job, given["source"], output, save_job)
     if save_job:
         path = job.save(save_job)
         console.note(f"Job   {path}")

@@ -15,6 +15,7 @@ from .apply import next_steps
 from .console import Console, bold, columns, dim, number
 from .family import DONE
 from .objects import plan_object, run_object
+from .outputs import refuse_twice
 from .pages import painted, place, plan_page, run_page
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ def report(name: str, to: str | None, fix: str | None, workbook: str | None, wit
     """
     from ..run import Run
 
+    refuse_twice(to, fix, workbook)
     console, run = Console(with_json), Run.open(name)
     written: dict[str, str | None] = {}
     if fix:

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -45,6 +45,32 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def refuse_to_replace(path: Path, kept: Mapping[Path, str]) -> None:
+    """Make sure that a file to be written isn't one that must stay, whatever name it is called by.
+
+    Args:
+        path: The file to be written.
+        kept: File that must stay → what it is, as a sentence names it (`the source of this run`).
+
+    Raises:
+        UsageError: It is one of them.
+    """
+    for other, what in kept.items():
+        if _same(path, other):
+            raise UsageError(
+                f"{path} is {what}; a file written there would overwrite it.",
+                advice="Name another file.",
+                path=path,
+            )
+
+
+def _same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:  # one of them isn't there yet, so that only their names can tell
+        return path.absolute().resolve() == other.absolute().resolve()
 
 
 def _sync(draft: Path) -> None:
