@@ -19,6 +19,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from random import Random
 
@@ -35,6 +36,8 @@ from .sample_companies import (
 )
 
 COLUMNS = tuple(column.name for column in fields(Company))
+#: The columns before `categorie`: the file and the database write them alike.
+_texts = attrgetter(*COLUMNS[: COLUMNS.index("categorie")])
 #: What is wrong with the bad rows, in the order in which they come round.
 BAD = ("siret", "date", "email", "number", "name", "duplicate")
 
@@ -223,13 +226,7 @@ def _aged(company: Company, random: Random) -> Company:
 def _line(company: Company) -> list[str]:
     """The company as the file writes it."""
     return [
-        company.siret,
-        company.siren,
-        company.nom,
-        company.forme_juridique,
-        company.adresse,
-        company.code_postal,
-        company.ville,
+        *_texts(company),
         CATEGORIES[company.categorie],
         "" if company.effectif is None else str(company.effectif),
         _euros(company.chiffre_affaires),
@@ -251,13 +248,7 @@ def _euros(cents: int) -> str:
 def _stored(company: Company) -> tuple[object, ...]:
     """The company as the database holds it."""
     return (
-        company.siret,
-        company.siren,
-        company.nom,
-        company.forme_juridique,
-        company.adresse,
-        company.code_postal,
-        company.ville,
+        *_texts(company),
         company.categorie,
         company.effectif,
         company.chiffre_affaires / 100,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from .html import confirm_html, figures_html, head_html, line_html, stylesheet
 from .preview import PreviewView
 from .screen import MANY_ITEMS, SETTING_LABELS, Screen
 from .ticker import TICKER
-from .widgets import button, close_tree, html, links, replace, row, show
+from .widgets import LiveView, button, html, links, replace, row, show
 
 if TYPE_CHECKING:
     from ..plan import Plan
@@ -27,7 +26,7 @@ _BAR_STYLES: Final = {"active": "info", "good": "success", "wait": "warning", "b
 _TAKES_SETTINGS: Final = {"start", "dry_run", "resume"}
 
 
-class ControlView(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no types
+class ControlView(LiveView):
     """Starts and steers a run. Buttons only ask; what is shown comes from snapshots.
 
     Args:
@@ -45,8 +44,6 @@ class ControlView(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no
             name: settings[name] for name in settings if name not in SETTING_LABELS
         }
         self._only_dry = dry_run
-        self._drawing = threading.RLock()
-        self._closed = False
         self._awake_until = 0.0
         self._linked: dict[str, Path] = {}
         self._undoing: Plan | None = None
@@ -150,11 +147,3 @@ class ControlView(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no
             replace(
                 self._undo, [title, PreviewView(plan), ControlView(plan, self.controller.report_folder, {})]
             )
-
-    def close(self) -> None:
-        """Take the view off the screen; the run doesn't notice."""
-        with self._drawing:
-            self._closed = True
-        TICKER.remove(self._look)
-        close_tree(self)
-        super().close()

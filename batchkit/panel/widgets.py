@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import ipywidgets
 
 from .html import links_html
+from .ticker import TICKER
 
 
 def html(value: str = "", css: str = "") -> Any:
@@ -69,3 +71,28 @@ def close_tree(box: Any) -> None:
     for child in getattr(box, "children", ()):
         close_tree(child)
         child.close()
+
+
+class LiveView(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no types
+    """A view that is looked at again now and then, until it is closed.
+
+    Args:
+        children: What it shows, from top to bottom.
+    """
+
+    def __init__(self, children: Sequence[Any]) -> None:
+        # Clicks and the ticker draw in threads of their own; nothing is drawn into a view that is closed.
+        self._drawing = threading.RLock()
+        self._closed = False
+        super().__init__(children)
+
+    def _look(self) -> bool:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Take the view off the screen; a run that it shows doesn't notice."""
+        with self._drawing:
+            self._closed = True
+        TICKER.remove(self._look)
+        close_tree(self)
+        super().close()

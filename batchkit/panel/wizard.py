@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +15,7 @@ from .html import look_html, message_html, stylesheet
 from .preview import PreviewView
 from .tasks import Tasks
 from .ticker import TICKER
-from .widgets import button, close_tree, form_row, html, replace, show
+from .widgets import LiveView, button, form_row, html, replace, show
 
 if TYPE_CHECKING:
     from ..plan import Plan
@@ -30,7 +29,7 @@ _READING_FIELDS: Final = (
 )
 
 
-class WizardView(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no types
+class WizardView(LiveView):
     """Leads from a file to a run, one step after the other; a step opens when the one before is done.
 
     Args:
@@ -45,8 +44,6 @@ class WizardView(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no 
         self._report_folder = report_folder
         self._previewed: Plan | None = None
         self._proposals = 0
-        self._drawing = threading.RLock()
-        self._closed = False
         for part in (self.form.reading, self.form.target):
             part.update({name: value for name, value in values.items() if name in part})
         self._message = html()
@@ -200,14 +197,6 @@ class WizardView(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no 
             self._previewed = self.plan
             views = [PreviewView(self.plan), ControlView(self.plan, self._report_folder, {})]
             replace(self._result, [_step("4. What would change"), views[0], _step("5. Run"), views[1]])
-
-    def close(self) -> None:
-        """Take the view off the screen; a run that was started from it goes on."""
-        with self._drawing:
-            self._closed = True
-        TICKER.remove(self._look)
-        close_tree(self)
-        super().close()
 
 
 def _step(words: str) -> Any:
