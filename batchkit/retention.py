@@ -106,7 +106,7 @@ def _finished_at(folder: Path) -> float | None:
     try:
         journal = JournalReader(folder / "journal.sqlite")
         try:
-            if journal.state() is not RunState.FINISHED or journal.items_with(Outcome.UNKNOWN):
+            if journal.state() is not RunState.FINISHED or journal.counts().get(Outcome.UNKNOWN):
                 return None
             ended = journal.meta("ended")
         finally:
