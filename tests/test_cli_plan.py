@@ -169,6 +169,63 @@ def test_advice_speaks_of_options(shop: Shop) -> None:
     assert json.loads(kept)["changes"] == {"create": 1, "duplicate": 1}
 
 
+@pytest.mark.parametrize(
+    ("cap", "deletes"),
+    [("100", 5), ("5", 5), ("4", None), ("0.5", 5), ("50%", 5), ("0,5", 5), ("5%", None), ("0.1", None)],
+)
+def test_each_form_of_a_delete_cap_works(shop: Shop, cap: str, deletes: int | None) -> None:
+    """A number of rows, a share and a percentage; past the cap the way to raise it is an option."""
+    lines = shop.csv.read_text(encoding="utf-8-sig").splitlines()
+    held = [f"{n:05}" for n in (1, 2, 3, 4, 6)]
+    shop.csv.write_text("\n".join(line for line in lines if line[:5] not in held), encoding="utf-8")
+    words = ["plan", *shop.options, "--delete", "--delete-cap", cap]
+    if deletes:
+        assert json.loads(call(*words, "--json").stdout)["changes"]["delete"] == deletes
+    else:
+        assert "--delete-cap N" in call(*words, code=2).stderr
+
+
+@pytest.mark.parametrize("cap", ["many", "-1", "1.5", "101%", "%"])
+def test_a_delete_cap_that_is_none_is_refused(shop: Shop, cap: str) -> None:
+    """What is neither a number nor a share is named, with both forms."""
+    told = call("plan", *shop.options, "--delete", "--delete-cap", cap, code=2).stderr
+    assert cap in told
+    assert "(100)" in told
+    assert "(5%)" in told
+
+
+def test_a_job_that_deletes_takes_a_cap(shop: Shop, tmp_path: Path) -> None:
+    """`--delete-cap` beside a job file that says delete is enough."""
+    job = tmp_path / "job.toml"
+    call("plan", *shop.options, "--delete", "--delete-cap", "5%", "--save-job", job)
+    call("plan", job, "--delete-cap", "100", "--save-job", job)
+    assert "delete_cap = 100\n" in job.read_text()
+
+
+def test_hidden_rows_and_merged_cells_have_options(tmp_path: Path) -> None:
+    """What `look` says of a workbook can be chosen by the option it names, for `plan` too."""
+    import xlsxwriter
+
+    path = tmp_path / "shops.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        for n, row in enumerate([("id", "name"), ("1", ""), ("2", ""), ("3", "Hidden")]):
+            sheet.write_row(n, 0, row)
+        sheet.merge_range("B2:B3", "Both")
+        sheet.set_row(3, None, None, {"hidden": True})
+    page = call("look", path).stdout
+    assert "--hidden-rows skip, or hidden_rows = " in page
+    assert "--fill-merged, or fill_merged = true" in page
+    chosen = ("--hidden-rows", "skip", "--fill-merged", "--json")
+    assert json.loads(call("look", path, *chosen).stdout)["rows"] == 2
+    words = ["plan", path, "--to", f"sqlite:///{tmp_path}/new.sqlite", "--table", "shops", "--key", "id"]
+    assert json.loads(call(*words, "--create", "--json").stdout)["changes"] == {"create": 3}
+    plan = json.loads(call(*words, "--create", *chosen).stdout)
+    assert plan["changes"] == {"create": 2}
+    shown = json.loads(call("show", plan["plan"], "--changes", "create", "--json").stdout)
+    assert [one["fields"]["name"]["after"] for one in shown] == ["Both", "Both"]
+
+
 def test_plan_creates_the_table_when_asked(shop: Shop, tmp_path: Path) -> None:
     """A database that isn't there is refused, unless `--create` says that it shall be made."""
     new = f"sqlite:///{(tmp_path / 'new.sqlite').as_posix()}"

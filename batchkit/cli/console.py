@@ -93,11 +93,19 @@ def shorten(text: str, room: int) -> str:
 
 def in_options(text: str) -> str:
     """Advice as this face says it: `sheet=` of the Python interface is `--sheet` here."""
-    text = text.replace("keep_duplicates first", "--keep-duplicates first")
+    for said, here in _WORDS.items():
+        text = text.replace(said, here)
     text = _REPAIR.sub(r"--field FIELD.repair=\1", text)
     return _ARGUMENT.sub(lambda match: f"--{match[1].replace('_', '-')}{' ' if match[3] else ''}", text)
 
 
+_WORDS = {
+    "keep_duplicates first": "--keep-duplicates first",
+    "raise delete_cap.": "raise it: --delete-cap N or N%, or delete_cap in a job file.",
+    "header_row=N (--header-row N)": "--header-row N",
+    'key=["siret"]': "--key siret",
+    'table = "companies"': "--table companies",
+}
 _REPAIR = re.compile(r"repair=\(\"(\w+)\",\)")
 _ARGUMENT = re.compile(
     r"\b(sheet|header_row|encoding|delimiter|table|key|mode|create|delete|delete_cap|map|keep_duplicates)=(True)?(?=(\")|[^\w=]|$)"

@@ -38,6 +38,8 @@ def make_job(source: str, **given: Any) -> Job:
     else:
         _require(source, chosen)
         job = Job(source=_query(source, query) if query else source, **chosen)
+    if "delete_cap" in chosen and not job.delete:
+        raise UsageError("--delete-cap goes with --delete.")
     return _with_rules(job, rules) if rules else job
 
 
@@ -64,8 +66,6 @@ def _chosen(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, read in _READERS.items():
         if name in chosen:
             chosen[name] = read(chosen[name])
-    if "delete_cap" in chosen and "delete" not in chosen:
-        raise UsageError("--delete-cap goes with --delete.")
     return chosen
 
 
@@ -98,6 +98,24 @@ def _lookups(words: tuple[str, ...]) -> dict[str, dict[str, str]]:
             )
         found[name.strip()] = dict(zip(("table", "by", "id"), parts, strict=False))
     return found
+
+
+def _delete_cap(word: str) -> int | float | str:
+    plain = word.strip().replace(",", ".")
+    share = plain.endswith("%")
+    try:
+        value = float(plain.removesuffix("%"))
+    except ValueError:
+        value = -1.0
+    # A count is a whole number; below 1 it can only be meant as a share.
+    if not (0 <= value <= 100 if share else 0 <= value < 1 or value.is_integer() and value >= 1):
+        raise UsageError(
+            f"--delete-cap {word!r} is neither a number nor a share.",
+            advice="Write a number of rows (100) or a share of the table (5%).",
+        )
+    if share:
+        return word.strip()
+    return value if 0 < value < 1 else int(value)
 
 
 def _rules(words: tuple[str, ...]) -> dict[str, dict[str, Any]]:
@@ -137,6 +155,7 @@ _READERS: dict[str, Any] = {
     "map": _map,
     "lookups": _lookups,
     "fields": _rules,
+    "delete_cap": _delete_cap,
 }
 
 

@@ -37,7 +37,7 @@ def look(file: str, all_problems: bool, with_json: bool, **given: Any) -> int:
     """
     from ..tables import look as look_at
 
-    read = {name: value for name, value in given.items() if value is not None}
+    read = {name: value for name, value in given.items() if value is not None and value is not False}
     found = look_at(Path(file).expanduser(), **read)
     again = f"batchkit look {shell(file)} --all-problems"
     Console(with_json).answer(

@@ -52,6 +52,16 @@ reading = together(
         metavar="CHAR",
         help='Character between columns of a text file, or "tab". Default: detected.',
     ),
+    click.option(
+        "--hidden-rows",
+        type=click.Choice(["keep", "skip"]),
+        help="Whether rows that are hidden in a workbook are read. Default: keep.",
+    ),
+    click.option(
+        "--fill-merged",
+        is_flag=True,
+        help="Repeat the value of merged cells in each of them, instead of the first alone.",
+    ),
 )
 
 mapping = together(
@@ -201,6 +211,10 @@ def chosen_settings(given: dict[str, Any]) -> dict[str, Any]:
     return checked(values | pairs(given.pop("more"), "--set"))
 
 
+_NOTHING = {"confirm": "none", "delay": "0", "wait_for_target": "0", "retries": "0"}
+"""What an empty value means where the settings themselves take none."""
+
+
 def checked(values: dict[str, Any]) -> dict[str, Any]:
     """The values as the settings read them.
 
@@ -211,7 +225,9 @@ def checked(values: dict[str, Any]) -> dict[str, Any]:
         return {}
     from ..settings import Settings
 
-    settings = Settings.of(values)
+    settings = Settings.of(
+        {name: _NOTHING.get(name, "") if value == "" else value for name, value in values.items()}
+    )
     return {name: getattr(settings, name) for name in values}
 
 

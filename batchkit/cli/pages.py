@@ -224,5 +224,5 @@ def _facts(snapshot: Snapshot, more: Mapping[str, str]) -> Iterator[tuple[str, s
 
 
 def changed_settings(settings: Mapping[str, Any]) -> str:
-    """Settings that have a value, as `set` takes them."""
-    return " ".join(f"{name}={value}" for name, value in settings.items() if value is not None)
+    """Settings as `set` takes them; what was taken away stands with nothing behind it."""
+    return " ".join(f"{name}={'' if value is None else value}" for name, value in settings.items())

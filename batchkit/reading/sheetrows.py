@@ -80,10 +80,12 @@ class SheetTable(Table):
         if hidden := self._marks.hidden_rows:
             count = plural(len(hidden), "row is", "rows are")
             what = "left out" if self._skip_hidden else "read like the others"
-            advice = 'Choose with hidden_rows="skip" or "keep".'
+            other = "keep" if self._skip_hidden else "skip"
+            does = "read them" if self._skip_hidden else "leave them out"
+            advice = f'To {does}: --hidden-rows {other}, or hidden_rows = "{other}" in a job file.'
             yield warning("hidden_rows", f"{count} hidden in the sheet; {what}", advice, row=min(hidden))
         if merged and not self._merged:
-            advice = "fill_merged=True repeats it over the range."
+            advice = "To repeat it over the range: --fill-merged, or fill_merged = true in a job file."
             yield notice("merged", "Merged cells: the value is taken once, in the first cell", advice)
         if self._marks.uncalculated:
             count = plural(self._marks.uncalculated, "formula has", "formulas have")

@@ -231,7 +231,11 @@ def _choose_among(book: Workbook, but: str | None = None) -> str:
         for name in book.data_sheets(visibility)
         if name != but
     ]
-    return f"Choose one with sheet=: {', '.join(others)}." if others else "There is no other sheet."
+    return (
+        f"Choose one with --sheet (sheet in a job file): {', '.join(others)}."
+        if others
+        else "There is no other sheet."
+    )
 
 
 def _found_header(book: Workbook, name: str, cells: CalamineSheet) -> int:
@@ -260,11 +264,15 @@ def _about_sheets(book: Workbook, read: str) -> Iterator[Problem]:
         first = (book.data_sheets() or [read])[0] == read
         tell = notice if first else warning
         yield tell(
-            "sheet", f"Sheet {read!r} is read; not read: {_listed(others)}", "Choose another with sheet=."
+            "sheet",
+            f"Sheet {read!r} is read; not read: {_listed(others)}",
+            "Choose another with --sheet (sheet in a job file).",
         )
     if hidden:
         yield notice(
-            "hidden_sheet", f"Hidden sheets are not read: {_listed(hidden)}", "Choose one with sheet=."
+            "hidden_sheet",
+            f"Hidden sheets are not read: {_listed(hidden)}",
+            "Choose one with --sheet (sheet in a job file).",
         )
     if charts:
         yield notice("sheet", f"Sheets without a table: {_listed(charts)}")
