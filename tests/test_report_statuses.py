@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 import zipfile
 from datetime import date
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xlsxwriter
 from openpyxl import Workbook, load_workbook
 from openpyxl.chart import BarChart, Reference
 from openpyxl.comments import Comment
@@ -18,8 +20,8 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.table import Table
 
 from batchkit.errors import UsageError
+from batchkit.reading.workbookxml import letters, place
 from batchkit.report import ReportData, write_statuses
-from batchkit.reports.sheetxml import letters, place
 from tests.report_samples import outcome, refused, run_data
 
 HEADERS = ["batchkit outcome", "batchkit reason", "batchkit advice"]
@@ -115,6 +117,41 @@ def test_everything_else_stays_as_it_is(tmp_path: Path) -> None:
     assert len(new._charts) == 1
     assert new["E5"].value == "=C5*2"
     assert new.freeze_panes == "A4"
+
+
+PICTURE = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
+    "0000000c49444154789c63f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
+)
+
+
+def test_what_libraries_drop_stays(tmp_path: Path) -> None:
+    """A picture, a chart, a text box, a button, a check box, sparklines, half-bold text: all stay."""
+    source = tmp_path / "in.xlsx"
+    with xlsxwriter.Workbook(source) as book:
+        sheet = book.add_worksheet("Shops")
+        for n, line in enumerate((["id", "n"], ["1", 3], ["2", 4])):
+            sheet.write_row(n, 0, line)
+        chart = book.add_chart({"type": "line"})
+        chart.add_series({"values": "=Shops!$B$2:$B$3", "trendline": {"type": "linear"}})
+        sheet.insert_chart("E2", chart)
+        sheet.insert_image("E20", "dot.png", {"image_data": io.BytesIO(PICTURE)})
+        sheet.insert_textbox("H2", "a note of mine")
+        sheet.insert_button("H20", {"caption": "Go"})
+        sheet.insert_checkbox("D3", True)
+        sheet.add_sparkline("C2", {"range": "Shops!B2:B3"})
+        sheet.write_rich_string("D2", "half ", book.add_format({"bold": True}), "bold")
+    copy = write_statuses(run_data([outcome(0, row=2)]), source, tmp_path / "out.xlsx")
+    name = "xl/worksheets/sheet1.xml"
+    with zipfile.ZipFile(source) as before, zipfile.ZipFile(copy) as after:
+        assert before.namelist() == after.namelist()
+        assert [each for each in before.namelist() if before.read(each) != after.read(each)] == [name]
+        assert after.read("xl/media/image1.png") == PICTURE
+        xml = after.read(name).decode()
+    for each in ("<drawing ", "<legacyDrawing ", "sparklineGroup"):
+        assert each in xml
+    with pytest.warns(UserWarning, match="Sparkline Group extension is not supported and will be removed"):
+        assert load_workbook(copy)["Shops"]["E2"].value == "done"
 
 
 def test_new_headers_look_like_the_operators_own(tmp_path: Path) -> None:

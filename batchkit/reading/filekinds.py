@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import SourceError
 from ..problems import Problem
 from ..sources import warning
-from .sheetxml import UNREADABLE
+from .sheetmarks import UNREADABLE
 
 _HEAD = 4096
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"

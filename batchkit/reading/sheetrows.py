@@ -14,8 +14,9 @@ from ..problems import Problem
 from ..sources import ROW, error, notice, plural, warning
 from .filesource import Table
 from .headers import column_names
-from .sheetxml import Marks, address
+from .sheetmarks import Marks
 from .texts import as_text
+from .workbookxml import letters
 
 _PIECE = 10_000  # rows turned into text at once
 _HASHED = 1024 * 1024
@@ -156,7 +157,7 @@ class SheetTable(Table):
         for number in numbers:
             for position, text in self._errors.get(number, {}).items():
                 if 0 <= position < len(self._read_columns):
-                    place = address(number, position + self._left)
+                    place = f"{letters(position + self._left + 1)}{number}"
                     self._complain(
                         error(
                             "cell_error",

@@ -24,8 +24,8 @@ from ..sources import notice, warning
 from .csvtext import header_unknown
 from .headers import Line, Undecided, find_header
 from .looks import Sheet
+from .sheetmarks import UNREADABLE, Marks, read_marks
 from .sheetrows import SheetTable, repaired
-from .sheetxml import UNREADABLE, Marks, read_marks
 
 _LOOKED_AT = 400  # rows in which the header is looked for
 _SMALL = 20  # rows; a first sheet that holds fewer may be a cover sheet

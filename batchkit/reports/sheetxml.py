@@ -1,7 +1,9 @@
 """A worksheet's XML, read by byte offsets so that cells can be put in and everything else stays as it is.
 
-Libraries that load a workbook and save it again drop what they don't know: charts, pictures, controls, pivot
-tables. Here only the bytes of the new cells change.
+Why by hand, when openpyxl can load a workbook and save it: what openpyxl doesn't know is gone from what it
+saves. Measured with 3.1: pictures (all of them, without Pillow), text boxes, buttons and check boxes,
+sparklines, the bold word inside a cell; charts are drawn anew. The copy is the operator's own workbook, so
+only the bytes of the new cells change here, and the other parts of the file aren't even looked at.
 """
 
 from __future__ import annotations
@@ -11,25 +13,7 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from ..errors import UsageError
-
-
-def letters(column: int) -> str:
-    """Column 1 as `A`, 27 as `AA`."""
-    name = ""
-    while column:
-        column, rest = divmod(column - 1, 26)
-        name = chr(65 + rest) + name
-    return name
-
-
-def place(reference: str) -> tuple[int, int]:
-    """`B12` as (12, 2): row and column, counted from 1."""
-    column = 0
-    for at, letter in enumerate(reference):
-        if not letter.isalpha():
-            return int(reference[at:]), column
-        column = column * 26 + ord(letter.upper()) - 64
-    return 0, column
+from ..reading.workbookxml import place
 
 
 @dataclass(slots=True)

@@ -1,4 +1,7 @@
-"""Outcomes beside the rows of a copy of the operator's own workbook."""
+"""Outcomes beside the rows of a copy of the operator's own workbook.
+
+The cells are put into the sheet's XML itself: `sheetxml` says why a library can't do it.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,17 @@ import shutil
 import zipfile
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
-from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 import polars as pl
 
 from ..errors import SourceError, UsageError
+from ..reading.workbookxml import letters, place, sheet_parts
 from .columns import printable
 from .sheets import fitting
-from .sheetxml import Row, Sheet, SheetReader, letters, place, splice
+from .sheetxml import Row, Sheet, SheetReader, splice
 
 HEADERS: Final = ("batchkit outcome", "batchkit reason", "batchkit advice")
 _WIDTHS: Final = (18, 60, 60)
@@ -61,17 +64,9 @@ def copy_with_statuses(
 
 
 def _part(package: zipfile.ZipFile, source: Path, sheet: str | None) -> tuple[str, str]:
-    book = ET.fromstring(package.read("xl/workbook.xml"))  # noqa: S314 - expat refuses runaway entities
-    entries = {
-        element.attrib["name"]: next(value for name, value in element.attrib.items() if name.endswith("}id"))
-        for element in book.iter()
-        if element.tag.endswith("}sheet")
-    }
-    links = ET.fromstring(package.read("xl/_rels/workbook.xml.rels"))  # noqa: S314
-    targets = {link.attrib["Id"]: link.attrib["Target"] for link in links}
-    parts = {name: str(PurePosixPath("/xl") / targets[key])[1:] for name, key in entries.items()}
+    parts = sheet_parts(package)
     sheets = {name: part for name, part in parts.items() if "chartsheet" not in part}
-    name = next(iter(sheets)) if sheet is None else sheet
+    name = next(iter(sheets), "") if sheet is None else sheet
     if name not in sheets:
         raise UsageError(
             f"{source.name} has no sheet {name!r}.", advice=f"It has: {', '.join(sheets)}.", path=source

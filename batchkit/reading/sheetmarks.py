@@ -1,6 +1,7 @@
 """What an xlsx sheet says beside its values: hidden rows, error cells, uncalculated formulas, zero padding.
 
 The sheet's XML is searched in pieces as it is unpacked, so that a million rows need no more memory than ten.
+(`reports.sheetxml` reads a sheet another way: whole, and to the byte, because it puts cells into it.)
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree as ET
+
+from .workbookxml import letters, place, sheet_parts
 
 #: What a damaged archive makes `zipfile` raise.
 UNREADABLE = (
@@ -33,7 +36,7 @@ _EMPTY_FORMULA = re.compile(
     rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f\b[^>]*/>)(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?</(?:\w+:)?c>"
 )
 _STYLED_CELL = re.compile(rb"<(?:\w+:)?c\b([^>]*)>")
-_ADDRESS = re.compile(rb"\br=[\"']([A-Z]{1,3})(\d+)[\"']")
+_ADDRESS = re.compile(rb"\br=[\"']([A-Z]{1,3}\d+)[\"']")
 _ROW_NUMBER = re.compile(rb"\br=[\"'](\d+)[\"']")
 _STYLE = re.compile(rb"\bs=[\"'](\d+)[\"']")
 _PADDED = re.compile(r"0{2,}")
@@ -59,17 +62,7 @@ class Marks:
     @property
     def error_cells(self) -> list[str]:
         """The error cells as people name them: `A3 #DIV/0!`."""
-        return [f"{address(row, column)} {text}" for row, column, text in self.errors]
-
-
-def address(row: int, column: int) -> str:
-    """The address a spreadsheet shows: row 3, column 0 is `A3`."""
-    letters = ""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(65 + rest) + letters
-    return f"{letters}{row}"
+        return [f"{letters(column + 1)}{row} {text}" for row, column, text in self.errors]
 
 
 def read_marks(path: Path, sheet: str) -> Marks:
@@ -81,7 +74,7 @@ def read_marks(path: Path, sheet: str) -> Marks:
     """
     marks = Marks()
     with zipfile.ZipFile(path) as archive:
-        member = _sheet_members(archive).get(sheet)
+        member = sheet_parts(archive).get(sheet)
         if member is None or member not in archive.namelist():
             return marks
         padded = _padded_styles(archive)
@@ -109,8 +102,9 @@ def _search(piece: bytes, marks: Marks, padded: dict[int, int]) -> None:
                 marks.hidden_rows.add(int(number[1]))
     if b't="e"' in piece or b"t='e'" in piece:
         for match in _ERROR_CELL.finditer(piece):
-            if place := _ADDRESS.search(match[1]):
-                marks.errors.append((int(place[2]), _column(place[1]), match[2].decode()))
+            if address := _ADDRESS.search(match[1]):
+                row, column = place(address[1].decode())
+                marks.errors.append((row, column - 1, match[2].decode()))
     if b"</f>" in piece or b":f>" in piece or b"<f " in piece:
         marks.uncalculated += len(_EMPTY_FORMULA.findall(piece))
     if padded:
@@ -121,38 +115,15 @@ def _note_padding(piece: bytes, marks: Marks, padded: dict[int, int]) -> None:
     for match in _STYLED_CELL.finditer(piece):
         style = _STYLE.search(match[1])
         width = padded.get(int(style[1])) if style else None
-        place = _ADDRESS.search(match[1]) if width else None
-        if width is None or place is None:
+        address = _ADDRESS.search(match[1]) if width else None
+        if width is None or address is None:
             continue
-        row, pieces = int(place[2]), marks.padding.setdefault(_column(place[1]), [])
+        row, column = place(address[1].decode())
+        pieces = marks.padding.setdefault(column - 1, [])
         if pieces and pieces[-1][1] == row - 1 and pieces[-1][2] == width:
             pieces[-1][1] = row
         else:
             pieces.append([row, row, width])
-
-
-def _column(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number - 1
-
-
-def _sheet_members(archive: zipfile.ZipFile) -> dict[str, str]:
-    try:
-        book = ET.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314 - expat itself stops entity bombs
-        rels = ET.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314
-    except (KeyError, ET.ParseError):
-        return {}
-    targets = {rel.get("Id"): rel.get("Target", "") for rel in rels}
-    members: dict[str, str] = {}
-    for element in book.iter():
-        if element.tag.rpartition("}")[2] != "sheet":
-            continue
-        key = next((value for name, value in element.attrib.items() if name.endswith("}id")), None)
-        target = targets.get(key, "")
-        members[element.get("name", "")] = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-    return members
 
 
 def _padded_styles(archive: zipfile.ZipFile) -> dict[int, int]:
