@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from .driving.breakers import Breakers
 from .driving.delivery import Delivery, Session
+from .driving.feeder import chunk_size
 from .driving.gate import Gate
 from .driving.supply import CallQueue, Supply
 from .driving.tally import Tally
@@ -25,12 +26,14 @@ from .estimate import disk_estimate, disk_need, memory_in_use
 from .journal import Journal, Message
 from .plan import Plan
 from .runlog import RunLog
+from .secrets import redact
 from .settings import LIVE, Settings
 from .snapshot import Snapshot
 from .states import PLANNED_OUTCOME, Change, Outcome, RunState
 from .targets.base import CallTarget, FrameTarget
 
 MOST_THREADS: Final = 256
+PAUSED_ON_REQUEST: Final = "Paused on request."
 TICK: Final = 0.1
 SNAPSHOT_EVERY: Final = 0.5
 SAMPLE_EVERY: Final = 1.0
@@ -126,7 +129,7 @@ class Engine:
             chunks=tally.chunks,
             seconds=tally.seconds,
             rate=tally.rate() if working else None,
-            eta=tally.eta(left) if working else None,
+            eta=tally.eta(left, self._delays(left)) if working else None,
             limiter=tally.limiter(self._width()) if state is RunState.RUNNING else "",
             success_rate=tally.done / tried if tried else None,
             top_errors=tally.errors.most_common(10),
@@ -200,7 +203,8 @@ class Engine:
             self._journal.set_meta(ended=time.time())
             self._sample()
             self._persist()
-            self._journal.flush()
+            with contextlib.suppress(BatchkitError):  # the driver has the last word where it can't be written
+                self._journal.flush()
         self._log.write("session over", state=state, message=self._message, outcomes=self._counts())
         return state
 
@@ -274,9 +278,10 @@ class Engine:
         state = self._journal.present_state()
         match message.command:
             case "pause" if state is RunState.RUNNING:
-                self._pause("Paused on request.")
+                self._pause(PAUSED_ON_REQUEST)
             case "resume" if state in (RunState.PAUSING, RunState.PAUSED):
                 self._message = ""
+                self._session.breakers.restart(self._tally.failed, self._tally.settled)
                 self._set_state(RunState.RUNNING)
                 self._tally.start_clock()
                 self._gate.release()
@@ -305,8 +310,8 @@ class Engine:
     def _pause(self, message: str) -> None:
         if self._journal.present_state() is not RunState.RUNNING:
             return
-        self._message = message
-        self._set_state(RunState.PAUSING, message)
+        self._message = redact(message)
+        self._set_state(RunState.PAUSING, self._message)
         self._gate.hold()
         self._settle_pause()
 
@@ -323,6 +328,7 @@ class Engine:
         self._leave()
 
     def _give_up(self, message: str, may_pause: bool) -> None:
+        message = redact(message)
         if self._failure:
             return
         if may_pause and self._settings.on_limit == "pause" and not self._stopping:
@@ -352,7 +358,7 @@ class Engine:
             await asyncio.sleep(TICK)
             ticks += 1
             if self._journal.error is not None:
-                self._give_up(f"The journal can't be written: {self._journal.error}. {_DISK_ADVICE}", False)
+                self._give_up(str(self._journal.error), False)
             self._read_messages()
             self._settle_pause()
             self._delivery.cut_overdue()
@@ -390,6 +396,10 @@ class Engine:
 
     def _disk_need(self) -> int:
         return disk_need(self._tally.outcomes[Outcome.PENDING], atomic=self._frames)
+
+    def _delays(self, left: int) -> float:
+        """Seconds of delay between the chunks that are left."""
+        return self._settings.delay * (left // chunk_size(self._settings, self._plan, self._target))
 
     def _counts(self) -> dict[str, int]:
         return {str(outcome): n for outcome, n in self._tally.outcomes.items()}

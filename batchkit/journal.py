@@ -17,12 +17,13 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from .errors import DiskFull, RunError
+from .errors import BatchkitError, DiskFull, RunError
+from .secrets import redact
 from .states import Outcome, RunState, check_transition
 
 VERSION: Final = 1
@@ -47,6 +48,9 @@ CREATE TABLE samples (
     at REAL NOT NULL, seconds REAL NOT NULL, done INTEGER NOT NULL, rejected INTEGER NOT NULL,
     other INTEGER NOT NULL, rate REAL, workers INTEGER NOT NULL);
 """
+
+OVERWRITE: Final = "overwrite"
+"""Rule of a pending item that is to be written whatever the target holds."""
 
 OutcomeRow = tuple[int, int, int, float, str | None, str | None, str | None, str | None]
 """item, outcome code, attempts, at (Unix time), rule, reason, advice, detail (JSON)."""
@@ -206,10 +210,13 @@ class JournalReader:
             (first, 2**62 if last is None else last),
         )
 
-    def items_with(self, outcome: Outcome) -> list[int]:
-        """Items that have this outcome in a row of their own."""
-        rows = self._rows("SELECT item FROM outcomes WHERE outcome = ? ORDER BY item", (CODES[outcome],))
-        return [row[0] for row in rows]
+    def items_to_overwrite(self) -> list[int]:
+        """Items in conflict that the operator wants written all the same."""
+        found = self._rows(
+            "SELECT item FROM outcomes WHERE outcome = ? AND rule = ? ORDER BY item",
+            (CODES[Outcome.PENDING], OVERWRITE),
+        )
+        return [row[0] for row in found]
 
     def outcome_items(self, size: int = 50_000) -> Iterator[tuple[int, int]]:
         """item, outcome code of every item with a row of its own, a bounded number in memory at a time."""
@@ -239,9 +246,9 @@ class JournalReader:
     def top_errors(self, limit: int = 10) -> list[tuple[str, int]]:
         """The most frequent reasons and how often each was given."""
         return self._rows(
-            "SELECT coalesce(reason, rule), count(*) AS n FROM outcomes WHERE rule IS NOT NULL AND rule <> ''"
+            "SELECT coalesce(reason, rule), count(*) AS n FROM outcomes WHERE outcome IN (?, ?, ?)"
             " GROUP BY 1 ORDER BY n DESC, 1 LIMIT ?",
-            (limit,),
+            (*(CODES[o] for o in (Outcome.REJECTED, Outcome.CONFLICT, Outcome.UNKNOWN)), limit),
         )
 
     def samples(self, most: int = 600) -> list[tuple[float, int, int, int, float | None, int]]:
@@ -260,12 +267,13 @@ class Journal(JournalReader):
 
     Args:
         path: The file `journal.sqlite` of a run folder.
-        on_error: Called once, from the writer thread, when nothing can be written any more.
+
+    Attributes:
+        error: Why nothing can be written any more; None while all is well.
     """
 
-    def __init__(self, path: Path, *, on_error: Callable[[BaseException], None] | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._on_error = on_error
         self._work = threading.Condition()
         self._rows_in: deque[OutcomeRow] = deque()
         self._statements: list[tuple[str, Sequence[Any]]] = []
@@ -363,7 +371,7 @@ class Journal(JournalReader):
         """
         check_transition(self._state, state)
         self._state = state
-        self.set_meta(state=state, message=message)
+        self.set_meta(state=state, message=redact(message))
 
     def present_state(self) -> RunState:
         """The state last set by this owner."""
@@ -377,23 +385,29 @@ class Journal(JournalReader):
         """
         with self._work:
             future = self._wait_for_commit()
-        with _Translated(self.path):
-            future.result()
+        future.result()
 
-    def reopen(self, outcome: Outcome) -> None:
+    def reopen(self, outcome: Outcome, *, overwrite: bool = False) -> None:
         """Make the items with this outcome pending again (the operator decided to send them once more).
 
         Their rows stay, since a row of its own is what keeps an item from counting as done with its chunk.
+
+        Args:
+            outcome: Which items.
+            overwrite: They, and only they, are written whatever the target holds by then.
         """
-        self.execute(
-            "UPDATE outcomes SET outcome = ?, rule = NULL, reason = NULL, advice = NULL, detail = NULL"
-            " WHERE outcome = ?",
-            (CODES[Outcome.PENDING], CODES[outcome]),
-        )
+        self._turn(outcome, Outcome.PENDING, OVERWRITE if overwrite else None, None)
 
     def settle(self, outcome: Outcome, as_outcome: Outcome) -> None:
         """Give the items with one outcome another (the operator looked at the target)."""
-        self.execute("UPDATE outcomes SET outcome = ? WHERE outcome = ?", (CODES[as_outcome], CODES[outcome]))
+        self._turn(outcome, as_outcome, "settled", "Settled by the operator.")
+
+    def _turn(self, outcome: Outcome, into: Outcome, rule: str | None, reason: str | None) -> None:
+        self.execute(
+            "UPDATE outcomes SET outcome = ?, rule = ?, reason = ?, advice = NULL, detail = NULL"
+            " WHERE outcome = ?",
+            (CODES[into], rule, reason, CODES[outcome]),
+        )
 
     def close(self) -> None:
         """Write what is left and release the file. Safe to call twice."""
@@ -465,11 +479,14 @@ class Journal(JournalReader):
             raise
 
     def _fail(self, error: BaseException, waiting: list[Future[None]]) -> None:
+        try:
+            with _Translated(self.path):
+                raise error
+        except BatchkitError as told:
+            error = told
         with self._work:
             self.error = error
             waiting = waiting + self._waiting
             self._waiting = []
         for future in waiting:
             future.set_exception(error)
-        if self._on_error is not None:
-            self._on_error(error)

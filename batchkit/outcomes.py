@@ -18,9 +18,12 @@ _JOURNAL_SCHEMA: Final = {
     ITEM: pl.UInt32, "code": pl.UInt8, "attempts": pl.UInt32, "at": pl.Float64, "rule": pl.String,
     "reason": pl.String, "advice": pl.String, "detail": pl.String,
 }  # fmt: skip
-COLUMNS: Final = (
-    ITEM, FILE_ROW, "key", CHANGE, "outcome", "attempts", "at", "rule", "reason", "advice", "detail",
-)  # fmt: skip
+SCHEMA: Final = pl.Schema([
+    (ITEM, pl.UInt32()), (FILE_ROW, pl.UInt32()), ("key", pl.String()), (CHANGE, pl.String()),
+    ("outcome", pl.String()), ("attempts", pl.UInt32()), ("at", pl.Datetime("us", "UTC")),
+    ("rule", pl.String()), ("reason", pl.String()), ("advice", pl.String()), ("detail", pl.String()),
+])  # fmt: skip
+"""Columns of the outcomes, in order, and their types."""
 
 
 def outcome_frames(
@@ -82,7 +85,7 @@ def _joined(frame: pl.DataFrame, own: pl.DataFrame, chunks: pl.DataFrame, key: l
         rule=pl.coalesce("rule", errors.list.eval(pl.element().struct["rule"]).list.first()),
         reason=pl.coalesce("reason", _joined_words(errors, _sentence())),
         advice=pl.coalesce("advice", _joined_words(errors, pl.element().struct["advice"])),
-    ).select(*COLUMNS, pl.col(f"^{RAW}.*$"))
+    ).select(*SCHEMA, pl.col(f"^{RAW}.*$"))
 
 
 def _key_text(key: list[str]) -> pl.Expr:

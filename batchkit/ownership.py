@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
-import psutil
 
 from .errors import RunBusy
 
@@ -25,7 +24,7 @@ class Owner:
     since: float
 
     def __str__(self) -> str:
-        return f"pid {self.pid} on {self.host}"
+        return f"pid {self.pid} on {self.host}" if self.pid else "another process"
 
 
 class Ownership:
@@ -42,7 +41,7 @@ class Ownership:
         self._note = folder / "owner.json"
         self._lock = filelock.FileLock(folder / "run.lock", thread_local=False)
         try:
-            self._lock.acquire(timeout=0.2)
+            self._lock.acquire(timeout=0.5, poll_interval=0.01)
         except filelock.Timeout:
             owner = owner_of(folder)
             raise RunBusy(
@@ -51,8 +50,7 @@ class Ownership:
                 pid=owner.pid if owner else None,
                 host=owner.host if owner else None,
             ) from None
-        started = psutil.Process().create_time()
-        facts = {"pid": os.getpid(), "host": socket.gethostname(), "started": started, "since": time.time()}
+        facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
         part = self._note.with_suffix(".part")
         part.write_text(json.dumps(facts), encoding="utf-8")
         part.replace(self._note)
@@ -66,18 +64,24 @@ class Ownership:
 
 
 def owner_of(folder: Path) -> Owner | None:
-    """The living process that drives a run; None when nobody does.
+    """The process that drives a run; None when nobody does.
 
-    Looks at the note its owner left and whether that very process lives, so that looking never stands in the
-    way of somebody who takes the lock. A folder that was copied from another machine has no owner here.
+    The lock decides: it is tried for a moment, and whoever takes a run in hand tries for longer than that.
+    The note beside it only says who. A folder that can't be written to has no owner here.
     """
+    lock = filelock.FileLock(folder / "run.lock", thread_local=False)
     try:
-        facts = json.loads((folder / "owner.json").read_text(encoding="utf-8"))
-        if facts["host"] != socket.gethostname():
-            return None
-        process = psutil.Process(facts["pid"])
-        if abs(process.create_time() - facts["started"]) > 1.0 or process.status() == psutil.STATUS_ZOMBIE:
-            return None
-    except (OSError, ValueError, KeyError, psutil.Error):
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return _noted(folder) or Owner(0, "another place", 0.0)
+    except OSError:
         return None
-    return Owner(facts["pid"], facts["host"], facts["since"])
+    lock.release()
+    return None
+
+
+def _noted(folder: Path) -> Owner | None:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        facts = json.loads((folder / "owner.json").read_text(encoding="utf-8"))
+        return Owner(facts["pid"], facts["host"], facts["since"])
+    return None

@@ -8,12 +8,14 @@ the journal and leaves control messages there.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -21,13 +23,14 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import secrets
-from .driving.driver import Driver, live_driver
-from .errors import RunBusy, RunError, RunFailed, RunNotFound, UsageError
+from .driving.driver import Driver, last_words, live_driver
+from .errors import RunBusy, RunError, RunFailed, RunNotFound, SettingsError, UsageError
 from .journal import JournalReader
 from .journal import create as create_journal
 from .ownership import owner_of
 from .places import runs_folder
-from .settings import PRESETS, Settings
+from .secrets import redact
+from .settings import LIVE, PRESETS, Settings
 from .snapshot import Snapshot
 from .states import ACTIVE, PLANNED_OUTCOME, Change, Outcome, RunState
 
@@ -85,7 +88,8 @@ def _preset(plan: Plan) -> Mapping[str, Any]:
 
 def _make_folder(plan: Plan, settings: Settings, *, dry_run: bool, report: bool) -> Path:
     stem = Path(str(plan.facts["source"].get("name") or "rows")).stem
-    slug = "".join(c if c.isascii() and c.isalnum() else "-" for c in stem.lower())[:24].strip("-") or "rows"
+    plain = unicodedata.normalize("NFKD", stem.lower()).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain)[:24].strip("-") or "rows"
     # To the millisecond, so that the names of runs started together sort by their start.
     moment = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S%f")[:-3]
     name = f"{moment}-{slug}-{'dry-' if dry_run else ''}{token_hex(2)}"
@@ -111,6 +115,7 @@ def _make_folder(plan: Plan, settings: Settings, *, dry_run: bool, report: bool)
                 "run": name,
                 "dry_run": dry_run,
                 "report": report,
+                "undoes": plan.facts.get("undoes"),
                 "settings": settings.model_dump(),
                 "created": time.time(),
                 "snapshot": first.to_dict(),
@@ -226,7 +231,8 @@ class Run:
         if driver is None and state in ACTIVE and owner_of(self.folder) is None:
             # Read again: it may have ended in good order between the two looks.
             state = self._journal.state()
-            return RunState.INTERRUPTED if state in ACTIVE else state
+            if state in ACTIVE:
+                return RunState.FAILED if last_words(self.folder) else RunState.INTERRUPTED
         return state
 
     def snapshot(self) -> Snapshot:
@@ -241,8 +247,10 @@ class Run:
         changes["owner"] = str(owner) if owner else ""
         if owner is None:
             changes.update(rate=None, eta=None, limiter="", in_flight=0, memory=0)
-        if state is RunState.INTERRUPTED:
+        if state is RunState.INTERRUPTED or last_words(self.folder):
             changes.update(self._recounted(stored))
+        if state is RunState.PLANNED and self._child is not None and not self._child_lives():
+            changes["message"] = self._stillborn()
         return Snapshot.from_dict({**stored.to_dict(), **changes})
 
     def _recounted(self, stored: Snapshot) -> dict[str, Any]:
@@ -252,7 +260,8 @@ class Run:
             if Change(kind) in PLANNED_OUTCOME:
                 counts[PLANNED_OUTCOME[Change(kind)]] += n
         counts[Outcome.PENDING] = stored.total - sum(n for o, n in counts.items() if o is not Outcome.PENDING)
-        message = "The process that drove it died. Resume it: what was done is on record."
+        message = last_words(self.folder)
+        message = message or "The process that drove it died. Resume it: what was done is on record."
         return {
             "outcomes": {str(o): n for o, n in counts.items()},
             "attempts": self._journal.attempts(),
@@ -276,6 +285,13 @@ class Run:
             SettingsError: A setting is wrong; nothing was changed.
         """
         Settings.of(self._journal.meta("settings")).changed(settings)
+        fixed = sorted(set(settings) - LIVE)
+        if fixed:
+            raise SettingsError(
+                f"The setting {fixed[0]} can't change while the run runs.",
+                advice="Stop the run, then resume it with that setting.",
+                setting=fixed[0],
+            )
         self._post("set", settings)
 
     def resume(
@@ -314,11 +330,13 @@ class Run:
                 host=owner.host,
             )
         if state is RunState.FINISHED and not settle and not overwrite:
-            raise RunError(f"The run {self.id} is finished: nothing is left to send.")
+            raise RunError(
+                f"The run {self.id} is finished: nothing is left to send.", advice=self._what_remains()
+            )
         Driver.prepare(self.folder, settle=settle, overwrite=overwrite, settings=settings)
         if detach:
             self._detach()
-            self._wait_for_owner()
+            self.began()
         else:
             Driver.start_on(self.folder, target=target)
         return self
@@ -351,6 +369,19 @@ class Run:
                 state=snapshot.state,
             )
 
+    def _what_remains(self) -> str:
+        outcomes = self.snapshot().outcomes
+        if outcomes["unknown"]:
+            return (
+                f"The fate of {outcomes['unknown']} items is unknown: look at the target, then resume with"
+                " --settle done or --settle resend."
+            )
+        if outcomes["conflict"]:
+            return (
+                f"To write the {outcomes['conflict']} items in conflict all the same: --overwrite-conflicts."
+            )
+        return ""
+
     # Results.
 
     def outcome_frames(self, size: int = 50_000, *, raw: bool = False) -> Iterator[pl.DataFrame]:
@@ -367,10 +398,10 @@ class Run:
         """
         import polars as pl
 
-        frames = [
-            frame.filter(pl.col("outcome") == kind) if kind else frame for frame in self.outcome_frames()
-        ]
-        return pl.concat(frames)
+        from .outcomes import SCHEMA
+
+        frames = [pl.DataFrame(schema=SCHEMA), *self.outcome_frames()]
+        return pl.concat([frame.filter(pl.col("outcome") == kind) if kind else frame for frame in frames])
 
     def report_data(self) -> ReportData:
         """What a report says about this run, for `batchkit.report`."""
@@ -411,8 +442,12 @@ class Run:
 
         return write_fix_file(self.report_data(), path or self.folder / "fix.csv", outcomes=outcomes)
 
-    def undo(self, path: str | Path | None = None) -> Plan:
+    def undo(self, path: str | Path | None = None, *, again: bool = False) -> Plan:
         """The inverse plan: what would take back what this run did; it is run like any other plan.
+
+        Args:
+            path: Where the plan goes; the plans folder when left out.
+            again: Also where an earlier undo of this run has done something.
 
         Raises:
             PlanError: It can't be undone (a dry run, an append without a key, a message that was sent).
@@ -422,15 +457,33 @@ class Run:
 
         if owner_of(self.folder) is not None:
             raise RunBusy(f"The run {self.id} is {self.state}.", advice="Stop it first, then undo it.")
+        earlier = None if again else self._undone_by()
+        if earlier:
+            raise RunError(
+                f"The run {self.id} was undone already, by {earlier}.",
+                advice="What a later run wrote is taken back by undoing that run.",
+                by=earlier,
+            )
+        if self._journal.intents():
+            raise RunError(
+                f"The run {self.id} was cut off: what became of its last chunks isn't on record yet.",
+                advice=f"Settle that first: batchkit resume {self.id}. Then stop it, if you like, and undo.",
+            )
         if self.dry_run:
             raise RunError(f"The run {self.id} was a dry run: it wrote nothing, so there is nothing to undo.")
         return inverse(self.plan, self.outcome_frames(), run_id=self.id, path=path)
+
+    def _undone_by(self) -> str | None:
+        for run in list_runs():
+            if run.journal.meta("undoes") == self.id and not run.dry_run and run.snapshot().outcomes["done"]:
+                return run.id
+        return None
 
     # Plumbing.
 
     def _post(self, command: str, arguments: Mapping[str, Any] | None = None) -> None:
         driver = live_driver(self.folder)
-        if driver is None and owner_of(self.folder) is None and self._child is None:
+        if driver is None and owner_of(self.folder) is None and not self._child_lives():
             raise RunError(
                 f"The run {self.id} is {self.state}: nobody drives it, so it can't be told to {command}.",
                 advice=f"Take it up with: batchkit resume {self.id}",
@@ -448,7 +501,7 @@ class Run:
             options = {"creationflags": flags}
         with log.open("ab") as output:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "batchkit.driving.detached", str(self.folder)],
+                [sys.executable, "-P", "-m", "batchkit.driving.detached", str(self.folder)],
                 # A password that somebody wrote into the address lives in this process only: hand it on.
                 env={**os.environ, **secrets.concealed()},
                 stdin=subprocess.DEVNULL,
@@ -459,11 +512,32 @@ class Run:
         # Reaped when it ends, so that it doesn't linger as a zombie of a long notebook session.
         threading.Thread(target=self._child.wait, daemon=True).start()
 
-    def _wait_for_owner(self, seconds: float = 10.0) -> None:
-        """Wait until the detached process has the run in hand, so that what is read next is its state."""
-        deadline = time.monotonic() + seconds
-        while self._child_lives() and owner_of(self.folder) is None and time.monotonic() < deadline:
+    def began(self, timeout: float = 10.0) -> bool:
+        """Wait until the detached process has the run in hand.
+
+        Returns:
+            Whether it has (or has had) it; False when the time is up.
+
+        Raises:
+            RunFailed: The process ended before it could take the run in hand; the message says why.
+        """
+        deadline = time.monotonic() + timeout
+        while self._child_lives() and owner_of(self.folder) is None:
+            if time.monotonic() > deadline:
+                return False
             time.sleep(0.02)
+        if not self._child_lives() and self._never_began(self._journal.state()):
+            raise RunFailed(self._stillborn(), run=self.id)
+        return True
+
+    def _stillborn(self) -> str:
+        """Why the detached process died at its start, by the end of what it wrote."""
+        try:
+            lines = (self.folder / "detached.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            lines = []
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
+        return redact(f"The process that was to drive the run ended at its start: {last}")
 
     def _child_lives(self) -> bool:
         return self._child is not None and self._child.poll() is None

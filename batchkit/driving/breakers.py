@@ -15,6 +15,12 @@ class Breakers:
         self._silent = 0
         self._streak = 0
         self._signature = ""
+        self._forgiven = (0, 0)
+
+    def restart(self, failed: int, tried: int) -> None:
+        """Somebody looked and went on: what failed so far counts no more."""
+        self._silent = self._streak = 0
+        self._forgiven = (failed, tried)
 
     def answered(self) -> None:
         """The target answered a call."""
@@ -43,6 +49,7 @@ class Breakers:
     def judge(self, settings: Settings, failed: int, tried: int) -> str | None:
         """Judge the session's failures against `failure_limit`."""
         limit = settings.failure_limit
+        failed, tried = failed - self._forgiven[0], tried - self._forgiven[1]
         if limit is None or not failed:
             return None
         if limit >= 1:

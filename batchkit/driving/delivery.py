@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 from ..journal import CODES, Intent, Journal, OutcomeRow
@@ -36,6 +36,7 @@ class Call:
     chunk: Chunk
     items: list[Item] = field(default_factory=list)
     attempt: int = 0
+    intent: int | None = None  # first item of its own intent on record, where each call has one
 
     @property
     def size(self) -> int:
@@ -105,6 +106,7 @@ class Delivery:
                 left = self._record(call, results)
                 if left is None:
                     return True
+                self._close_intent(call)
                 call.items = left
                 failure = Failure(Fate.RETRY, "again", "the target asked for these items again")
             finally:
@@ -118,7 +120,8 @@ class Delivery:
     async def _request(self, call: Call) -> Sequence[Result] | None:
         target = cast(CallTarget, self._target)
         if self._intend_calls:
-            intent = Intent(call.items[0].index, call.items[-1].index)
+            call.intent = call.items[0].index
+            intent = Intent(call.intent, call.items[-1].index)
             await asyncio.wrap_future(self._s.journal.intend([intent]))
         task = cast("asyncio.Task[None]", asyncio.current_task())
         self.under_way[task] = self._s.clock()
@@ -148,7 +151,8 @@ class Delivery:
             last=chunk.last,
             recovering=chunk.recovering or call.attempt > 1,
             dry_run=self._s.dry_run,
-            overwrite=self._s.settings.overwrite,
+            overwrite=self._s.settings.overwrite or chunk.overwrite,
+            timeout=self._s.settings.timeout,
         )
         return await self._loop.run_in_executor(self._s.threads, target.apply, chunk.frame, context)
 
@@ -182,9 +186,9 @@ class Delivery:
             self._s.gate.slow_down(wait, "the target asked to wait")
         if not failure.connection:
             self._answered()
-        if self._intend_calls and failure.fate in (Fate.RETRY, Fate.ABORT) and failure.rule != INTERNAL:
+        if failure.fate is not Fate.UNKNOWN and failure.rule != INTERNAL:
             # It is known not to have been done, so a crash from here on leaves nothing in doubt.
-            self._s.journal.close_intent(call.items[0].index)
+            self._close_intent(call)
         match failure.fate:
             case Fate.RETRY:
                 return await self._retry(call, failure)
@@ -251,7 +255,7 @@ class Delivery:
         frame = call.chunk.frame
         old = call.chunk
         chunks = [
-            Chunk.of(part, recovering=old.recovering, itemised=old.itemised)
+            replace(Chunk.of(part, recovering=old.recovering, itemised=old.itemised), overwrite=old.overwrite)
             for part in (frame[:middle], frame[middle:])
         ]
         intents = [Intent(chunk.first, chunk.last) for chunk in chunks]
@@ -284,6 +288,9 @@ class Delivery:
 
     def _record_results(self, call: Call, results: Sequence[Result]) -> list[Item] | None:
         found = {result.item: result for result in results}
+        strangers = found.keys() - {item.index for item in call.items}
+        if strangers:
+            raise ValueError(f"the target answered for items that it was not sent: {sorted(strangers)[:5]}")
         self._record_done([item for item in call.items if item.index not in found], call.attempt)
         again = {result.item for result in results if result.outcome is Outcome.PENDING}
         for result in results:
@@ -332,14 +339,18 @@ class Delivery:
             self._record_chunk(call, results)
 
     def _close(self, call: Call) -> None:
-        if self._intend_calls:
-            self._s.journal.close_intent(call.items[0].index)
+        self._close_intent(call)
         chunk = call.chunk
         chunk.open_calls -= 1
         if chunk.open_calls == 0:
             if not self._intend_calls:
                 self._s.journal.close_intent(chunk.first)
             self._s.tally.chunks += 1
+
+    def _close_intent(self, call: Call) -> None:
+        if call.intent is not None:
+            self._s.journal.close_intent(call.intent)
+            call.intent = None
 
     def _row(self, result: Result, attempts: int) -> OutcomeRow:
         detail = json.dumps(result.detail, ensure_ascii=False, default=str) if result.detail else None
@@ -358,7 +369,7 @@ class Delivery:
         session = self._s
         session.tally.attempts += attempts
         session.tally.settle(result.outcome)
-        if result.outcome is Outcome.UNCHANGED:
+        if result.outcome in (Outcome.UNCHANGED, Outcome.DONE):
             session.breakers.succeeded()
             return
         reason = signature(result.rule, redact(result.reason))

@@ -22,11 +22,17 @@ from ..states import ACTIVE, Outcome, RunState
 from ..targets.base import CallTarget, FrameTarget, Target
 
 _live: dict[Path, Driver] = {}
+_last_words: dict[Path, str] = {}
 
 
 def live_driver(folder: Path) -> Driver | None:
     """The driver of this process that has a run in hand; None when there is none."""
     return _live.get(folder.resolve())
+
+
+def last_words(folder: Path) -> str | None:
+    """Why a run of this process failed, where its journal could not take that (full disk); else None."""
+    return _last_words.get(folder.resolve())
 
 
 class Driver(threading.Thread):
@@ -82,8 +88,7 @@ class Driver(threading.Thread):
                 elif settle == "done":
                     journal.settle(Outcome.UNKNOWN, Outcome.DONE)
                 if overwrite:
-                    chosen = chosen.changed({"overwrite": True})
-                    journal.reopen(Outcome.CONFLICT)
+                    journal.reopen(Outcome.CONFLICT, overwrite=True)
                 journal.set_meta(settings=chosen.model_dump(), seen=journal.last_message())
                 journal.flush()
             finally:
@@ -104,13 +109,28 @@ class Driver(threading.Thread):
             self._log.write("not started", error=str(error))
             self._let_go()
             return
+        _last_words.pop(self._folder, None)
         try:
             self._session(journal)
         except BaseException as error:  # noqa: BLE001 - a thread's error has nowhere else to go
             self._fail(journal, error)
         finally:
             journal.close()
+            if journal.error is not None:
+                self._say_it_late(str(journal.error))
             self._let_go()
+
+    def _say_it_late(self, message: str) -> None:
+        """Try once more to write the end of a run whose journal failed; keep it in memory all the same."""
+        _last_words[self._folder] = message
+        with contextlib.suppress(Exception):
+            journal = Journal(self._folder / "journal.sqlite")
+            try:
+                if journal.present_state() in ACTIVE:
+                    journal.set_state(RunState.FAILED, message)
+                    journal.flush()
+            finally:
+                journal.close()
 
     def _session(self, journal: Journal) -> None:
         from ..retention import clean_quietly
@@ -160,7 +180,8 @@ class Driver(threading.Thread):
 
         try:
             run = Run(self._folder)
-            run.fix_file()
+            if run.fix_file() is None:
+                (self._folder / "fix.csv").unlink(missing_ok=True)  # of an earlier session: all is mended
             run.report()
         except Exception as error:  # noqa: BLE001 - the run itself went well
             self._log.write("no report", error=str(error), trace=traceback.format_exc())

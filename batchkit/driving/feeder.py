@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from ..chunks import recommended_size
 from ..journal import CODES
 from ..states import SENDABLE, Outcome
 from ..targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW, Item
@@ -16,6 +17,8 @@ from ..targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS,
 if TYPE_CHECKING:
     from ..journal import JournalReader
     from ..plan import Plan
+    from ..settings import Settings
+    from ..targets.base import Target
 
 BLOCK = 50_000
 
@@ -29,6 +32,7 @@ class Chunk:
         first, last: Ordinals of its first and last item.
         recovering: It may have been sent before (after a crash).
         itemised: Some of its items lie within a chunk on record, so each gets a row of its own.
+        overwrite: Its items are written whatever the target holds: the operator saw their conflict.
         items: The rows as items, for targets that take calls; empty for those that take frames.
         open_calls: Calls of it that have no outcome yet.
     """
@@ -38,6 +42,7 @@ class Chunk:
     last: int
     recovering: bool = False
     itemised: bool = False
+    overwrite: bool = False
     items: list[Item] = field(default_factory=list)
     open_calls: int = 0
 
@@ -48,7 +53,8 @@ class Chunk:
         """The chunk that holds these rows."""
         numbers = frame[ITEM]
         items = frame_items(frame) if as_items else []
-        return cls(frame, int(numbers[0]), int(numbers[-1]), recovering, itemised, items)
+        first, last = int(numbers[0]), int(numbers[-1])
+        return cls(frame, first, last, recovering=recovering, itemised=itemised, items=items)
 
 
 def frame_items(frame: pl.DataFrame) -> list[Item]:
@@ -66,6 +72,12 @@ def _split(frame: pl.DataFrame, prefix: str) -> list[dict[str, object]]:
     if not names:
         return [{} for _ in range(frame.height)]
     return frame.select(pl.col(name).alias(name.removeprefix(prefix)) for name in names).to_dicts()
+
+
+def chunk_size(settings: Settings, plan: Plan, target: Target) -> int:
+    """Items per chunk: what the operator said, else what suits the target and the plan."""
+    call_size = settings.call_size or target.call_size
+    return settings.chunk_size or recommended_size(plan.to_send(), call_size=call_size)
 
 
 class Covered:
@@ -97,6 +109,12 @@ class Covered:
         """Treat these items as taken."""
         self._mask = self._mask or bytearray(self._total)
         self._mask[first : last + 1] = b"\x01" * (last + 1 - first)
+
+    def add_items(self, items: Iterable[int]) -> None:
+        """Treat these items, one by one, as taken."""
+        self._mask = self._mask or bytearray(self._total)
+        for item in items:
+            self._mask[item] = 1
 
     def open_rows(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The rows whose item has no outcome yet."""
@@ -176,3 +194,13 @@ def recovery_chunks(
         frame = covered.open_rows(frame)
         if frame.height:
             yield Chunk.of(frame, recovering=True, itemised=covered.reopened, as_items=as_items)
+
+
+def overwriting_chunk(plan: Plan, items: Sequence[int], *, as_items: bool) -> Chunk:
+    """The chunk of exactly these items, to be written whatever the target holds."""
+    first, last = items[0], items[-1]
+    rows = plan.changes().slice(first, last - first + 1).filter(pl.col(ITEM).is_in(list(items)))
+    frame = rows.select(pl.exclude(f"^{RAW}.*$", PROBLEMS)).collect()
+    chunk = Chunk.of(frame, itemised=True, as_items=as_items)
+    chunk.overwrite = True
+    return chunk

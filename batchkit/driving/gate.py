@@ -12,7 +12,6 @@ from ..settings import Settings, window_times
 from .tally import Tally
 
 RATE: Final = "of the rate limit"
-DELAY: Final = "of the delay between chunks"
 BACKOFF: Final = "failed calls are tried again"
 WINDOW: Final = "the run works only in its window"
 TARGET: Final = "target"

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from ..chunks import recommended_size
+from ..chunks import by_count
 from ..journal import CODES, Intent
 from ..plan import Plan
 from ..states import Outcome
 from ..targets.base import CallTarget, FrameTarget
 from .delivery import Call, Session
-from .feeder import Chunk, Covered, Feeder, recovery_chunks
-from .gate import DELAY
+from .feeder import Chunk, Covered, Feeder, chunk_size, overwriting_chunk, recovery_chunks
+from .tally import DELAY
 
 MOST_AHEAD: Final = 64  # chunks whose intent is one commit
 
@@ -90,6 +90,8 @@ class Supply:
         self._width = width
         self._pause = pause
         self._frames = isinstance(target, FrameTarget)
+        # Whoever resumed a run has said yes to its next chunk by that.
+        self._resumed = session.journal.meta("seen") is not None
         self._canary_seen = False
         self._dry = False
 
@@ -99,6 +101,7 @@ class Supply:
         intents = await self._aside(self._s.journal.intents)
         if intents:
             await self._recover(covered, intents)
+        await self._overwrite(covered)
         feeder = Feeder(self._plan, covered)
         sent, ahead = self._plan.to_send() - self._s.tally.outcomes[Outcome.PENDING], 1
         self._canary_seen = self._s.settings.canary is not None and sent >= self._s.settings.canary
@@ -126,7 +129,7 @@ class Supply:
     async def _between_chunks(self, sent: int) -> None:
         """Wait for what must lie between two chunks: the delay, the canary's look, the operator's word."""
         settings = self._s.settings
-        if settings.confirm == "chunk":
+        if settings.confirm == "chunk" and (self._s.tally.calls or not self._resumed):
             await self._quiet()
             self._pause(f"{sent:,} items are sent. Resume to send the next chunk.")
         elif settings.canary is not None and sent and sent >= settings.canary and not self._canary_seen:
@@ -168,6 +171,16 @@ class Supply:
             self._queue.low.clear()
             await self._queue.low.wait()
 
+    async def _overwrite(self, covered: Covered) -> None:
+        """Send the items whose conflict the operator saw and decided, and no others, without comparing."""
+        items = await self._aside(self._s.journal.items_to_overwrite)
+        for few in by_count(items, self._chunk_size()):
+            if self._s.gate.leaving:
+                return
+            await self._push([overwriting_chunk(self._plan, few, as_items=not self._frames)])
+            await self._quiet()
+            covered.add_items(few)
+
     async def _recover(self, covered: Covered, intents: list[Intent]) -> None:
         """Deal with what was under way when an earlier session died."""
         if not self._frames and not self._target.idempotent:
@@ -208,6 +221,4 @@ class Supply:
         return asyncio.ensure_future(asyncio.to_thread(work))
 
     def _chunk_size(self) -> int:
-        return self._s.settings.chunk_size or recommended_size(
-            self._plan.to_send(), call_size=self._s.settings.call_size or self._target.call_size
-        )
+        return chunk_size(self._s.settings, self._plan, self._target)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from ..estimate import EtaEstimator
 from ..states import Outcome
+
+DELAY: Final = "of the delay between chunks"
+"""What `waited` counts the delay between chunks under."""
 
 MOST_SIGNATURES = 500
 """Different reasons counted; a target that puts an id into each reason must not fill the memory."""
@@ -45,6 +49,7 @@ class Tally:
         self._active = 0.0
         self._since: float | None = None
         self._eta = EtaEstimator()
+        self._work = EtaEstimator()
         self._marks: list[tuple[float, int, dict[str, float]]] = []
 
     def start_clock(self) -> None:
@@ -93,6 +98,7 @@ class Tally:
     def tick(self) -> None:
         """Take a point for rate and time left; call it a few times a second while active."""
         self._eta.add(self.active, self.settled)
+        self._work.add(self.active - self.waited[DELAY], self.settled)
         self._marks.append((self.active, self.calls, dict(self.waited)))
         while len(self._marks) > 2 and self.active - self._marks[1][0] > 10.0:
             self._marks.pop(0)
@@ -101,9 +107,15 @@ class Tally:
         """Items per second lately; None when unknown."""
         return self._eta.rate()
 
-    def eta(self, left: int) -> tuple[float, float] | None:
-        """Seconds left for so many items as a range; None when unknown."""
-        return self._eta.remaining(left)
+    def eta(self, left: int, delays: float = 0.0) -> tuple[float, float] | None:
+        """Seconds left as a range; None when unknown.
+
+        Args:
+            left: Items left.
+            delays: Seconds of delay between the chunks that are left; the rate of the work doesn't hold them.
+        """
+        remaining = self._work.remaining(left)
+        return None if remaining is None else (remaining[0] + delays * 0.9, remaining[1] + delays)
 
     def limiter(self, workers: int) -> str:
         """What slowed the run most lately, as the end of "Slow because ..."; empty when unclear."""
