@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -184,12 +185,19 @@ def test_a_changed_source_is_mentioned(shop: Shop) -> None:
 
 
 def test_detach_returns_while_the_run_goes_on(shop: Shop) -> None:
-    """The command is back at once (0), the run finishes in a process of its own."""
-    from batchkit.run import Run
-
+    """The command is back once the run has begun (0); it finishes in a process of its own."""
     slowly = ("--chunk-size", "2", "--delay", "0.1", "--workers", "1")
     started = answer("apply", planned(shop), "--yes", "--detach", *slowly)
     assert started["state"] in {"planned", "running"}
     wait_until(lambda: Run.open(started["run"]).state == "finished")
     assert told("show", started["run"])["outcomes"]["done"] == 12
     assert len(shop.held()) == 20
+
+
+def test_detach_says_when_the_process_dies_at_its_start(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that ends before it has the run in hand is a failure (3), never a run that "goes on"."""
+    plan = planned(shop)
+    monkeypatch.setattr("sys.executable", shutil.which("false"))
+    failed = call("apply", plan, "--yes", "--detach", code=3)
+    assert "ended at its start" in failed.stderr
+    assert "goes on" not in failed.stdout

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 dry_run = click.option("--dry-run", is_flag=True, help="Try everything and leave nothing written.")
 detach = click.option(
-    "--detach", is_flag=True, help="Go on in a process of its own; this command returns at once."
+    "--detach", is_flag=True, help="Go on in a process of its own; this command returns once that has begun."
 )
 _VERBS = {
     Change.UPDATE: ("update", "updates"),
@@ -126,10 +126,16 @@ def _warn_if_stale(console: Console, plan: Plan) -> None:
 
 
 def detached(console: Console, run: Run) -> int:
-    """Say how a run that goes on in its own process can be watched."""
+    """Wait until the run's own process has it in hand, then say how it can be watched.
+
+    Raises:
+        RunFailed: The process died at its start; the message says why.
+    """
+    begun = run.began(timeout=10.0)
 
     def lines() -> Iterator[str]:
-        yield f"Run {run.id} goes on in a process of its own."
+        state = "goes on in a process of its own" if begun else "is about to begin in a process of its own"
+        yield f"Run {run.id} {state}."
         yield f"  watch it   batchkit watch {run.id}"
         yield f"  stop it    batchkit stop {run.id}"
 

@@ -142,21 +142,10 @@ def set_(name: str, values: tuple[str, ...], with_json: bool) -> int:
     takes a limit away. RUN is the id of a run, the beginning of one, a run folder, or "last".
     """
     chosen = options.checked(options.pairs(values, "batchkit set RUN"))
-    _refuse_fixed(chosen)
     console, run = Console(with_json), _open_unfinished(name)
     run.set(**chosen)
     console.answer(run_object(run), lambda: [f"Run {run.id}: {changed_settings(chosen)}"])
     return DONE
-
-
-def _refuse_fixed(chosen: dict[str, Any]) -> None:
-    from ..settings import LIVE
-
-    fixed = sorted(set(chosen) - LIVE)
-    if fixed:
-        raise UsageError(
-            f"{', '.join(fixed)} can't change while the run runs.", advice="Stop it, then resume with --set."
-        )
 
 
 def _tell(console: Console, run: Run, awaited: tuple[RunState, ...], hint: str) -> int:

@@ -25,8 +25,6 @@ LINES_AFTER = 2.0  # seconds after which a run without a terminal writes lines a
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 """All ask for the same: stop in good order. SIGHUP is a closed terminal, SIGBREAK Windows' Ctrl-Break."""
 OVER = (RunState.STOPPED, RunState.INTERRUPTED, RunState.FINISHED, RunState.FAILED)
-ON_REQUEST = "Paused on request"
-"""How the message of a pause begins that a person asked for elsewhere; that person also ends it."""
 
 
 class Stop:
@@ -154,7 +152,10 @@ def _ask_to_stop(run: Run, bar: Any) -> None:
 
 
 def _has_question(snapshot: Snapshot) -> bool:
-    return snapshot.state is RunState.PAUSED and not snapshot.message.startswith(ON_REQUEST)
+    from ..engine import PAUSED_ON_REQUEST
+
+    # Who asked for a pause elsewhere also ends it there.
+    return snapshot.state is RunState.PAUSED and snapshot.message != PAUSED_ON_REQUEST
 
 
 def _go_on(snapshot: Snapshot) -> bool:

@@ -108,7 +108,8 @@ def _delete_cap(word: str) -> int | float | str:
     except ValueError:
         value = -1.0
     # A count is a whole number; below 1 it can only be meant as a share.
-    if not (0 <= value <= 100 if share else 0 <= value < 1 or value.is_integer() and value >= 1):
+    meant = 0 <= value <= 100 if share else 0 <= value < 1 or (value >= 1 and value.is_integer())
+    if not meant:
         raise UsageError(
             f"--delete-cap {word!r} is neither a number nor a share.",
             advice="Write a number of rows (100) or a share of the table (5%).",
