@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from batchkit.job import Job
 from batchkit.run import Run
-from batchkit.states import RunState
+from batchkit.states import Outcome, RunState
 
 COLUMNS = "siret TEXT NOT NULL{key}, nom TEXT NOT NULL, ville TEXT, effectif INTEGER"
 
@@ -65,26 +65,31 @@ def kill_and_resume(run: Run, kills: int, *, within: float, rng: random.Random) 
     for _ in range(kills):
         child = run._child
         assert child is not None
-        _wait_for_work(run)
+        _wait_for_work(run, settled[-1] if settled else 0)
         time.sleep(rng.uniform(0, within))
         child.kill()
         child.wait()
         if run.state is RunState.FINISHED:
             break
         assert run.state is RunState.INTERRUPTED
-        settled.append(run.snapshot().settled)
+        settled.append(_journaled(run))
         run.resume(detach=True)
     assert run.wait(120) is RunState.FINISHED, run.snapshot().message
     return Killed(len(settled), settled)
 
 
-def _wait_for_work(run: Run) -> None:
+def _wait_for_work(run: Run, before: int) -> None:
+    """Wait until the present session has settled something that its predecessors hadn't."""
     child = run._child
     assert child is not None
     deadline = time.monotonic() + 30
-    while run.journal.state() is not RunState.RUNNING and child.poll() is None:
+    while _journaled(run) <= before and child.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def _journaled(run: Run) -> int:
+    return sum(n for outcome, n in run.journal.counts().items() if outcome is not Outcome.PENDING)
 
 
 def crash_round(

@@ -140,7 +140,9 @@ def test_a_full_disk_fails_clearly_and_loses_nothing(
     with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
         while True:
             file.write(b"x" * 4096)
-    assert run.wait(30) in (RunState.FAILED, RunState.INTERRUPTED, RunState.STOPPED)
+    assert run.wait(30) is RunState.FAILED
+    assert "No room is left" in run.snapshot().message
+    assert sum(run.snapshot().outcomes.values()) == 2_000
     assert _count(url) < 2_000
     ballast.unlink()
     again = Run.open(run.folder)

@@ -163,14 +163,17 @@ class Delivery:
             failure = self._target.classify(error)
         except Exception as second:  # noqa: BLE001 - a hole in that table must not end in a guess
             # A target whose table has a hole must not send on: nobody knows what happened.
-            failure = Failure(
-                Fate.ABORT, INTERNAL, f"{type(error).__name__}: {error} ({second!r} while judging it)"
-            )
+            words = f"{type(error).__name__}: {error} ({second!r} while judging it)"
+            failure = Failure(Fate.ABORT, INTERNAL, words)
         if failure.fate is Fate.UNKNOWN and self._target.idempotent:
-            return Failure(
-                Fate.RETRY, failure.rule, failure.reason, failure.advice, connection=failure.connection
-            )
-        return failure
+            failure = replace(failure, fate=Fate.RETRY)
+        # Whatever a target says may hold what it was sent: from here on it goes to journal, log and screen.
+        return replace(
+            failure,
+            rule=redact(failure.rule),
+            reason=redact(failure.reason),
+            advice=redact(failure.advice),
+        )
 
     def _answered(self) -> None:
         self._s.breakers.answered()
@@ -180,7 +183,7 @@ class Delivery:
 
     async def _failed(self, call: Call, failure: Failure) -> bool:
         """Act on a failed call; True when the very same call is to be tried again."""
-        self._s.tally.error(signature(failure.rule, redact(failure.reason)))
+        self._s.tally.error(signature(failure.rule, failure.reason))
         if failure.retry_after:
             wait = min(failure.retry_after, self._s.settings.retry_after_max)
             self._s.gate.slow_down(wait, "the target asked to wait")

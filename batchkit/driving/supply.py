@@ -9,16 +9,37 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+import polars as pl
+
 from ..chunks import by_count
 from ..journal import CODES, Intent
 from ..plan import Plan
-from ..states import Outcome
-from ..targets.base import CallTarget, FrameTarget
+from ..states import Change, Outcome
+from ..targets.base import CHANGE, ITEM, CallTarget, FrameTarget
 from .delivery import Call, Session
 from .feeder import Chunk, Covered, Feeder, chunk_size, overwriting_chunk, recovery_chunks
+from .readback import DONE, EDITED, UNTOUCHED, read_back
 from .tally import DELAY
 
 MOST_AHEAD: Final = 64  # chunks whose intent is one commit
+
+
+_AFTER_A_CRASH: Final[dict[str | None, tuple[Outcome, str | None, str | None, str | None]]] = {
+    DONE: (Outcome.DONE, None, None, None),
+    EDITED: (
+        Outcome.CONFLICT,
+        "changed",
+        "The run died while this was being sent, and the target holds neither former nor wanted values.",
+        "Look at it there; make a new plan, or resume with `--overwrite-conflicts`.",
+    ),
+    None: (
+        Outcome.UNKNOWN,
+        "interrupted",
+        "The run died while this was being sent; whether it arrived is not known.",
+        "Look at the target, then resume with `--settle done` or `--settle resend`.",
+    ),
+}
+"""What becomes of an item that was under way when the run died, by what reading back says."""
 
 
 class CallQueue:
@@ -184,7 +205,7 @@ class Supply:
     async def _recover(self, covered: Covered, intents: list[Intent]) -> None:
         """Deal with what was under way when an earlier session died."""
         if not self._frames and not self._target.idempotent:
-            await self._aside(lambda: self._mark_unknown(covered, intents))
+            await self._aside(lambda: self._look_back(covered, intents))
             return
         chunks = recovery_chunks(self._plan, covered, intents, as_items=not self._frames)
         while (chunk := await self._aside(lambda: next(chunks, None))) is not None:
@@ -202,18 +223,23 @@ class Supply:
             if intent.first in open_now:
                 self._s.journal.close_intent(intent.first)
 
-    def _mark_unknown(self, covered: Covered, intents: list[Intent]) -> None:
-        reason = "The run died while this was being sent; whether it arrived is not known."
-        advice = "Look at the target, then resume with `--settle done` or `--settle resend`."
+    def _look_back(self, covered: Covered, intents: list[Intent]) -> None:
+        """Settle calls that were under way by what the target tells, else as unknown; send none in doubt."""
         for chunk in recovery_chunks(self._plan, covered, intents, as_items=False):
-            for item in chunk.frame["item"].to_list():
-                self._s.journal.record(
-                    (item, CODES[Outcome.UNKNOWN], 1, time.time(), "interrupted", reason, advice, None)
-                )
-                self._s.tally.settle(Outcome.UNKNOWN)
-            covered.add(chunk.first, chunk.last)
+            frame = chunk.frame
+            readable = frame.filter((pl.col(CHANGE) != Change.SEND) & self._target.readable)
+            verdicts = dict(read_back(self._target, readable).iter_rows()) if readable.height else {}
+            settled = [item for item in frame[ITEM].to_list() if verdicts.get(item) != UNTOUCHED]
+            for item in settled:
+                self._settle(item, verdicts.get(item))
+            covered.add_items(settled)
         for intent in intents:
             self._s.journal.close_intent(intent.first)
+
+    def _settle(self, item: int, verdict: str | None) -> None:
+        outcome, rule, reason, advice = _AFTER_A_CRASH[verdict]
+        self._s.journal.record((item, CODES[outcome], 1, time.time(), rule, reason, advice, None))
+        self._s.tally.settle(outcome)
 
     @staticmethod
     def _aside(work: Callable[[], Any]) -> asyncio.Future[Any]:
