@@ -124,9 +124,11 @@ class TestTypes:
         )
         target = opened(database)
         before = target.read(pl.DataFrame({"id": [1]}), ["d"]).row(0, named=True)
-        assert before == {"id": 1, "d": None}
+        assert before == {"id": 1, "d": None, "lost:d": "infinity"}
         frame = plan_frame([("update", before, {"id": 1, "d": date(2020, 1, 1)})], ["id"], target.fields())
-        assert [str(result.outcome) for result in target.apply(frame, context(frame))] == ["rejected"]
+        (result,) = target.apply(frame, context(frame))
+        assert (str(result.outcome), result.rule) == ("conflict", "unreadable")
+        assert "infinity" in result.reason
         assert database.query("SELECT d::text FROM t") == [("infinity",)]
 
 

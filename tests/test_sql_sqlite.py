@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchkit.errors import TargetError
-from batchkit.targets.base import Fate
+from batchkit.targets.base import Fate, Result
 from batchkit.targets.sql import SqlTarget
 from tests.sql_databases import Database, closing_fixture, connected, database_fixture
 from tests.sql_frames import by_item, context, plan_frame
@@ -137,11 +137,13 @@ class TestAnyType:
         database.execute(
             "INSERT INTO t VALUES (1, 5, 'soon', 'many', 'true', 0.1 + 0.2), (2, 2.0, '2020-01-02', 7, 0, 3)"
         )
-        found = opened(database).read(pl.DataFrame({"id": [1, 2]}), ["v", "d", "n", "b", "x"]).sort("id")
-        assert found.rows() == [
+        names = ["id", "v", "d", "n", "b", "x"]
+        found = opened(database).read(pl.DataFrame({"id": [1, 2]}), names[1:]).sort("id")
+        assert found.select(names).rows() == [
             (1, "5", None, None, True, Decimal("0.30")),
             (2, "2", date(2020, 1, 2), 7, False, Decimal("3.00")),
         ]
+        assert found.select("lost:d", "lost:n").rows() == [("soon", "many"), (None, None)]
 
     def test_what_the_declared_type_cannot_carry_is_not_overwritten(self, database: Database) -> None:
         """A text in a date column, read as empty, is a conflict and not a free place."""
@@ -154,7 +156,9 @@ class TestAnyType:
             ["id"],
             target.fields(),
         )
-        assert by_item(target.apply(frame, context(frame))) == {0: ("conflict", "unreadable")}
+        (result,) = target.apply(frame, context(frame))
+        assert (result.item, str(result.outcome), result.rule) == (0, "conflict", "unreadable")
+        assert result.detail == {"d": {"planned": None, "found": "soon", "wanted": "2020-01-01"}}
         assert database.query("SELECT d FROM t") == [("soon",), ("2020-01-01",)]
 
     @pytest.mark.parametrize(
@@ -248,16 +252,20 @@ def test_apply_writes_what_fits_and_undo_takes_it_back(
         changes = changes_between(planned, wanted)
         results = {result.item: result for result in write(target, changes)}
         after = read(target)
+        result_kept: dict[int, list[str] | None] = {}
         for item, (_, old, new) in enumerate(changes):
             key = (new or old or {})["id"]
             outcome = str(results[item].outcome) if item in results else "done"
+            result_kept[item] = kept_by(results.get(item))
             expected = new if outcome == "done" else before.get(key)
             if outcome != "unchanged":
                 assert_holds(after.get(key), expected, old, before.get(key))
         untouched = set(before) - {(new or old or {})["id"] for _, old, new in changes}
         assert {key: after[key] for key in untouched} == {key: before[key] for key in untouched}
         inverse = [
-            (INVERSE[kind], new, old) for item, (kind, old, new) in enumerate(changes) if item not in results
+            (INVERSE[kind], new, leaving(old, new, result_kept[item]))
+            for item, (kind, old, new) in enumerate(changes)
+            if item not in results or result_kept[item]
         ]
         assert write(target, inverse) == []
         assert read(target) == before
@@ -265,6 +273,17 @@ def test_apply_writes_what_fits_and_undo_takes_it_back(
 
 
 INVERSE = {"create": "delete", "delete": "create", "update": "update"}
+
+
+def kept_by(result: Result | None) -> list[str] | None:
+    """The fields that were as wanted before the run came."""
+    detail = result.detail if result is not None else None
+    return list(detail["kept"]) if detail and "kept" in detail else None
+
+
+def leaving(old: dict[str, Any] | None, new: dict[str, Any] | None, kept: list[str] | None) -> Any:
+    """What an undo wants back: all but the fields that the run did not change."""
+    return old if old is None or new is None else old | {name: new[name] for name in kept or ()}
 
 
 def changes_between(

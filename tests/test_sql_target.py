@@ -101,8 +101,40 @@ class TestApply:
             ["siret"],
             target.fields(),
         )
-        assert by_item(target.apply(frame, context(frame, overwrite=True))) == {3: ("conflict", "gone")}
+        results = target.apply(frame, context(frame, overwrite=True))
+        assert by_item(results) == {
+            0: ("done", "overwritten"),
+            1: ("done", "overwritten"),
+            2: ("done", "overwritten"),
+            3: ("conflict", "gone"),
+        }
+        assert [result.detail for result in results[:3]] == [
+            {"overwritten": {"nom": "edited"}},
+            {"overwritten": {"nom": "other"}},
+            {"overwritten": {"nom": "edited"}},
+        ]
         assert rows(companies) == [("1", "new"), ("2", "new")]
+
+    def test_overwrite_says_nothing_of_rows_that_nobody_edited(self, companies: Database) -> None:
+        """Only an edit of what the run writes counts as written over; other fields stay as they are."""
+        companies.execute(
+            "INSERT INTO companies (siret, nom, effectif) VALUES ('1','a',5), ('2','edited',1), ('3','new',1)"
+        )
+        target = open_companies(companies)
+        frame = plan_frame(
+            [
+                ("update", company("1", "a", effectif=1), company("1", "new", effectif=1)),
+                ("update", company("2", "b", effectif=1), company("2", "new", effectif=-1)),
+                ("update", company("3", "c", effectif=1), company("3", "new", effectif=2)),
+            ],
+            ["siret"],
+            target.fields(),
+        )
+        assert by_item(target.apply(frame, context(frame, overwrite=True))) == {
+            1: ("rejected", "check"),
+            2: ("done", "kept"),
+        }
+        assert rows(companies, "nom, effectif") == [("new", 5), ("edited", 1), ("new", 2)]
 
     def test_null_is_compared_like_any_value(self, companies: Database) -> None:
         """A null that became a value, or the reverse, is a conflict; null that stayed null isn't."""
@@ -174,7 +206,10 @@ class TestApply:
         assert rows(companies) == after
 
     def test_a_row_half_way_there_is_finished(self, companies: Database) -> None:
-        """Where one field holds the wanted value and the other still the old one, the row is written."""
+        """Where one field holds the wanted value and the other still the old one, the row is written.
+
+        The field that somebody else had set is named, so that an undo leaves it be.
+        """
         companies.execute("INSERT INTO companies (siret, nom, effectif) VALUES ('1','new',1)")
         target = open_companies(companies)
         frame = plan_frame(
@@ -182,7 +217,9 @@ class TestApply:
             ["siret"],
             target.fields(),
         )
-        assert target.apply(frame, context(frame)) == []
+        results = target.apply(frame, context(frame))
+        assert by_item(results) == {0: ("done", "kept")}
+        assert results[0].detail == {"kept": ["nom"]}
         assert rows(companies, "nom, effectif") == [("new", 2)]
 
     def test_dry_run_leaves_nothing_and_says_what_would_be(self, companies: Database) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 KEY, BEFORE, AFTER, NAME, RAW = "key:", "before:", "after:", "name:", "raw:"
+LOST = "lost:"
 ITEM, FILE_ROW, CHANGE, PROBLEMS = "item", "row", "change", "problems"
 
 
@@ -201,8 +202,10 @@ class Target(ABC):
             fields: Which other fields to bring.
 
         Returns:
-            A frame with the key columns and `fields`, a row per item that exists, in any order. Several rows
-            for one key mean that the key is not unique at the target.
+            A frame with the key columns (as they were given) and `fields`, a row per item that exists, in any
+            order. Several rows for one key mean that the key is not unique at the target. Where the target
+            holds values that a field's type can't carry (read as null) or not exactly (read as rounded), a
+            column `lost:<field>` has their texts.
         """
         raise NotImplementedError(f"{type(self).__name__} can't be read")
 
@@ -222,9 +225,11 @@ class FrameTarget(Target):
             context: Which chunk of which run, and how.
 
         Returns:
-            A result for each item that is NOT simply done. An empty list means that all are done. An item that
-            was written over somebody's edit (`overwrite`) has a result `done` whose detail holds what was there:
-            `{"overwritten": {field: value}}`, or `{"overwritten": null}` where nothing was; an undo leaves it be.
+            A result for each item that is NOT simply done. An empty list means that all are done. An item
+            that was written over somebody's edit (`overwrite`) has a result `done` whose detail holds what
+            was there: `{"overwritten": {field: value}}`, or `{"overwritten": null}` where nothing was; an
+            undo leaves it be. One of which somebody else had set some fields to the wanted values already
+            has a result `done` with `{"kept": [fields]}`; an undo leaves those fields be.
 
         Raises:
             Exception: Anything `classify` can judge; then nothing of the chunk was applied (or, for fate
@@ -234,6 +239,26 @@ class FrameTarget(Target):
     def scan_keys(self, fields: Sequence[str], size: int = 50_000) -> Iterator[pl.DataFrame]:
         """Every item at the target, in frames of `size`: key columns and `fields` (to plan deletes)."""
         raise NotImplementedError(f"{type(self).__name__} can't list its items")
+
+    def held_keys(self, keys: pl.DataFrame) -> pl.DataFrame:
+        """The keys as `scan_keys` lists them of the items that the target finds by these keys.
+
+        They may differ from the given ones where the target's own comparison is looser, such as one that
+        doesn't tell upper from lower case.
+        """
+        return keys
+
+    def canonical(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[str, int, str]]]:
+        """Values of fields as the target would give them back: a UUID in lower case, a time with its seconds.
+
+        Args:
+            frame: A typed column per field.
+
+        Returns:
+            The same frame with texts as the target writes them, and the values that it can't take (null now):
+            field, index of the row, the target's reason.
+        """
+        return frame, []
 
     def resolve_lookup(self, lookup: Mapping[str, Any], names: pl.Series) -> pl.DataFrame:
         """Ids for names of a lookup table, as a frame `name`, `id`; names without a row are left out."""

@@ -19,7 +19,7 @@ from .postgres_rows import apply_rows
 from .postgres_sql import Shape, execute, read_sql, set_aside_sql, step_sql
 from .sql_dialect import Dialect, Step, Table, Written, quote, steps_of
 from .sql_errors import classify_sql
-from .sql_types import from_postgres_text, to_postgres_text
+from .sql_types import from_postgres_text, lost_texts, to_postgres_text
 
 if TYPE_CHECKING:
     import psycopg
@@ -55,6 +55,15 @@ class Postgres(Dialect):
 
     def read(self, link: Connection, table: Table, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
         """Current values, by one join with a temporary table of the keys."""
+        return self._joined(link, table, keys, fields, held=False)
+
+    def held_keys(self, link: Connection, table: Table, keys: pl.DataFrame) -> pl.DataFrame:
+        """The keys as the table holds them, by the same join."""
+        return self._joined(link, table, keys, (), held=True)
+
+    def _joined(
+        self, link: Connection, table: Table, keys: pl.DataFrame, fields: Sequence[str], *, held: bool
+    ) -> pl.DataFrame:
         raw = raw_of(link)
         names = [*table.key, *fields]
         if not keys.height:
@@ -63,7 +72,7 @@ class Postgres(Dialect):
             stage = Shape.of_keys(table)
             _copy_in(raw, stage, to_postgres_text(keys.select(table.key)))
             _prefer_look_ups(raw, table, keys.height)
-            texts = b"".join(_copy_out(raw, read_sql(table, stage, fields)))
+            texts = b"".join(_copy_out(raw, read_sql(table, stage, fields, held=held)))
         return _typed(table, names, texts)
 
     def scan(
@@ -216,9 +225,9 @@ def _typed(table: Table, names: Sequence[str], rows: bytes) -> pl.DataFrame:
         empty_string_is_null=True,  # the unquoted one; a quoted one stays an empty text
         raise_if_empty=False,
     )
-    return texts.select(
-        from_postgres_text(texts[name], table.columns[name].field).alias(name) for name in names
-    )
+    columns = {name: from_postgres_text(texts[name], table.columns[name].field).alias(name) for name in names}
+    lost = [lost_texts(texts[name], values, table.columns[name]) for name, values in columns.items()]
+    return pl.DataFrame([*columns.values(), *(each for each in lost if each is not None)])
 
 
 def _prefer_look_ups(raw: psycopg.Connection[Any], table: Table, rows: int) -> None:

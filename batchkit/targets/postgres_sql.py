@@ -146,20 +146,19 @@ def _choice(table: Table, step: Step, name: str, at: int) -> str:
 
 
 def _update_tests(table: Table, step: Step, position: dict[str, int]) -> Iterator[str]:
-    """Each field to change is as planned or as wanted already, and not all of them as wanted."""
+    """Each field to change is as planned. What else a row may hold is looked at when it was not written."""
     todo = []
     for name in step.fields:
-        column, at = f"t.{quote(name)}", position[name]
-        as_planned = _same(table, name, column, f"s.b{at}")
-        as_wanted = _same(table, name, column, f"s.a{at}")
+        at = position[name]
+        as_planned = _same(table, name, f"t.{quote(name)}", f"s.b{at}")
         if name in step.always:
-            yield f"({as_planned} OR {as_wanted})"
-            todo.append(f"NOT ({as_wanted})")
+            yield as_planned
         else:
             unchanged = _same(table, name, f"s.a{at}", f"s.b{at}")
-            yield f"({as_planned} OR {unchanged} OR {as_wanted})"
-            todo.append(f"(NOT ({as_wanted}) AND NOT ({unchanged}))")
-    yield f"({' OR '.join(todo)})"
+            yield f"({as_planned} OR {unchanged})"
+            todo.append(f"NOT ({unchanged})")
+    if not step.always:
+        yield f"({' OR '.join(todo)})"
 
 
 def set_aside_sql(table: Table, stage: Shape) -> str:
@@ -169,9 +168,16 @@ def set_aside_sql(table: Table, stage: Shape) -> str:
     return f"DELETE FROM pg_temp.{stage.name} AS s {matching} RETURNING s.item"
 
 
-def read_sql(table: Table, stage: Shape | None, fields: Sequence[str]) -> str:
-    """Select key columns and `fields`: of the rows with staged keys, or of all rows."""
-    columns = [f"s.k{i}" if stage else _shown(table, name) for i, name in enumerate(table.key)]
+def read_sql(table: Table, stage: Shape | None, fields: Sequence[str], *, held: bool = False) -> str:
+    """Select key columns and `fields`: of the rows with staged keys, or of all rows.
+
+    Args:
+        table: What is read.
+        stage: Where the keys are; None for all rows.
+        fields: Which fields.
+        held: Show the keys as the table holds them, and not as they were given.
+    """
+    columns = [f"s.k{i}" if stage and not held else _shown(table, name) for i, name in enumerate(table.key)]
     columns += [_shown(table, name) for name in fields]
     sql = f"SELECT {', '.join(columns)} FROM {table.quoted} AS t"
     if stage is None:

@@ -174,6 +174,15 @@ class SqlTarget(FrameTarget):
         with told(self._address), self._connection() as link:
             return self._dialect.read(link, table, wanted, fields)
 
+    def held_keys(self, keys: pl.DataFrame) -> pl.DataFrame:
+        """The keys, as the table holds them, of the rows that have these keys by its own comparison."""
+        table = self._known()
+        if table is None:
+            return keys.select(self.keys).clear()
+        wanted = keys.select(self.keys).drop_nulls().cast(pl.Schema(table.schema(self.keys)))
+        with told(self._address), self._connection() as link:
+            return self._dialect.held_keys(link, table, wanted)
+
     def scan_keys(self, fields: Sequence[str], size: int = 50_000) -> Iterator[pl.DataFrame]:
         """Every row of the table, streamed."""
         table = self._known()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ..states import Outcome
-from .base import AFTER, BEFORE, CHANGE, ITEM, KEY, ChunkContext, Result
+from .base import AFTER, BEFORE, CHANGE, ITEM, KEY, LOST, ChunkContext, Result
 from .sql_checkpoint import Checkpoint
 from .sql_dialect import Dialect, Table, key_frame, written_fields
 from .sql_lookups import Lookups
@@ -64,15 +64,16 @@ class ChunkWriter:
         frame, results = _refuse_unwritable(frame, self.table.key)
         frame, unnamed, learned = self.lookups.fill(self.dialect, self.link, frame)
         results += unnamed
-        current = self._current(frame, context)
+        current, marks = self._current(frame, context), list[Result]()
         if current is not None:
-            frame, more = self._settle(frame, current, context)
+            frame, more, marks = self._settle(frame, current, context)
             results += more
         if frame.height:
             written = self.dialect.write(self.link, self.table, frame)
             results += written.results
             results += self._explain(frame, written.missing, context)
-        return results, learned
+        told = {result.item for result in results}
+        return results + [mark for mark in marks if mark.item not in told], learned
 
     def _explain(self, frame: pl.DataFrame, items: list[int], context: ChunkContext) -> list[Result]:
         if not items:
@@ -80,7 +81,18 @@ class ChunkWriter:
         if not self.table.key:
             return [_skipped(item) for item in items]
         missing = frame.filter(pl.col(ITEM).is_in(items))
-        return explain(missing, self._read(missing), self.table, context)
+        current = self._read(missing)
+        halves, marks = half_done(missing, current, self.table)
+        if not halves.height:
+            return explain(missing, current, self.table, context)
+        written = self.dialect.write(self.link, self.table, halves)
+        missing = missing.filter(~pl.col(ITEM).is_in(halves[ITEM].implode()))
+        results = written.results + explain(missing, current, self.table, context)
+        if written.missing:  # edited again at this very moment
+            again = halves.filter(pl.col(ITEM).is_in(written.missing))
+            results += explain(again, self._read(again), self.table, context)
+        told = {result.item for result in results}
+        return results + [mark for mark in marks if mark.item not in told]
 
     def _current(self, frame: pl.DataFrame, context: ChunkContext) -> pl.DataFrame | None:
         """Present values where they must be known beforehand, read under a lock."""
@@ -98,43 +110,122 @@ class ChunkWriter:
 
     def _settle(
         self, frame: pl.DataFrame, current: pl.DataFrame, context: ChunkContext
-    ) -> tuple[pl.DataFrame, list[Result]]:
-        """Take out what can be told from the present values, and rebase on them when told to overwrite."""
+    ) -> tuple[pl.DataFrame, list[Result], list[Result]]:
+        """Take out what can be told from the present values, and rebase on them when told to overwrite.
+
+        Returns:
+            The rows to write, results for the others, and what is to be said of rows that will be written
+            over somebody's edit.
+        """
         keys = [KEY + name for name in self.table.key]
-        present = current.rename({name: KEY + name for name in self.table.key})
+        present = present_values(frame, current, self.table)
         many = present.filter(pl.struct(keys).is_duplicated()).select(keys).unique()
         results = [_ambiguous(item) for item in frame.join(many, on=keys, how="semi")[ITEM]]
         frame = frame.join(many, on=keys, how="anti")
         if context.overwrite:
-            return rebase(frame, present, keys), results
+            seen = frame.join(present, on=keys, how="left", maintain_order="left")
+            return rebase(seen, frame.columns), results, overwritten(seen)
         exists = frame.join(present, on=keys, how="semi").filter(pl.col(CHANGE) == "create")
         results += explain(exists, current, self.table, context)
-        return frame.filter(~pl.col(ITEM).is_in(exists[ITEM].implode())), results
+        return frame.filter(~pl.col(ITEM).is_in(exists[ITEM].implode())), results, []
 
 
-def rebase(frame: pl.DataFrame, present: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-    """The frame as if it had been planned on the present values: nothing is a conflict any more.
+def present_values(frame: pl.DataFrame, current: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """What was read, under names that go beside a plan's: `key:*`, `#field`, `lost:*` and `#there`."""
+    fields = written_fields(frame)
+    return current.select(
+        *(pl.col(name).cast(frame.schema[KEY + name]).alias(KEY + name) for name in table.key),
+        *(pl.col(name).cast(frame.schema[AFTER + name]).alias("#" + name) for name in fields),
+        *(_lost_text(current, name) for name in fields),
+        pl.lit(value=True).alias("#there"),
+    )
+
+
+def _lost_text(current: pl.DataFrame, name: str) -> pl.Expr:
+    """The text of a present value that its field's type can't carry; null where it can."""
+    found = pl.col(LOST + name) if LOST + name in current.columns else pl.lit(None, pl.String)
+    return pl.when(pl.col(name).is_null()).then(found).alias(LOST + name)
+
+
+def rebase(seen: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """The rows as if they had been planned on the present values: nothing is a conflict any more.
 
     A create that exists by now becomes an update. What is gone stays an update, and so a conflict: there is
-    nothing to overwrite.
+    nothing to overwrite. A field that an update leaves alone stays as it is, whoever changed it since.
     """
-    fields = written_fields(frame)
-    seen = present.rename({name: "#" + name for name in fields}).with_columns(
-        pl.lit(value=True).alias("#there")
-    )
-    joined = frame.join(seen, on=list(keys), how="left", maintain_order="left")
     there = pl.col("#there").fill_null(value=False)
-    return joined.with_columns(
-        pl.when(there & (pl.col(CHANGE) == "create")).then(pl.lit("update")).otherwise(CHANGE).alias(CHANGE),
-        *(
-            pl.when(there)
-            .then(pl.col("#" + name).cast(frame.schema[AFTER + name]))
-            .otherwise(BEFORE + name)
-            .alias(BEFORE + name)
-            for name in fields
-            if BEFORE + name in frame.columns
-        ),
-    ).select(frame.columns)
+    is_create = pl.col(CHANGE) == "create"
+    sides = []
+    for name in written_fields(seen):
+        if BEFORE + name not in seen.columns:
+            continue
+        usable = there & pl.col(LOST + name).is_null()
+        alone = (pl.col(CHANGE) == "update") & pl.col(BEFORE + name).eq_missing(pl.col(AFTER + name))
+        sides.append(pl.when(usable).then("#" + name).otherwise(BEFORE + name).alias(BEFORE + name))
+        sides.append(pl.when(usable & alone).then("#" + name).otherwise(AFTER + name).alias(AFTER + name))
+    change = pl.when(there & is_create).then(pl.lit("update")).otherwise(CHANGE).alias(CHANGE)
+    return seen.with_columns(change, *sides).select(columns)
+
+
+def overwritten(seen: pl.DataFrame) -> list[Result]:
+    """What is said of the rows that hold another's edit, should they be written over it."""
+    fields = [name for name in written_fields(seen) if BEFORE + name in seen.columns]
+    concerned = seen.filter(pl.col("#there").fill_null(value=False)).filter(
+        (pl.col(CHANGE) == "create") | pl.any_horizontal(False, *(_edited(name) for name in fields))
+    )
+    results = []
+    for row in concerned.iter_rows(named=True):
+        lost = {name: text_of(row["#" + name]) for name in fields if _is_concerned(row, name)}
+        kept = kept_fields(row, fields)
+        if lost:
+            reason = f"Written over what somebody else had put there: {', '.join(lost)}."
+            results.append(
+                Result(int(row[ITEM]), Outcome.DONE, "overwritten", reason, detail={"overwritten": lost})
+            )
+        elif kept:
+            results.append(_kept(int(row[ITEM]), kept))
+    return results
+
+
+def _edited(name: str) -> pl.Expr:
+    return pl.col("#" + name).ne_missing(pl.col(BEFORE + name))
+
+
+def half_done(
+    missing: pl.DataFrame, current: pl.DataFrame, table: Table
+) -> tuple[pl.DataFrame, list[Result]]:
+    """Updates of which somebody else has made a part already, and that part only.
+
+    Returns:
+        Their rows with that part taken out of the change, and what to say of it once the rest is written: the
+        run did not change those fields, so an undo must not either.
+    """
+    fields = [name for name in written_fields(missing) if BEFORE + name in missing.columns]
+    keys = [KEY + name for name in table.key]
+    present = present_values(missing, current, table).unique(subset=keys, keep="any")
+    seen = missing.join(present, on=keys, how="inner", maintain_order="left")
+    fits, left = [pl.col(CHANGE) == "update"], [pl.lit(value=False)]
+    for name in fields:
+        same = pl.col(AFTER + name).eq_missing(pl.col(BEFORE + name))
+        found = pl.col("#" + name)
+        as_planned, as_wanted = (found.eq_missing(pl.col(side + name)) for side in (BEFORE, AFTER))
+        fits.append(same | ((as_planned | as_wanted) & pl.col(LOST + name).is_null()))
+        left.append(~same & ~as_wanted)
+    seen = seen.filter(pl.all_horizontal(fits) & pl.any_horizontal(left))
+    kept = {int(row[ITEM]): kept_fields(row, fields) for row in seen.iter_rows(named=True)}
+    marks = [_kept(item, names) for item, names in kept.items() if names]
+    return rebase(seen, missing.columns).filter(pl.col(ITEM).is_in([mark.item for mark in marks])), marks
+
+
+def kept_fields(row: Mapping[str, Any], fields: Sequence[str]) -> list[str]:
+    """Fields that were to be changed and hold the wanted value already, by somebody else's doing."""
+    changing = [name for name in fields if row[BEFORE + name] != row[AFTER + name]]
+    return [name for name in changing if row[CHANGE] == "update" and row["#" + name] == row[AFTER + name]]
+
+
+def _kept(item: int, fields: Sequence[str]) -> Result:
+    reason = f"Somebody else had set {', '.join(fields)} to the wanted value already."
+    return Result(item, Outcome.DONE, "kept", reason, detail={"kept": list(fields)})
 
 
 def explain(
@@ -143,10 +234,7 @@ def explain(
     """Say of items that were not written why, by the table's present values."""
     fields = [name for name in written_fields(missing) if BEFORE + name in missing.columns]
     keys = [KEY + name for name in table.key]
-    seen = current.rename({name: KEY + name for name in table.key} | {name: "#" + name for name in fields})
-    seen = seen.with_columns(pl.lit(value=True).alias("#there")).unique(subset=keys, keep="any")
-    seen = seen.with_columns(pl.col(key).cast(missing.schema[key]) for key in keys)
-    seen = seen.with_columns(pl.col("#" + name).cast(missing.schema[AFTER + name]) for name in fields)
+    seen = present_values(missing, current, table).unique(subset=keys, keep="any")
     joined = missing.join(seen, on=keys, how="left").with_columns(pl.col("#there").fill_null(value=False))
     ours = joined.filter(_already(fields, table))
     others = joined.join(ours.select(ITEM), on=ITEM, how="anti")
@@ -159,7 +247,7 @@ def _already(fields: Sequence[str], table: Table) -> pl.Expr:
     """Rows whose wish is fulfilled: each wanted change is there, or the row to delete is not."""
     wanted = []
     for name in fields:
-        same = pl.col("#" + name).eq_missing(pl.col(AFTER + name))
+        same = pl.col("#" + name).eq_missing(pl.col(AFTER + name)) & pl.col(LOST + name).is_null()
         same |= (pl.col(CHANGE) == "update") & pl.col(AFTER + name).eq_missing(pl.col(BEFORE + name))
         column = table.columns.get(name)
         if column is not None and column.field.has_default and not column.field.nullable:
@@ -183,6 +271,13 @@ def _verdict(row: Mapping[str, Any], fields: Sequence[str]) -> Result:
             "Make a new plan if it shall be created again.",
             planned,
         )
+    unreadable = {
+        name: _shown(row[BEFORE + name], row[LOST + name], row[AFTER + name])
+        for name in fields
+        if row[LOST + name] is not None and (change != "update" or row[BEFORE + name] != row[AFTER + name])
+    }
+    if unreadable:
+        return _unreadable(item, unreadable)
     differing = {
         name: _shown(row[BEFORE + name], row["#" + name], row[AFTER + name])
         for name in fields
@@ -209,6 +304,19 @@ def _verdict(row: Mapping[str, Any], fields: Sequence[str]) -> Result:
     )
 
 
+def _unreadable(item: int, fields: Mapping[str, Mapping[str, Any]]) -> Result:
+    """What is said of a row whose field holds what the field's type can't carry, and so nobody compared."""
+    values = ", ".join(f"{name} holds {values['found']!r}" for name, values in fields.items())
+    return Result(
+        item,
+        Outcome.CONFLICT,
+        "unreadable",
+        f"{values}, which can't be compared with what the plan wants.",
+        "Look at the value in the table; correct it there, then make a new plan.",
+        dict(fields),
+    )
+
+
 def _is_concerned(row: Mapping[str, Any], name: str) -> bool:
     """Whether this field is why the row could not be written."""
     before, after, found = row[BEFORE + name], row[AFTER + name], row["#" + name]
@@ -221,6 +329,11 @@ def _is_concerned(row: Mapping[str, Any], name: str) -> bool:
 
 def _shown(planned: Any, found: Any, wanted: Any) -> dict[str, Any]:
     return {"planned": plain(planned), "found": plain(found), "wanted": plain(wanted)}
+
+
+def text_of(value: Any) -> str | None:
+    """A value as text."""
+    return None if value is None else str(plain(value))
 
 
 def plain(value: Any) -> Any:

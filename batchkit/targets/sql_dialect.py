@@ -121,7 +121,11 @@ class Dialect(ABC):
 
     @abstractmethod
     def read(self, link: Connection, table: Table, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
-        """Current values of the rows with these keys: key columns and `fields`, typed."""
+        """Current values of the rows with these keys: key columns, `fields`, and `lost:*` where needed."""
+
+    @abstractmethod
+    def held_keys(self, link: Connection, table: Table, keys: pl.DataFrame) -> pl.DataFrame:
+        """The keys, as the table holds them, of the rows that have these keys by its own comparison."""
 
     @abstractmethod
     def scan(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from .base import FieldType
+from .base import LOST, FieldType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,6 +144,16 @@ def from_postgres_text(texts: pl.Series, field: FieldType) -> pl.Series:
         case "text" | "json":
             return texts
     return texts.cast(dtype_of(field), strict=False)
+
+
+def lost_texts(texts: pl.Series, values: pl.Series, column: Column) -> pl.Series | None:
+    """The texts of values that the column's field can't carry, or only rounded; None where there are none."""
+    bad = texts.is_not_null() & values.is_null()
+    if column.trimmed:
+        bad |= texts.str.contains(rf"\.\d{{{FREE_SCALE}}}\d*[1-9]").fill_null(value=False)
+    if not bad.any():
+        return None
+    return texts.to_frame("text").select(pl.when(bad).then("text").alias(LOST + column.name)).to_series()
 
 
 def to_postgres_text(frame: pl.DataFrame) -> pl.DataFrame:

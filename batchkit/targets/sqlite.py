@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from .base import ITEM, KEY, Fate
+from .base import ITEM, KEY, LOST, Fate
 from .sql_dialect import Dialect, Step, Table, Written, key_frame, quote, steps_of
 from .sql_errors import classify_sql
 from .sql_types import Column, sqlite_column, to_sqlite
@@ -23,8 +23,6 @@ from .sqlite_catalog import reflect
 from .sqlite_rows import (
     find_orphans,
     fits_plan,
-    foreign_value,
-    is_unreadable,
     refuse_long_decimals,
     statement,
     write_each,
@@ -82,13 +80,15 @@ class Sqlite(Dialect):
 
     def read(self, link: Connection, table: Table, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
         """Current values, by one join with a temporary table of the keys."""
-        frame, _ = self.read_raw(link, table, keys, fields)
-        return frame
+        return self._joined(link, table, keys, ["k.k" + str(i) for i in range(len(table.key))], fields)
 
-    def read_raw(
-        self, link: Connection, table: Table, keys: pl.DataFrame, fields: Sequence[str]
-    ) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
-        """As `read`, and per field which values are there but can't be carried by its type."""
+    def held_keys(self, link: Connection, table: Table, keys: pl.DataFrame) -> pl.DataFrame:
+        """The keys as the table holds them, by the same join."""
+        return self._joined(link, table, keys, [f"t.{quote(name)}" for name in table.key], ())
+
+    def _joined(
+        self, link: Connection, table: Table, keys: pl.DataFrame, shown: Sequence[str], fields: Sequence[str]
+    ) -> pl.DataFrame:
         raw = _raw(link)
         declared = ", ".join(f"k{i} {_declared(table.columns[name])}" for i, name in enumerate(table.key))
         raw.execute(f"DROP TABLE IF EXISTS {KEYS}")
@@ -99,7 +99,7 @@ class Sqlite(Dialect):
             held = to_sqlite(keys.select(table.key))
             values = zip(*(column.to_list() for column in held.get_columns()), strict=True)
             raw.executemany(f"INSERT INTO {KEYS} VALUES ({marks})", values)
-            wanted = [f"k.k{i}" for i in range(len(table.key))] + [f"t.{quote(name)}" for name in fields]
+            wanted = [*shown, *(f"t.{quote(name)}" for name in fields)]
             on = " AND ".join(f"t.{quote(name)} = k.k{i}" for i, name in enumerate(table.key))
             sql = f"SELECT {', '.join(wanted)} FROM {KEYS} AS k JOIN {table.quoted} AS t ON {on}"
             rows = _fetch(raw, sql)
@@ -115,7 +115,7 @@ class Sqlite(Dialect):
         names = [*table.key, *fields]
         cursor = _raw(link).execute(f"SELECT {', '.join(map(quote, names))} FROM {table.quoted}")
         while rows := cursor.fetchmany(size):
-            yield _frame(table, names, rows)[0]
+            yield _frame(table, names, rows)
 
     def write(self, link: Connection, table: Table, frame: pl.DataFrame) -> Written:
         """Write the chunk, all at once where it fits and row by row where it doesn't."""
@@ -160,22 +160,21 @@ class Sqlite(Dialect):
 
     def _fitting(self, link: Connection, table: Table, step: Step, written: Written) -> Step:
         """The rows whose present values still are the plan's; we hold the write lock, so they stay so."""
-        present, lost = self.read_raw(link, table, key_frame(step.frame, table.key), step.fields)
+        present = self.read(link, table, key_frame(step.frame, table.key), step.fields)
+        lost = [name for name in step.fields if LOST + name in present.columns]
         seen = present.select(
             *(pl.col(name).alias(KEY + name) for name in table.key),
             *(pl.col(name).alias("#" + name) for name in step.fields),
-            *(series.alias("!" + name) for name, series in lost.items()),
+            *(pl.col(LOST + name).alias("!" + name) for name in lost),
             pl.lit(value=True).alias("#there"),
         )
         keys = [KEY + name for name in table.key]
         joined = step.frame.join(
             seen.unique(subset=keys, keep="any"), on=keys, how="left", maintain_order="left"
         )
-        fits = joined.select(fits_plan(step, lost).alias("fits"), is_unreadable(lost).alias("unreadable"))
-        unreadable = fits["unreadable"] & ~fits["fits"]
-        written.results += [foreign_value(item, lost) for item in joined.filter(unreadable)[ITEM]]
-        written.missing += joined.filter(~fits["fits"] & ~unreadable)[ITEM].to_list()
-        return Step(step.kind, step.frame.filter(fits["fits"]), step.fields)
+        fits = joined.select(fits_plan(step, lost)).to_series()
+        written.missing += joined.filter(~fits)[ITEM].to_list()
+        return Step(step.kind, step.frame.filter(fits), step.fields)
 
 
 def _raw(link: Connection) -> sqlite3.Connection:
@@ -204,17 +203,16 @@ def _fetch(raw: sqlite3.Connection, sql: str) -> list[Any]:
             raw.text_factory = str
 
 
-def _frame(
-    table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]
-) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
+def _frame(table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
     columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    series, lost = [], {}
+    series, lost = [], []
     for name, values in zip(names, columns, strict=True):
         typed, gone = sqlite_column(name, values, table.columns[name].field)
         series.append(typed)
         if gone is not None:
-            lost[name] = gone
-    return pl.DataFrame(series), lost
+            texts = [str(value) if bad else None for value, bad in zip(values, gone, strict=True)]
+            lost.append(pl.Series(LOST + name, texts, dtype=pl.String))
+    return pl.DataFrame(series + lost)
 
 
 def _write_at_once(raw: sqlite3.Connection, table: Table, step: Step) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -103,40 +103,22 @@ def _missing_parent(raw: sqlite3.Connection, table: Table, step: Step, item: int
     return find_orphans(raw, replace(table, deferred=True), row).get(item)
 
 
-def fits_plan(step: Step, lost: dict[str, pl.Series]) -> pl.Expr:
-    """Whether the present values (columns `#field`) are those of the plan and leave something to do."""
+def fits_plan(step: Step, lost: Collection[str]) -> pl.Expr:
+    """Whether the present values (columns `#field`) of what is to be changed are those of the plan."""
     fits, todo = [pl.col("#there").fill_null(value=False)], []
     for name in step.fields:
         dtype = step.frame.schema[BEFORE + name]
-        found, before, after = pl.col("#" + name).cast(dtype), pl.col(BEFORE + name), pl.col(AFTER + name)
-        readable = ~pl.col("!" + name).fill_null(value=False) if name in lost else pl.lit(value=True)
-        if step.kind == "delete":
-            fits.append(found.eq_missing(before) & readable)
-            continue
-        after = after.cast(dtype)
-        same = before.eq_missing(after)
-        fits.append(same | ((found.eq_missing(before) | found.eq_missing(after)) & readable))
-        todo.append(~same & found.ne_missing(after))
+        before, after = pl.col(BEFORE + name), pl.col(AFTER + name).cast(dtype)
+        fit = pl.col("#" + name).cast(dtype).eq_missing(before)
+        if name in lost:
+            fit &= pl.col("!" + name).is_null()
+        if step.kind != "delete":
+            same = before.eq_missing(after)
+            todo.append(~same)
+            fit |= same
+        fits.append(fit)
     return pl.all_horizontal(fits) & (
         pl.any_horizontal(todo) if todo else pl.lit(value=step.kind == "delete")
-    )
-
-
-def is_unreadable(lost: dict[str, pl.Series]) -> pl.Expr:
-    """Whether a present value (flagged in a column `!field`) can't be carried by its type."""
-    flags = [pl.col("!" + name).fill_null(value=False) for name in lost]
-    return pl.any_horizontal(flags) if flags else pl.lit(value=False)
-
-
-def foreign_value(item: int, lost: dict[str, pl.Series]) -> Result:
-    """What is said of a row that holds such a value."""
-    names = ", ".join(lost)
-    return Result(
-        item,
-        Outcome.CONFLICT,
-        "unreadable",
-        f"{names}: the table holds a value there that is not of the column's declared type.",
-        "Look at the value in the table; correct it there, then make a new plan.",
     )
 
 
