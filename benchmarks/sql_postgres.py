@@ -2,9 +2,8 @@
 
 Run: python benchmarks/sql_postgres.py [ROWS_OF_THE_LARGE_RUN]. The server is started for it, with
 PostgreSQL's own settings for writing to disk. Median of 5; every ratio is taken within a round. The main
-peer is the quickest way
-known: a binary COPY of ready Python tuples into a temporary table, then one INSERT .. ON CONFLICT, which
-knows neither conflicts nor bad rows.
+peer is the quickest way known: a binary COPY of ready Python tuples into a temporary table, then one
+INSERT .. ON CONFLICT, which knows neither conflicts nor bad rows.
 """
 
 from __future__ import annotations

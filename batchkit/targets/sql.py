@@ -37,18 +37,16 @@ class SqlTarget(FrameTarget):
 
     Args:
         url: `sqlite:///file.sqlite`, `postgresql://user@host:5432/db` (`?host=/socket/folder` too). A
-            password is used
-            but never shown or stored: later processes take it from PGPASSWORD, `.pgpass`, or from the secret
-                that
-            `{secret:NAME}` names in its place.
+            password is used but never shown or stored: later processes take it from PGPASSWORD, `.pgpass`,
+            or from the secret that `{secret:NAME}` names in its place.
         table: The table's name; `schema.table` works too.
         key: Columns that identify an item; not needed for `append`.
         mode: `upsert`, `update`, `insert` or `append`. What it means for each row is decided in the plan.
         create: Create the table (and an SQLite file) when it isn't there. Nothing is created before the
             first chunk is applied.
         create_types: Fields of the table to create, from the mapping.
-        lookups: Per field given by name: `{"table": "categories", "by": "name", "id": "id", "create":
-            False}`.
+        lookups: Per field given by name:
+            `{"table": "categories", "by": "name", "id": "id", "create": False}`.
         schema: Schema of the table; the server's default when left out.
         busy_timeout: Seconds an SQLite file may be held by another program before the chunk is tried again
             later.
