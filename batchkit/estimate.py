@@ -17,8 +17,8 @@ FAILED_ITEM_BYTES = 900
 class EtaEstimator:
     """Time left, from this session's own rate.
 
-    Feed it active seconds only: skipped, resumed and paused time are not in it, so they can't flatter or spoil
-    the figure.
+    Feed it active seconds only: skipped, resumed and paused time are not in it, so they can't flatter or
+    spoil the figure.
 
     Args:
         window: Active seconds that count as recent.
