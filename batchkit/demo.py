@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cli import console as words
-from .cli.apply import next_steps
 from .cli.drive import drive
 from .cli.family import DONE, FAILED, STOPPED
 from .cli.objects import plan_object, run_object
 from .cli.pages import OUTCOME_MEANINGS, counts_page, fact_lines, plan_page
+from .cli.steps import next_steps
 from .places import home
 from .states import Outcome, RunState
 
@@ -46,14 +46,14 @@ def run_demo(console: Console, *, folder: str | Path | None = None, rows: int = 
     console.page(_introduction(sample, job_file))
 
     plan = job.plan(folder / "companies.plan.parquet")
-    _step(console, 2, "What would change", f"batchkit plan {job_file}")
+    _step(console, 2, "What would change", f"batchkit plan {words.shell(job_file)}")
     console.page(plan_page(plan, examples=4, problems=5))
 
     _step(
         console,
         3,
         "Dry run: everything is tried, nothing is written",
-        f"batchkit apply {plan.path} --dry-run",
+        f"batchkit apply {words.shell(plan.path)} --dry-run",
     )
     trial, tried = drive(lambda: plan.start(dry_run=True), yes=True)
     console.page(_outcomes(tried))
@@ -64,7 +64,7 @@ def run_demo(console: Console, *, folder: str | Path | None = None, rows: int = 
         console,
         4,
         f"Apply, {PACE['chunk_size']} rows at a time so that you can watch",
-        f"batchkit apply {plan.path}",
+        f"batchkit apply {words.shell(plan.path)}",
     )
     run, done = drive(lambda: plan.start(**PACE), yes=True)
     console.page(_outcomes(done))
@@ -151,7 +151,7 @@ def _farewell(run: Run, snapshot: Snapshot, job_file: Path) -> Iterator[str]:
     yield from fact_lines((words.bold(name), steps[name]) for name in ("report", "to fix") if name in steps)
     yield ""
     yield words.bold("Try next")
-    again = f"batchkit run {job_file} --chunk-size 20 --delay 0.1"
+    again = f"batchkit run {words.shell(job_file)} --chunk-size 20 --delay 0.1"
     yield from words.columns(
         [
             [f"batchkit undo {run.id}", words.dim("take all of it back")],

@@ -54,7 +54,11 @@ def test_nothing_is_applied_without_a_yes(shop: Shop) -> None:
 def test_apply_with_yes_brings_the_database_in_line(shop: Shop) -> None:
     """Exit code 0, every row as the file has it, and the object that programs read."""
     done = told("apply", planned(shop), "--yes")
-    assert set(done) == {"run", "state", "dry_run", "outcomes", "attempts", "seconds", "rate", "report"}
+    assert set(done) == {
+        "run", "state", "dry_run", "outcomes", "attempts", "seconds", "rate", "report",
+        "message", "advice", "fix",
+    }  # fmt: skip
+    assert (done["message"], done["advice"], done["fix"]) == ("", "", None)
     assert (done["state"], done["dry_run"]) == ("finished", False)
     assert done["outcomes"] == {
         "done": 12, "unchanged": 8, "rejected": 0, "conflict": 0, "unknown": 0, "pending": 0,
@@ -83,6 +87,9 @@ def test_bad_rows_make_it_1(tmp_path: Path) -> None:
     shop = make_shop(tmp_path, extra=[("99999", "")])
     page = call("apply", planned(shop), "--yes", code=1).stdout
     assert "fix.csv" in page
+    fix = told("show", "last")["fix"]
+    assert Path(fix).name == "fix.csv"
+    assert Path(fix).is_file()
     assert len(shop.held()) == 20
 
 
@@ -107,7 +114,12 @@ def test_a_run_that_fails_makes_it_3(shop: Shop) -> None:
     connection.close()
     failed = batchkit("apply", plan, "--yes", "--json")
     assert failed.returncode == 3, failed.stderr
-    assert json.loads(failed.stdout)["state"] == "failed"
+    answered = json.loads(failed.stdout)
+    assert answered["state"] == "failed"
+    assert "shops" in answered["message"]
+    assert f"batchkit resume {answered['run']}" in answered["advice"]
+    shown = told("show", "last")
+    assert (shown["message"], shown["advice"]) == (answered["message"], answered["advice"])
     assert "shops" in failed.stderr
     assert "batchkit resume " in failed.stderr
     assert "Traceback" not in failed.stderr
@@ -124,6 +136,31 @@ def test_a_canary_stops_to_be_looked_at(shop: Shop) -> None:
     assert done["outcomes"]["pending"] == 7
     assert told("show", "last")["state"] == done["state"] == "stopped"
     assert told("resume", "last", "--set", "canary=")["outcomes"]["done"] == 12
+
+
+def test_chunk_by_chunk_without_a_terminal_names_the_way_on(shop: Shop) -> None:
+    """With nobody to ask, each stop says how the next chunk is sent and how to be asked no more."""
+    words = ("--confirm", "chunk", "--chunk-size", "5")
+    asked = told("apply", planned(shop), "--yes", *words, code=4)
+    assert asked["outcomes"]["done"] < 12
+    assert f"batchkit resume {asked['run']} --set confirm=" in asked["advice"]
+    assert "--set confirm=" in call("show", "last").stdout
+    assert told("resume", "last", "--set", "confirm=")["outcomes"]["done"] == 12
+    assert Run.open("last").snapshot().settings["confirm"] == "none"
+
+
+def test_a_file_that_is_no_plan_is_met_with_the_verb_for_it(shop: Shop, tmp_path: Path) -> None:
+    """A source or a job in place of a plan: what it is, and the command that plans it, to be pasted."""
+    spaced = tmp_path / "my shops.csv"
+    spaced.write_bytes(shop.csv.read_bytes())
+    refused = call("apply", spaced, "--yes", code=2).stderr
+    assert "is a source, not a plan" in refused
+    assert f"batchkit plan '{spaced}' --to" in refused
+    call("plan", *shop.options, "--save-job", tmp_path / "job.toml")
+    for verb in ("apply", "show"):
+        refused = call(verb, tmp_path / "job.toml", code=2).stderr
+        assert "is a job, not a plan" in refused
+        assert f"batchkit plan {tmp_path / 'job.toml'}" in refused
 
 
 def test_run_is_plan_and_apply_in_one(shop: Shop, tmp_path: Path) -> None:

@@ -61,6 +61,14 @@ def test_help_lists_verbs_in_groups_and_exit_codes() -> None:
         assert re.search(rf"^ +{code}  .*{words}", page, re.MULTILINE), code
 
 
+def test_help_shows_no_control_marks() -> None:
+    """What only tells click where lines end isn't shown, on any page."""
+    for words in ([], *([verb] for verb in VERBS)):
+        page = CliRunner().invoke(cli, [*words, "--help"]).output
+        assert "\\b" not in page
+        assert "\b" not in page
+
+
 def test_no_verb_shows_the_help() -> None:
     """Somebody who only types the name is shown around."""
     done = CliRunner().invoke(cli, [])

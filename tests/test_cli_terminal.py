@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from batchkit.run import Run, list_runs
-from tests.terminal import Shop, Terminal, answer, make_shop, needs_terminal, wait_until
+from tests.terminal import Shop, Terminal, answer, batchkit, make_shop, needs_terminal, wait_until
 
 pytestmark = needs_terminal
 SLOWLY = ("--chunk-size", "2", "--delay", "0.15", "--workers", "1")
@@ -50,8 +50,36 @@ def test_the_prompt_says_what_will_happen_in_numbers(shop: Shop) -> None:
         terminal.expect("[y/N]")
         terminal.type("n\r")
         assert terminal.wait() == 4
+        assert "Nothing was started" in terminal.plain
         assert "batchkit apply " in terminal.plain
     assert shop.held() == before
+    assert list_runs() == []
+
+
+def test_a_plan_kept_in_a_folder_with_a_space_can_be_pasted(shop: Shop, tmp_path: Path) -> None:
+    """What is said after a no is a command, whatever the folder is called; the help lists its exit code."""
+    plan = tmp_path / "my plans" / "shops.plan"
+    plan.parent.mkdir()
+    answer("plan", *shop.options, "-o", plan)
+    with Terminal("apply", plan) as terminal:
+        terminal.expect("[y/N]")
+        terminal.type("\r")
+        assert terminal.wait() == 4
+        assert f"batchkit apply '{plan}'" in " ".join(terminal.plain.split())
+    assert (
+        "4  the run was paused or stopped and can be resumed; or you answered no" in batchkit("--help").stdout
+    )
+
+
+@pytest.mark.parametrize(("keys", "code"), [("o", 0), ("oui", 0), ("Yes", 0), ("non", 4)])
+def test_yes_and_no_in_french_too(shop: Shop, keys: str, code: int) -> None:
+    """Both o and oui are a yes; a word that is neither is asked again, saying what is taken."""
+    with Terminal("run", *shop.options) as terminal:
+        terminal.expect("[y/N]")
+        terminal.type("peut-être\r")
+        terminal.expect("y, yes, o or oui")
+        terminal.type(f"{keys}\r")
+        assert terminal.wait() == code
 
 
 def test_a_yes_at_the_prompt_shows_a_bar_and_applies(shop: Shop) -> None:

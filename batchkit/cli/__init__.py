@@ -8,6 +8,7 @@
     upkeep          demo, clean, doctor
     family          the command itself: groups of verbs, errors, exit codes
     drive           a run in this terminal: live bar, Ctrl-C
+    steps           what can be done now about a run
     pages           what plans and runs look like
     objects         what --json prints
     console         colours, JSON, questions
@@ -27,14 +28,24 @@ EXIT_CODES = """\b
 Exit codes:
   0  all done
   1  some rows failed: rejected, in conflict or unknown; the report lists them
-  2  the call is wrong, or the run is busy elsewhere; nothing was started
+  2  the call is wrong, the target refuses, or the run is busy elsewhere; nothing was started
   3  the run failed; it can be resumed
-  4  paused or stopped; it can be resumed
+  4  the run was paused or stopped and can be resumed; or you answered no, and nothing was started
 
 \b
 BATCHKIT_HOME   where plans and runs are kept; default: ~/.batchkit
 NO_COLOR        no colours
 BATCHKIT_DEBUG  1 shows where an error came from"""
+
+
+HELP = """A spreadsheet becomes thousands of changes in a live system: planned, watched, resumable, undoable.
+
+\b
+Try it:  batchkit demo
+Then:    batchkit look FILE.csv
+         batchkit plan FILE.csv --to sqlite:///companies.sqlite --table companies --key siret
+         batchkit apply PLAN
+"""
 
 
 def _print_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:  # noqa: ARG001 - click's signature
@@ -50,6 +61,7 @@ def _print_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> 
 
 @click.group(
     cls=Verbs,
+    help=HELP,
     epilog=EXIT_CODES,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -64,14 +76,7 @@ def _print_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> 
 )
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    r"""A spreadsheet becomes thousands of changes in a live system: planned, watched, resumable, undoable.
-
-    \b
-    Try it:  batchkit demo
-    Then:    batchkit look FILE.csv
-             batchkit plan FILE.csv --to sqlite:///companies.sqlite --table companies --key siret
-             batchkit apply PLAN
-    """
+    """The command without a verb: its help."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 

@@ -9,12 +9,13 @@ import click
 
 from ..states import Change, RunState
 from . import options
-from .console import Console, count, style
-from .drive import drive, exit_code, resume_command
+from .console import Console, count, shell, style
+from .drive import drive, exit_code
 from .family import DONE, STOPPED
 from .objects import run_object
 from .pages import place, plan_page, run_page
-from .plan import PLAN_OPTIONS, make_plan
+from .plan import PLAN_OPTIONS, load_plan, make_plan
+from .steps import advice, next_steps
 
 if TYPE_CHECKING:
     from ..plan import Plan
@@ -45,12 +46,10 @@ def apply(plan: str, dry_run: bool, yes: bool, detach: bool, with_json: bool, **
 
     PLAN is the file that `batchkit plan` wrote. Before anything is written you are told how much and asked;
     without a terminal, --yes is needed. The exit code is 0 when all is done, 1 when some rows failed,
-    3 when the run failed, 4 when it was paused or stopped.
+    3 when the run failed, 4 when it was paused or stopped, or when you answered no.
     """
-    from ..plan import Plan
-
     settings = options.chosen_settings(given)
-    return start(Console(with_json), Plan.load(plan), settings, dry_run=dry_run, yes=yes, detach=detach)
+    return start(Console(with_json), load_plan(plan), settings, dry_run=dry_run, yes=yes, detach=detach)
 
 
 @click.command(short_help="Plan, show, ask and apply in one.")
@@ -104,7 +103,7 @@ def start(
     _warn_if_stale(console, plan)
     # A dry run leaves nothing written, so there is nothing to agree to.
     if not console.confirm(question(plan), yes=yes or dry_run or not plan.to_send()):
-        console.note(f"Nothing was written. The plan is kept: batchkit apply {plan.path}")
+        console.note(f"Nothing was started. The plan is kept: batchkit apply {shell(plan.path)}")
         return STOPPED
     if detach:
         return detached(console, plan.start(dry_run=dry_run, detach=True, **settings))
@@ -147,31 +146,5 @@ def finish(console: Console, run: Run, snapshot: Snapshot) -> int:
     """Say what came of a run and what can be done next; returns the exit code."""
     console.answer(run_object(run, snapshot), lambda: ["", *run_page(snapshot, next_steps(run, snapshot))])
     if console.json and snapshot.state is not RunState.FINISHED:
-        console.note(f"{snapshot.message} To go on: {resume_command(run)}".strip())
+        console.note("\n".join(filter(None, (snapshot.message, advice(run, snapshot)))))
     return exit_code(snapshot)
-
-
-def next_steps(run: Run, snapshot: Snapshot) -> dict[str, str]:
-    """Label → what the operator can look at or do now."""
-    from .objects import report_path
-
-    steps = {}
-    if report := report_path(run):
-        steps["report"] = str(report)
-    fix = run.folder / "fix.csv"
-    bad = sum(snapshot.outcomes.get(kind, 0) for kind in ("rejected", "conflict"))
-    if bad and fix.is_file():
-        steps["to fix"] = f"{fix}\n{count(bad, 'row')} with the reason: correct them, then plan that file"
-    if snapshot.outcomes.get("unknown"):
-        steps["settle"] = f"{resume_command(run)} --settle done (or resend)"
-    if snapshot.state in (RunState.STOPPED, RunState.INTERRUPTED, RunState.FAILED, RunState.PAUSED):
-        steps["go on"] = resume_command(run)
-    if _can_be_undone(run, snapshot):
-        steps["undo"] = f"batchkit undo {run.id}"
-    return steps
-
-
-def _can_be_undone(run: Run, snapshot: Snapshot) -> bool:
-    written = bool(snapshot.outcomes.get("done")) and not snapshot.dry_run
-    quiet = snapshot.state in (RunState.FINISHED, RunState.STOPPED, RunState.FAILED)
-    return written and quiet and run.plan.summary().reversible

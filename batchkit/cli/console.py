@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -214,10 +215,38 @@ class Console:
                 advice="Add --yes to apply without being asked, or --dry-run to write nothing.",
             )
         try:
-            return click.confirm(question, default=False, err=self.json)
+            return agree(question, err=self.json)
         except click.Abort:  # Ctrl-C is a no
             self.note("")
             return False
+
+
+def agree(question: str, *, err: bool) -> bool:
+    """Ask until the answer is a yes or a no, English or French; nothing at all is a no.
+
+    Raises:
+        click.Abort: Ctrl-C, or nobody is there.
+    """
+    return bool(
+        click.prompt(question, "n", err=err, show_default=False, prompt_suffix=" [y/N]: ", value_proc=_yes)
+    )
+
+
+def _yes(answer: str) -> bool:
+    word = answer.strip().lower()
+    if word in {"y", "yes", "o", "oui"}:
+        return True
+    if word in {"n", "no", "non", ""}:
+        return False
+    raise click.UsageError("answer y, yes, o or oui to go on; n, no, non or nothing to leave it.")
+
+
+def shell(path: object) -> str:
+    """A path or word as it can be pasted behind a command."""
+    text = str(path)
+    if os.name == "nt":
+        return f'"{text}"' if re.search(r"[\s&|<>^()%!]", text) else text
+    return shlex.quote(text)
 
 
 def has_terminal() -> bool:

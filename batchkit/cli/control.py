@@ -10,12 +10,13 @@ import click
 from ..errors import UsageError
 from ..states import RunState
 from . import options
-from .apply import detach, detached, finish, next_steps
+from .apply import detach, detached, finish
 from .console import Console
 from .drive import OVER, TICK, drive, exit_code
 from .family import DONE
 from .objects import run_object
 from .pages import changed_settings, run_page
+from .steps import next_steps
 
 if TYPE_CHECKING:
     from ..run import Run

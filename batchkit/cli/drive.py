@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..states import Outcome, RunState
 from . import console
 from .family import DONE, FAILED, SOME_FAILED, STOPPED
+from .steps import resume_command
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -63,11 +64,6 @@ def signals_to(stop: Stop) -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def resume_command(run: Run) -> str:
-    """The exact command that takes the run up again."""
-    return f"batchkit resume {run.id}"
 
 
 def drive(begin: Callable[[], Run], *, yes: bool = False) -> tuple[Run, Snapshot]:
@@ -163,7 +159,7 @@ def _go_on(snapshot: Snapshot) -> bool:
     import click
 
     with contextlib.suppress(click.Abort, KeyboardInterrupt, EOFError):
-        return click.confirm(f"{snapshot.message} Go on?", default=False, err=True)
+        return console.agree(f"{snapshot.message} Go on?", err=True)
     return False
 
 

@@ -51,7 +51,8 @@ class Verbs(click.Group):
         """The verb that is called; a file in its place is met with the verb for files."""
         if args[0] not in self.commands and Path(args[0]).is_file():
             raise UsageError(
-                f"{args[0]} is a file, not a verb.", advice=f"Did you mean: batchkit look {args[0]}"
+                f"{args[0]} is a file, not a verb.",
+                advice=f"Did you mean: batchkit look {console.shell(args[0])}",
             )
         return super().resolve_command(ctx, args)
 

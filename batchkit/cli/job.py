@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from .console import shell
 
 if TYPE_CHECKING:
     from ..job import Job
@@ -33,7 +34,7 @@ def make_job(source: str, **given: Any) -> Job:
         job = replace(job, **chosen) if chosen else job
     elif replaced:
         raise UsageError(
-            "--source goes with a job file.", advice=f"Name the file alone: batchkit plan {replaced}"
+            "--source goes with a job file.", advice=f"Name the file alone: batchkit plan {shell(replaced)}"
         )
     else:
         _require(source, chosen)

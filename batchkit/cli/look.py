@@ -11,9 +11,9 @@ import click
 
 from .. import progress
 from . import options
-from .console import Console, bold, columns, count, dim, number, shorten, style, value_text, width
+from .console import Console, bold, columns, count, dim, number, shell, shorten, style, value_text, width
 from .family import DONE, USAGE
-from .pages import problems_page, shell
+from .pages import problems_page
 
 if TYPE_CHECKING:
     from ..tables import Look

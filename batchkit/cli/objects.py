@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from .steps import advice, fix_path, report_path
 
 if TYPE_CHECKING:
     from ..plan import Plan
@@ -11,19 +12,26 @@ if TYPE_CHECKING:
     from ..snapshot import Snapshot
 
 
-def plan_object(plan: Plan) -> dict[str, Any]:
-    """What `--json` prints about a plan."""
+MOST_PROBLEMS: Final = 1_000
+"""How many problems `--json` prints unless all are asked for: a file may have a million."""
+
+
+def plan_object(plan: Plan, *, all_problems: bool = False) -> dict[str, Any]:
+    """What `--json` prints about a plan; `problems_left_out` says how many there are besides, if any."""
+    problems = plan.problems(None if all_problems else MOST_PROBLEMS)
+    left_out = plan.summary().problems - len(problems)
     return {
         "plan": str(plan.path),
         "changes": dict(plan.counts),
-        "problems": [problem.to_dict() for problem in plan.problems()],
+        "problems": [problem.to_dict() for problem in problems],
+        **({"problems_left_out": left_out} if left_out else {}),
     }
 
 
 def run_object(run: Run, snapshot: Snapshot | None = None) -> dict[str, Any]:
     """What `--json` prints about a run."""
     snapshot = snapshot or run.snapshot()
-    report = report_path(run)
+    report, fix = report_path(run), fix_path(run, snapshot)
     return {
         "run": run.id,
         "state": str(snapshot.state),
@@ -33,6 +41,9 @@ def run_object(run: Run, snapshot: Snapshot | None = None) -> dict[str, Any]:
         "seconds": round(snapshot.seconds, 3),
         "rate": None if (rate := average_rate(snapshot)) is None else round(rate, 3),
         "report": str(report) if report else None,
+        "fix": str(fix) if fix else None,
+        "message": snapshot.message,
+        "advice": advice(run, snapshot),
     }
 
 
@@ -42,12 +53,3 @@ def average_rate(snapshot: Snapshot) -> float | None:
         return snapshot.rate
     sent = snapshot.to_send - snapshot.outcomes.get("pending", 0)
     return sent / snapshot.seconds if snapshot.seconds > 0 and sent > 0 else None
-
-
-def report_path(run: Run) -> Path | None:
-    """The report in the run's folder, if it was written."""
-    for suffix in ("html", "xlsx", "json", "csv"):
-        path = run.folder / f"report.{suffix}"
-        if path.is_file():
-            return path
-    return None

@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from .. import progress
 from ..states import Change, Outcome, RunState
-from .console import bold, columns, count, dim, in_options, mark, number, shorten, style, value_text, width
+from .console import (
+    bold,
+    columns,
+    count,
+    dim,
+    in_options,
+    mark,
+    number,
+    shell,
+    shorten,
+    style,
+    value_text,
+    width,
+)
 
 if TYPE_CHECKING:
     from ..plan import ChangeView, Plan, PlanSummary
@@ -101,11 +114,6 @@ def _examples(plan: Plan, examples: int) -> Iterator[str]:
 
 def _all_problems(plan: Plan) -> str:
     return f"batchkit show {shell(plan.path)} --all-problems"
-
-
-def shell(path: object) -> str:
-    """A path as it can be pasted behind a command."""
-    return f'"{path}"' if " " in str(path) else str(path)
 
 
 def _shown(plan: Plan) -> list[str]:
@@ -218,7 +226,7 @@ def _facts(snapshot: Snapshot, more: Mapping[str, str]) -> Iterator[tuple[str, s
     if snapshot.state not in progress.OVER:
         yield "rate", progress.format_rate(snapshot.rate)
         yield "left", progress.format_eta(snapshot.eta)
-        yield "limiter", snapshot.limiter
+        yield "speed", progress.slow_because(snapshot)
         yield "owner", snapshot.owner
     yield from more.items()
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import PlanError, UsageError
 from . import options
-from .console import Console, has_terminal_output, number
+from .console import Console, has_terminal_output, number, shell
 from .family import DONE
 from .job import make_job
 from .objects import plan_object
 from .outputs import refuse_outputs
-from .pages import plan_page, shell
+from .pages import plan_page
 
 if TYPE_CHECKING:
     from ..plan import Plan
@@ -42,7 +44,9 @@ PLAN_OPTIONS = options.together(
     metavar="N",
     help="How many changes are shown. Default: 5.",
 )
-@click.option("--all-problems", is_flag=True, help="Show every problem instead of the first ten.")
+@click.option(
+    "--all-problems", is_flag=True, help="Show every problem instead of the first ten (1,000 with --json)."
+)
 @options.as_json
 def plan(examples: int, all_problems: bool, with_json: bool, **given: Any) -> int:
     """Find out what would change, and keep it as a plan file; nothing is written to the target.
@@ -60,7 +64,7 @@ def plan(examples: int, all_problems: bool, with_json: bool, **given: Any) -> in
         if made.to_send():
             yield f"Next  batchkit apply {shell(made.path)} --dry-run"
 
-    console.answer(plan_object(made) if with_json else None, lines)
+    console.answer(plan_object(made, all_problems=all_problems) if with_json else None, lines)
     return DONE
 
 
@@ -79,6 +83,31 @@ def make_plan(
         console.note(f"Job   {path}")
     with _Ticker() as ticker:
         return job.plan(output, progress=ticker)
+
+
+def load_plan(path: str) -> Plan:
+    """The plan in a file; a source or a job in its place is met with the verb that makes a plan of it.
+
+    Raises:
+        UsageError: It is none.
+    """
+    from ..plan import Plan
+
+    try:
+        return Plan.load(path)
+    except PlanError:
+        kind = _KINDS.get(Path(path).suffix.lower())
+        if kind is None or not Path(path).is_file():
+            raise
+        more = "" if kind == "job" else " --to URL --table NAME --key COL"
+        raise UsageError(
+            f"{path} is a {kind}, not a plan.", advice=f"Plan it first: batchkit plan {shell(path)}{more}"
+        ) from None
+
+
+_KINDS = {".toml": "job"} | dict.fromkeys(
+    (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"), "source"
+)
 
 
 class _Ticker:

@@ -11,12 +11,13 @@ import click
 
 from ..errors import UsageError
 from . import options
-from .apply import next_steps
 from .console import Console, bold, columns, dim, number
 from .family import DONE
 from .objects import plan_object, run_object
 from .outputs import refuse_twice
 from .pages import painted, place, plan_page, run_page
+from .plan import load_plan
+from .steps import next_steps
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -71,7 +72,11 @@ def _target(run: Run) -> str:
     metavar="N",
     help="Of a plan: how many examples. Default: 5.",
 )
-@click.option("--all-problems", is_flag=True, help="Of a plan: every problem instead of the first ten.")
+@click.option(
+    "--all-problems",
+    is_flag=True,
+    help="Of a plan: every problem instead of the first ten (1,000 with --json).",
+)
 @options.as_json
 def show(name: str, kind: str | None, limit: int, all_problems: bool, with_json: bool) -> int:
     """Show a run (its state, outcomes and what can be done next), or a plan file.
@@ -91,14 +96,13 @@ def show(name: str, kind: str | None, limit: int, all_problems: bool, with_json:
 
 
 def _show_plan(console: Console, name: str, kind: str | None, limit: int, *, all_problems: bool) -> int:
-    from ..plan import Plan
     from .pages import change_lines
 
-    plan = Plan.load(name)
+    plan = load_plan(name)
     if kind is None:
         problems = None if all_problems else 10
         console.answer(
-            plan_object(plan) if console.json else None,
+            plan_object(plan, all_problems=all_problems) if console.json else None,
             lambda: plan_page(plan, examples=limit, problems=problems),
         )
         return DONE
