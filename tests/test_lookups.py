@@ -46,7 +46,7 @@ ROWS: dict[str, list[object]] = {
 
 
 def test_a_name_yet_to_be_made_changes_rows_that_exist(database: Path) -> None:
-    """With `create`, a new name is an update of a row that is there, a create of one that isn't, and made once."""
+    """With `create`, a new name is an update of a row that is there, a create of one that is not, made once."""
     plan = _plan(database, ROWS, create=True)
     assert plan.counts == {"create": 1, "update": 1, "unchanged": 1}
     run = plan.start(report=False)
@@ -58,7 +58,11 @@ def test_a_name_yet_to_be_made_changes_rows_that_exist(database: Path) -> None:
     assert link.execute(names).fetchall() == [(1, "Boulangerie"), (2, "Fleuriste"), (3, "Fleuriste")]
     link.close()
     assert _plan(database, ROWS, create=True).counts == {"unchanged": 3}
-    undo = run.undo().start(report=False)
+    plan = run.undo()
+    (told,) = [each for each in plan.summary().notices if each.rule == "lookup"]
+    assert "What the run added to categories" in told.message
+    assert told.message.endswith("Fleuriste")
+    undo = plan.start(report=False)
     undo.wait(20)
     link = sqlite3.connect(database)
     rows = link.execute("SELECT id, nom, categorie_id FROM shops ORDER BY id").fetchall()

@@ -16,6 +16,8 @@ OK: Final = "#ok"
 """Boolean column of wanted rows: may be sent as far as checks and duplicates go."""
 ISSUE: Final = "#issue"
 """Column the diff adds: `exists`, `missing`, `key_not_unique`, or null."""
+ROUNDED: Final = "rounded"
+"""Rule of the notice on a row whose present value the plan keeps only nearly: an undo can't restore it."""
 _FOUND, _MANY, _CHANGED = "#found", "#many", "#changed"
 
 

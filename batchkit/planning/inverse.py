@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import polars as pl
 
@@ -13,10 +15,14 @@ from ..errors import PlanError
 from ..places import plans_folder
 from ..plan import Plan
 from ..problems import Problem
-from ..sources import notice, plural
+from ..sources import notice, plural, warning
 from ..states import Change, Outcome
 from ..targets.base import AFTER, BEFORE, CHANGE, ITEM, NAME, PROBLEMS, RAW, FrameTarget
+from .diff import ROUNDED
 from .planfile import WINDOW, PlanWriter, regroup
+
+_SHOWN: Final = 10
+"""Keys and names that a notice lists."""
 
 _REVERSED: Final = {Change.CREATE: Change.DELETE, Change.UPDATE: Change.UPDATE, Change.DELETE: Change.CREATE}
 
@@ -27,12 +33,14 @@ def inverse(
     """The plan that takes back what a run did, last change first.
 
     What was created is deleted, what was changed gets its before-image back, what was deleted is created
-    again. Items that the run did not do are left out. As in every plan, an item that somebody edited since
-    will be a conflict, and is kept as it is.
+    again. Items that the run did not do are left out, and so are those it wrote over somebody's edit (the
+    plan's before-image is not what was there) and those whose before-image is only nearly what was there.
+    Fields that somebody else had set to the wanted value before the run came stay as they are. As in every
+    plan, an item that somebody edited since will be a conflict, and is kept as it is.
 
     Args:
         plan: The plan that was run.
-        outcomes: Frames with `item` and `outcome`, in any order.
+        outcomes: Frames with `item`, `outcome` and, where there is something to say, `detail`; in any order.
         run_id: The run that is undone.
         path: Where the new plan shall be; by default a new file under the plans folder.
 
@@ -43,21 +51,60 @@ def inverse(
     reason = plan.facts["irreversible_because"]
     if reason:
         raise PlanError(f"The run {run_id} can't be undone. {reason}", run=run_id)
-    done = _done(outcomes)
+    done = Done.of(outcomes)
     place = Path(path).expanduser().absolute() if path else plans_folder() / f"undo-{run_id}.parquet"
     schema = _schema(plan)
+    made = _NewNames(plan)
     with PlanWriter(place, schema) as writer:
-        for frame in regroup(_numbered(_reversed_rows(plan, done, schema)), WINDOW):
+        for frame in regroup(_numbered(_reversed_rows(plan, done, schema, made)), WINDOW):
             writer.write(frame)
-        return Plan(place, writer.finish(_facts(plan, run_id, done)))
+        notices = list(_notices(plan, done, made))
+        if not writer.counts:
+            raise PlanError(
+                f"The run {run_id} changed nothing that could be taken back: there is nothing to undo.",
+                advice=" ".join(f"{each.message}." for each in notices if each.rule != "not_done"),
+                run=run_id,
+            )
+        return Plan(place, writer.finish(_facts(plan, run_id, notices)))
 
 
-def _done(outcomes: Iterable[pl.DataFrame]) -> pl.Series:
-    done = [
-        frame.filter(pl.col("outcome") == str(Outcome.DONE)).get_column(ITEM).cast(pl.UInt32)
-        for frame in outcomes
-    ]
-    return pl.concat(done).unique().sort() if done else pl.Series(ITEM, dtype=pl.UInt32)
+@dataclass(slots=True)
+class Done:
+    """What a run did.
+
+    Attributes:
+        items: Items it did, ascending.
+        overwritten: Those of them that it wrote over somebody's edit.
+        kept: Fields by item that held the wanted value before the run came.
+        rounded: Items whose before-image is only nearly what was there; known once the plan has been read.
+    """
+
+    items: pl.Series
+    overwritten: list[int] = field(default_factory=list)
+    kept: dict[int, list[str]] = field(default_factory=dict)
+    rounded: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, outcomes: Iterable[pl.DataFrame]) -> Self:
+        """Gather it from frames of outcomes."""
+        done = cls(pl.Series(ITEM, dtype=pl.UInt32))
+        parts = [done.items]
+        for frame in outcomes:
+            mine = frame.filter(pl.col("outcome") == str(Outcome.DONE))
+            parts.append(mine.get_column(ITEM).cast(pl.UInt32))
+            if "detail" in mine.columns:
+                for item, detail in mine.select(ITEM, "detail").drop_nulls().iter_rows():
+                    done._note(int(item), json.loads(detail))
+        done.items = pl.concat(parts).unique().sort()
+        return done
+
+    def _note(self, item: int, detail: Any) -> None:
+        if not isinstance(detail, dict):
+            return
+        if "overwritten" in detail:
+            self.overwritten.append(item)
+        elif detail.get("kept"):
+            self.kept[item] = list(detail["kept"])
 
 
 def _schema(plan: Plan) -> pl.Schema:
@@ -65,20 +112,35 @@ def _schema(plan: Plan) -> pl.Schema:
     return pl.Schema({name: kind for name, kind in present.items() if not name.startswith((RAW, NAME))})
 
 
-def _reversed_rows(plan: Plan, done: pl.Series, schema: pl.Schema) -> Iterator[pl.DataFrame]:
+def _reversed_rows(plan: Plan, done: Done, schema: pl.Schema, made: _NewNames) -> Iterator[pl.DataFrame]:
     # From the end to the start: what a later change made room for must go before that room is needed again.
-    names = _NewNames(plan)
+    items = done.items.filter(~done.items.is_in(done.overwritten))
     for start in reversed(range(0, len(plan), WINDOW)):
-        here = done.filter((done >= start) & (done < start + WINDOW))
+        here = items.filter((items >= start) & (items < start + WINDOW))
         if here.is_empty():
             continue
         rows = plan.changes().slice(start, WINDOW).select(pl.exclude(f"^{RAW}.*$")).collect()
-        sent = pl.col(ITEM).is_in(here.implode()) & pl.col(CHANGE).is_in(list(_REVERSED))
-        yield (
-            names.resolved(rows.filter(sent))
-            .reverse()
-            .select(_turned(name, kind) for name, kind in schema.items())
-        )
+        rows = rows.filter(pl.col(ITEM).is_in(here.implode()) & pl.col(CHANGE).is_in(list(_REVERSED)))
+        rounded = rows.filter(_is_rounded())[ITEM]
+        done.rounded += rounded.to_list()
+        rows = made.resolved(rows.filter(~pl.col(ITEM).is_in(rounded.implode())))
+        rows = _with_kept(rows, done.kept)
+        yield rows.reverse().select(_turned(name, kind) for name, kind in schema.items())
+
+
+def _is_rounded() -> pl.Expr:
+    rules = pl.col(PROBLEMS).list.eval(pl.element().struct["rule"] == ROUNDED)
+    return (pl.col(CHANGE) != str(Change.CREATE)) & rules.list.any().fill_null(value=False)
+
+
+def _with_kept(rows: pl.DataFrame, kept: Mapping[int, Sequence[str]]) -> pl.DataFrame:
+    """The rows, where fields that the run did not change have the wanted value on both sides."""
+    here = {item: kept[item] for item in rows[ITEM] if item in kept} if kept else {}
+    for name in sorted({name for names in here.values() for name in names}):
+        items = [item for item, names in here.items() if name in names]
+        mine = pl.when(pl.col(ITEM).is_in(items)).then(AFTER + name).otherwise(BEFORE + name)
+        rows = rows.with_columns(mine.alias(BEFORE + name))
+    return rows
 
 
 def _turned(name: str, kind: pl.DataType) -> pl.Expr:
@@ -108,17 +170,17 @@ class _NewNames:
         self._fields = [
             name.removeprefix(NAME) for name in plan.changes().collect_schema() if name.startswith(NAME)
         ]
+        self.names: dict[str, set[str]] = {}
 
     def resolved(self, rows: pl.DataFrame) -> pl.DataFrame:
-        for field in self._fields:
-            names = rows[NAME + field].drop_nulls().unique()
+        for name in self._fields:
+            names = rows[NAME + name].drop_nulls().unique()
             if names.len():
-                ids = self._ids(field, names).rename({"id": "#id"}).unique("name")
-                rows = rows.join(
-                    ids, left_on=NAME + field, right_on="name", how="left", maintain_order="left"
-                )
-                value = pl.coalesce(pl.col("#id").cast(rows.schema[AFTER + field]), AFTER + field)
-                rows = rows.with_columns(value.alias(AFTER + field)).drop("#id")
+                self.names.setdefault(name, set()).update(names)
+                ids = self._ids(name, names).rename({"id": "#id"}).unique("name")
+                rows = rows.join(ids, left_on=NAME + name, right_on="name", how="left", maintain_order="left")
+                value = pl.coalesce(pl.col("#id").cast(rows.schema[AFTER + name]), AFTER + name)
+                rows = rows.with_columns(value.alias(AFTER + name)).drop("#id")
         return rows
 
     def _ids(self, field: str, names: pl.Series) -> pl.DataFrame:
@@ -132,7 +194,7 @@ class _NewNames:
             target.close()
 
 
-def _facts(plan: Plan, run_id: str, done: pl.Series) -> dict[str, Any]:
+def _facts(plan: Plan, run_id: str, notices: Sequence[Problem]) -> dict[str, Any]:
     kept = (
         "target",
         "address",
@@ -152,16 +214,55 @@ def _facts(plan: Plan, run_id: str, done: pl.Series) -> dict[str, Any]:
         "source": {"kind": "undo", "name": f"undo of {run_id}"},
         "columns": [],
         "unused": [],
-        "notices": [each.to_dict() for each in _notices(plan, done)],
+        "notices": [each.to_dict() for each in notices],
         "irreversible_because": "",
         "undoes": run_id,
         "job": None,
     }
 
 
-def _notices(plan: Plan, done: pl.Series) -> Iterator[Problem]:
-    left = plan.to_send() - done.len()
+def _notices(plan: Plan, done: Done, made: _NewNames) -> Iterator[Problem]:
+    left = plan.to_send() - done.items.len()
     if left > 0:
         yield notice(
             "not_done", f"The run did not do {plural(left, 'change')} of its plan; nothing to undo there"
         )
+    if done.overwritten:
+        count = plural(len(done.overwritten), "item")
+        yield warning(
+            "overwritten",
+            f"{count} cannot be undone: written over somebody's edit, which this plan doesn't bring back: "
+            f"{_keys(plan, done.overwritten)}",
+            "The run's report says what was there; put it back by hand where it matters.",
+        )
+    if done.rounded:
+        count = plural(len(done.rounded), "item")
+        yield warning(
+            "rounded",
+            f"{count} cannot be undone: a number there had more decimals than a plan keeps: "
+            f"{_keys(plan, done.rounded)}",
+            "The plan that was run says what was there; put it back by hand where it matters.",
+        )
+    if done.kept:
+        count = plural(len(done.kept), "item")
+        yield notice(
+            "kept",
+            f"In {count} fields that somebody else had set to the wanted value stay so: "
+            f"{_keys(plan, list(done.kept))}",
+        )
+    for name, names in made.names.items():
+        table = plan.facts["mapping"][name]["lookup"]["table"]
+        yield notice(
+            "lookup",
+            f"What the run added to {table} for {name} stays there: {_listed(sorted(names))}",
+            f"Delete it from {table} by hand if nothing else refers to it.",
+        )
+
+
+def _keys(plan: Plan, items: Sequence[int]) -> str:
+    return _listed([view.key for item in items[:_SHOWN] for view in plan.page(None, item, 1)], len(items))
+
+
+def _listed(names: Sequence[str], count: int | None = None) -> str:
+    more = (len(names) if count is None else count) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
