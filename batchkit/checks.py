@@ -14,7 +14,8 @@ from .checking.convert import converter, dtype_of, scale_of, type_of
 from .checking.rules import Rules
 from .errors import MappingError
 from .fields import Field, did_you_mean
-from .sources import ROW, SHOWN
+from .problems import Problem
+from .sources import ROW, SHOWN, plural
 
 if TYPE_CHECKING:
     from .mapping import Mapping, Pieces, Resolved
@@ -98,6 +99,25 @@ class Checker:
             problems += cells.problems
         return Checked(pl.DataFrame(values), _sorted(problems))
 
+    def notices(self) -> list[Problem]:
+        """What was done to the whole file's values without a word on each row."""
+        trimmed = {one.field.name: one.trimmed for one in self._fields if one.trimmed}
+        if not trimmed:
+            return []
+        total = sum(trimmed.values())
+        names = ", ".join(f"{name!r} {n:,}" for name, n in list(trimmed.items())[:5])
+        return [
+            Problem(
+                row=None,
+                column=None,
+                value=None,
+                rule="white_space",
+                message=f"White space around {plural(total, 'cell')} is left out: {names}.",
+                advice="To keep it, give the field strip = false.",
+                level="notice",
+            )
+        ]
+
     def finish(self) -> pl.DataFrame:
         """The problems that only the whole file shows: values of `unique` fields that stand twice."""
         return _sorted([one.twice() for one in self._fields if one.field.unique])
@@ -115,12 +135,16 @@ class _FieldChecker:
         self._convert = converter(field, target, typed=typed)
         self._rules = Rules(field, self.kind, self.dtype, target)
         self._seen: list[pl.DataFrame] = []
+        self.trimmed = 0
         if field.constant is not None:
             self._check_constant()
 
     def run(self, batch: pl.DataFrame, rows: pl.Series) -> tuple[Cells, pl.Series]:
         cells = Cells(rows, self._column or self.field.name, self._raw(batch), self.field.warn)
         cells.text = _cleaned(cells.raw, self.field, strip=self.field.strip or self.kind != "text")
+        if self.field.strip and self.kind == "text" and self._column is not None:
+            shorter = cells.raw.str.len_bytes() != cells.text.str.len_bytes()
+            self.trimmed += int(shorter.sum())
         blank = cells.text.is_null()
         self._rules.before(cells)
         values = self._convert(cells)

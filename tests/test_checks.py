@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from batchkit.checks import Checked, problem_schema, problems_to_list
 from batchkit.fields import TYPES, Field
 from batchkit.mapping import Mapping
+from batchkit.sources import ROW
 from batchkit.targets.base import FieldType
 from tests.checking import batch, check, problem, value
 
@@ -267,3 +268,18 @@ def test_every_row_bad_stays_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     checked = check(["Lyon", "Paris"] * 10_000, type="integer")
     assert checked.problems.height == 20_000
     assert calls == 2
+
+
+def test_notices_count_the_white_space_that_is_left_out() -> None:
+    """Trimming is said once for the file, with figures, and not at all where it is switched off."""
+    batch = pl.DataFrame(
+        {ROW: [2, 3, 4], "nom": ["Léa ", "Max", "\u00a0Zoé"]}, schema_overrides={ROW: pl.UInt32}
+    )
+    checker = Mapping((Field("nom"),)).checker(["nom"])
+    checker.check(batch)
+    (notice,) = checker.notices()
+    assert "2 cells" in notice.message
+    assert notice.level == "notice"
+    kept = Mapping((Field("nom", strip=False),)).checker(["nom"])
+    assert kept.check(batch).values["nom"].to_list() == ["Léa ", "Max", "\u00a0Zoé"]
+    assert kept.notices() == []

@@ -276,7 +276,7 @@ class _Planner:
 
     def _facts(self, writer: PlanWriter) -> dict[str, Any]:
         outline, source = self.outline, self.outline.source
-        notices = [*self.notices, *self._foreseen(writer)]
+        notices = [*self.notices, *self.checker.notices(), *self._foreseen(writer)]
         known = {name: outline.types[name] for name in (*self.key, *self.fields) if name in outline.types}
         return {
             "created_at": datetime.now().astimezone().isoformat(timespec="seconds"),
