@@ -25,6 +25,7 @@ setup:
 
 demo: setup
 	@$(BIN)/batchkit demo $(ARGS)
+	@command -v batchkit >/dev/null || echo "First: source $(BIN)/activate   (puts batchkit on your path)"
 
 browser: setup
 	@$(BIN)/python tools/setup_browser.py
