@@ -245,6 +245,7 @@ class Job:
                 compare=Compare(self.ignore_case, self.ignore_space, self.normalize_unicode),
                 keep_duplicates=self.keep_duplicates,
                 delete_cap=DeleteCap.of(self.delete_cap) if self.delete else None,
+                skips_hidden=self.hidden_rows == "skip",
                 settings=self.settings,
                 job=self._text(),
                 folder=self.folder,

@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import polars as pl
 import pytest
 from hypothesis import given
@@ -304,6 +305,42 @@ def test_delete_spares_invalid_and_twin_rows() -> None:
     """A row that is not sent still says that its item is wanted."""
     plan = planned({"id": ["1", "2", "2", "9"], "price": ["abc", "1", "2", "3"]}, delete=True, delete_cap=1.0)
     assert plan.counts == {"update": 1, "invalid": 1, "duplicate": 2}
+
+
+@pytest.mark.parametrize("name", ["b", None])
+def test_delete_spares_what_the_database_finds(tmp_path: Path, name: str | None) -> None:
+    """Where the database doesn't tell upper from lower case, the row stands for the item, valid or not."""
+    with sqlite3.connect(tmp_path / "c.sqlite") as base:
+        base.execute("CREATE TABLE t (id TEXT COLLATE NOCASE PRIMARY KEY, name TEXT NOT NULL)")
+        base.execute("INSERT INTO t VALUES ('ABC', 'a'), ('gone', 'a')")
+    base.close()
+    rows = pl.DataFrame({"id": ["abc"], "name": [name]}, schema={"id": pl.String, "name": pl.String})
+    url = f"sqlite:///{tmp_path / 'c.sqlite'}"
+    plan = Job(rows, url, "t", ["id"], delete=True, delete_cap=2).plan()
+    assert [one.key for one in plan.page("delete")] == ["gone"]
+    assert kinds(plan)[0] == ("update" if name else "invalid")
+
+
+def test_delete_spares_all_when_hidden_rows_are_skipped(tmp_path: Path) -> None:
+    """A hidden row that was left out is no reason to delete its item; without hidden rows all is as usual."""
+    for hidden in (True, False):
+        book = openpyxl.Workbook()
+        for row in (["id", "name"], ["1", "Old"], ["2", "Same"]):
+            book.active.append(row)
+        book.active.row_dimensions[3].hidden = hidden
+        book.save(tmp_path / "shop.xlsx")
+        job = Job(
+            str(tmp_path / "shop.xlsx"),
+            "memory:x",
+            key=["id"],
+            hidden_rows="skip",
+            delete=True,
+            delete_cap=2,
+        )
+        plan = job.plan(target=Shelf())
+        assert plan.counts.get("delete", 0) == (0 if hidden else 1)
+        told = any("Nothing is deleted: hidden rows" in each.message for each in plan.summary().notices)
+        assert told is hidden
 
 
 def test_delete_cap_must_be_readable() -> None:

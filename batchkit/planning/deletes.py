@@ -63,7 +63,7 @@ def planned_deletes(
     known: pl.Series,
     cap: DeleteCap,
 ) -> Iterator[pl.DataFrame]:
-    """The items whose key no row of the source has.
+    """The items that no row of the source stands for.
 
     A key is compared by its 64-bit hash: should two ever share one, an item stays that could have gone.
 
@@ -71,7 +71,8 @@ def planned_deletes(
         target: Where the items are.
         keys: Key fields and their types.
         fields: Fields to keep as before-image.
-        known: Hashes of the source's keys.
+        known: Hashes of the source's keys, as they were given and as the target holds them: whether it finds
+            an item by a key is for the target to say, whose comparison may be looser than ours.
         cap: How many may go.
 
     Yields:

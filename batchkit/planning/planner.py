@@ -32,7 +32,7 @@ from .lookups import Lookups
 from .planfile import WINDOW, PlanWriter, regroup
 from .spool import Spool
 from .twins import RULE as DUPLICATE
-from .twins import KeyHashes, find_twins
+from .twins import KeyHashes, find_twins, hash_keys
 
 if TYPE_CHECKING:
     from ..mapping import Mapping
@@ -69,6 +69,7 @@ class Outline:
         compare: When texts count as the same.
         keep_duplicates: `none`, `first` or `last`.
         delete_cap: Delete what the source lacks, up to this cap; None deletes nothing.
+        skips_hidden: Rows that a sheet hides are left out, so that nobody knows which items they are.
         settings: Settings a run starts from.
         notices: What is already known about the file as a whole.
         job: The job as its file would say it; None when it can't be saved.
@@ -85,6 +86,7 @@ class Outline:
     compare: Compare = field(default_factory=Compare)
     keep_duplicates: str = "none"
     delete_cap: DeleteCap | None = None
+    skips_hidden: bool = False
     settings: Table[str, Any] = field(default_factory=dict)
     notices: tuple[Problem, ...] = ()
     job: str | None = None
@@ -126,6 +128,7 @@ class _Planner:
         self.key_column = ", ".join(self.sources[name] for name in self.key)
         self.lookups = Lookups(outline.target, outline.mapping.fields, self.sources)
         self.hashes = KeyHashes()
+        self.held: list[pl.Series] = []
         self.rows = 0
         self.schema = self._schema()
 
@@ -208,6 +211,8 @@ class _Planner:
         wanted = self._wanted(rows).with_columns(~pl.col(ROW).is_in(unfit.implode()).alias(OK))
         wanted, unresolved = self.lookups.resolve(wanted)
         bad = pl.concat([bad, unresolved["row"]])
+        if self.outline.delete_cap is not None:
+            self._note_held(wanted)
         planned, issues = self._diff(wanted)
         planned = planned.with_columns(_twins_apart(twins, bad))
         listed = _as_lists(pl.concat([problems, unresolved, issues]))
@@ -242,21 +247,49 @@ class _Planner:
     def _kind(self, name: str) -> str | None:
         return self.outline.types[name].type if name in self.outline.types else None
 
-    def _deletes(self, cap: DeleteCap) -> Iterator[pl.DataFrame]:
-        if self.hashes.blank:
-            self.notices.append(
-                warning(
-                    "delete",
-                    "Nothing is deleted: the source has "
-                    f"{plural(self.hashes.blank, 'row')} without a readable key, which may be any item",
-                    "Correct those rows and make the plan again.",
-                )
-            )
-            return
+    def _note_held(self, wanted: pl.DataFrame) -> None:
+        """Keep the hashes of the keys that the target finds by those of the source, in its own spelling."""
+        target, keys = self._frame_target(), [KEY + name for name in self.key]
+        given = wanted.select(pl.col(key).alias(key.removeprefix(KEY)) for key in keys).drop_nulls().unique()
+        if given.height:
+            held = target.held_keys(given)
+            self.held.append(hash_keys(held.cast(pl.Schema(self._key_types()))))
+
+    def _key_types(self) -> dict[str, pl.DataType]:
+        return {name: self.schema[KEY + name] for name in self.key}
+
+    def _frame_target(self) -> FrameTarget:
         assert isinstance(self.outline.target, FrameTarget)  # noqa: S101  the job made sure
-        keys = {name: self.schema[KEY + name] for name in self.key}
-        for frame in planned_deletes(self.outline.target, keys, self.fields, self.hashes.all(), cap):
+        return self.outline.target
+
+    def _deletes(self, cap: DeleteCap) -> Iterator[pl.DataFrame]:
+        spared = self._why_nothing_is_deleted()
+        if spared is not None:
+            self.notices.append(spared)
+            return
+        known = pl.concat([self.hashes.all(), *self.held])
+        for frame in planned_deletes(self._frame_target(), self._key_types(), self.fields, known, cap):
             yield self._shaped(frame)
+
+    def _why_nothing_is_deleted(self) -> Problem | None:
+        """A row that isn't known may be any item, so that none can be called lacking."""
+        if self.hashes.blank:
+            return warning(
+                "delete",
+                "Nothing is deleted: the source has "
+                f"{plural(self.hashes.blank, 'row')} without a readable key, which may be any item",
+                "Correct those rows and make the plan again.",
+            )
+        hidden = self.outline.skips_hidden and any(
+            each.rule == "hidden_rows" for each in self.outline.source.problems
+        )
+        if hidden:
+            return warning(
+                "delete",
+                "Nothing is deleted: hidden rows of the sheet are left out, and their items are not lacking",
+                "Read them too (hidden_rows keep), or delete them from the sheet, and make the plan again.",
+            )
+        return None
 
     def _shaped(self, frame: pl.DataFrame) -> pl.DataFrame:
         if FILE_ROW not in frame.columns:
