@@ -199,3 +199,20 @@ def test_the_page_fits_a_narrow_screen(tmp_path: Path, page: Page) -> None:
     page.set_viewport_size({"width": 400, "height": 800})
     page.goto(write_report(realistic(3_000), tmp_path / "r.html").as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_commands_look_as_they_are_typed(tmp_path: Path) -> None:
+    """What to do next shows commands as code, however hostile the name of the run is."""
+    rows = [outcome(0), outcome(1, "unknown")]
+    text = write_report(run_data(rows), tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "<code>batchkit undo companies-7f3a</code>" in text
+    assert "<code>batchkit resume companies-7f3a --settle done</code>" in text
+    text = write_report(run_data(rows, run="<b>x</b>"), tmp_path / "b.html").read_text(encoding="utf-8")
+    assert "<b>x" not in text
+
+
+def test_a_dry_run_claims_nothing(tmp_path: Path) -> None:
+    """Nowhere does the report of a dry run say that something was written at the target."""
+    text = write_report(run_data([outcome(0)], dry_run=True), tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "Would be written at the target." in text
+    assert "Written at the target." not in text

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import time
+
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batchkit.reports.tally import Tally, masked, signature, top_errors
-from batchkit.reports.words import count, differences, duration, headline, next_steps, rate, setting, share
+from batchkit.reports.words import (
+    count,
+    differences,
+    duration,
+    headline,
+    moment,
+    next_steps,
+    rate,
+    setting,
+    share,
+)
 from batchkit.states import RunState
 from tests.report_samples import frame, outcome, realistic, refused, run_data
 
@@ -26,6 +38,20 @@ def test_figures_are_honest() -> None:
         "2 h 10 min",
     ]
     assert count(1234567) == "1,234,567"
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"), [("UTC", "2026-01-01 09:00:30 UTC"), ("UTC-05:30", "2026-01-01 14:30:30 UTC+05:30")]
+)
+def test_a_moment_says_which_clock(zone: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of this machine, with how far it is from UTC: who reads the report may live elsewhere."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert moment("2026-01-01T09:00:30+00:00") == said
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_settings_read_as_words() -> None:

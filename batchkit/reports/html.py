@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,8 @@ TOP: Final = 10
 NOTICES: Final = 50
 TEXT: Final = 600
 """Characters of one text on the page; the other formats hold the whole of it."""
+
+_COMMAND: Final = re.compile(r"\bbatchkit [a-z]+ [\w.-]*\w(?: --[a-z-]+ [a-z]+)?")
 
 
 def write_html(data: ReportData, path: Path) -> None:
@@ -67,6 +70,7 @@ def _environment() -> jinja2.Environment:
         finalize=_finalize,
     )
     environment.filters["count"] = words.count
+    environment.filters["commands"] = _with_commands
     return environment
 
 
@@ -80,9 +84,15 @@ def _finalize(value: Any) -> Any:
     return text if len(text) <= TEXT else text[:TEXT] + " …"
 
 
+def _with_commands(text: str) -> Markup:
+    """A sentence in which commands look as they are typed."""
+    escaped = str(Markup.escape(_finalize(text)))
+    return Markup(_COMMAND.sub(r"<code>\g<0></code>", escaped))  # noqa: S704 - it was escaped
+
+
 def _cards(data: ReportData, whole: int) -> list[tuple[str, str, str, str]]:
     return [
-        (outcome, words.count(number), words.share(number, whole), words.MEANING[outcome])
+        (outcome, words.count(number), words.share(number, whole), words.meanings(data)[outcome])
         for outcome in Outcome
         if (number := data.outcomes.get(outcome, 0)) or outcome == Outcome.DONE
     ]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FAILING: Final = (Outcome.REJECTED, Outcome.CONFLICT, Outcome.UNKNOWN)
 """The outcomes an operator has to look at; a pending item has not been tried yet."""
 
-MEANING: Final = {
+MEANING: Final[dict[Outcome, str]] = {
     Outcome.DONE: "Written at the target.",
     Outcome.UNCHANGED: "The target already held these values; nothing was sent.",
     Outcome.REJECTED: "Refused by a check or by the target; nothing was written.",
@@ -84,13 +84,20 @@ def duration(seconds: float) -> str:
 
 
 def moment(iso: str | None) -> str:
-    """An ISO moment on the clock of this machine, to the second; empty when there is none."""
+    """An ISO moment on the clock of this machine, to the second, and which clock that is; empty for none."""
     if not iso:
         return ""
     try:
-        return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        local = datetime.fromisoformat(iso).astimezone().isoformat(" ", "seconds")
     except ValueError:
         return iso
+    # Reports are mailed to people whose clock is another one.
+    return f"{local[:19]} UTC{local[19:].replace('+00:00', '')}"
+
+
+def meanings(data: ReportData) -> dict[Outcome, str]:
+    """What the outcomes mean in this run."""
+    return MEANING | ({Outcome.DONE: "Would be written at the target."} if data.dry_run else {})
 
 
 def failing(data: ReportData) -> int:
@@ -133,8 +140,8 @@ def next_steps(data: ReportData) -> list[str]:
         steps.append(f"Go on where it stopped{mend}: batchkit resume {data.run}")
     if got(Outcome.UNKNOWN):
         steps.append(
-            f"{items(got(Outcome.UNKNOWN, 0))} may or may not have been written: look at the target before "
-            "sending them again."
+            f"{items(got(Outcome.UNKNOWN, 0))} may or may not have been written: look at the target, then "
+            f"settle them by batchkit resume {data.run} --settle done (or resend)."
         )
     if got(Outcome.CONFLICT):
         steps.append(
@@ -146,7 +153,7 @@ def next_steps(data: ReportData) -> list[str]:
     if data.dry_run:
         steps.append("This was a dry run: nothing was written. Apply the plan to write it.")
     elif got(Outcome.DONE):
-        undo = f"Take it back: batchkit undo {data.run} (shows first what it would do)"
+        undo = f"Take it back: batchkit undo {data.run} (shows first what it would do)."
         steps.append(undo if data.reversible else "What was done here can't be undone by batchkit.")
     return steps
 

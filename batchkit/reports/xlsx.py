@@ -99,7 +99,7 @@ def _write_summary(sheet: Any, styles: Styles, data: ReportData) -> None:
         lines.line((f"{number}. {step}", styles.words))
     lines.gap()
     outcomes = {outcome: data.outcomes.get(outcome, 0) for outcome in Outcome}
-    _write_counts(lines, styles, outcomes, title="Outcome", meaning=words.MEANING)
+    _write_counts(lines, styles, outcomes, title="Outcome", meaning=words.meanings(data))
     _write_counts(lines, styles, data.changes, title="Planned change", meaning=words.CHANGE_MEANING)
     _section(lines, styles, "The run")
     for label, value in words.facts(data):
