@@ -102,6 +102,16 @@ def test_a_job_replaces_jobs_only(shop: Shop, tmp_path: Path) -> None:
     assert "the job file" in call("plan", job, "-o", job, code=2).stderr
 
 
+def test_programs_get_a_thousand_problems_and_a_count(tmp_path: Path) -> None:
+    """A file of bad rows doesn't flood who reads the answer; `--all-problems` gives the rest."""
+    shop = make_shop(tmp_path, extra=[(f"9{n:04}", "") for n in range(1_200)])
+    first = json.loads(call("plan", *shop.options, "--json").stdout)
+    assert (len(first["problems"]), first["problems_left_out"]) == (1_000, 200)
+    every = json.loads(call("show", first["plan"], "--json", "--all-problems").stdout)
+    assert len(every["problems"]) == 1_200
+    assert set(every) == {"plan", "changes", "problems"}
+
+
 def test_plan_answers_programs(shop: Shop, tmp_path: Path) -> None:
     """`--json` prints the plan's path, the changes and every problem, and nothing else."""
     path = tmp_path / "shops.plan"
@@ -230,7 +240,7 @@ def test_plan_creates_the_table_when_asked(shop: Shop, tmp_path: Path) -> None:
     """A database that isn't there is refused, unless `--create` says that it shall be made."""
     new = f"sqlite:///{(tmp_path / 'new.sqlite').as_posix()}"
     words = ["plan", str(shop.csv), "--to", new, "--table", "shops", "--key", "id", "--json"]
-    refused = json.loads(call(*words, code=3).stdout)
+    refused = json.loads(call(*words, code=2).stdout)
     assert "--create" in refused["error"]["advice"]
     made = json.loads(call(*words, "--create").stdout)
     assert made["changes"] == {"create": 21}
@@ -238,7 +248,7 @@ def test_plan_creates_the_table_when_asked(shop: Shop, tmp_path: Path) -> None:
 
 WRONG = {
     "no file": (["nope.csv"], 2, ["no file", "nope.csv"]),
-    "no such table": (["--table", "shopz"], 3, ["no table 'shopz'", "shops"]),
+    "no such table": (["--table", "shopz"], 2, ["no table 'shopz'", "shops"]),
     "no such key": (["--key", "ident"], 2, ["'ident'", "id"]),
     "no such column": (["--map", "nom=name"], 2, ["'nom'", "'name'"]),
     "half a mapping": (["--map", "name"], 2, ["COL=FIELD"]),
@@ -246,7 +256,12 @@ WRONG = {
     "unknown rule": (["--field", "name.requird=true"], 2, ["requird", "required"]),
     "unknown mode": (["--mode", "merge"], 2, ["merge", "upsert"]),
     "unknown option": (["--bogus"], 2, ["--bogus"]),
+    "no such lookup table": (["--lookup", "name=places.nom"], 2, ["'places'"]),
+    "no such lookup column": (["--lookup", "name=shops.nom"], 2, ["'nom'", "id, name"]),
     "unknown target": (["--to", "mysql://host/db"], 2, ["mysql", "sqlite"]),
+    "a path for an address": (["--to", "base été.sqlite"], 2, ['"sqlite:///base été.sqlite"']),
+    "no database": (["--to", "sqlite:////nowhere/none.sqlite"], 2, ["/nowhere/none.sqlite"]),
+    "nobody there": (["--to", "postgresql://me@127.0.0.1:1/db"], 2, ["127.0.0.1"]),
     "cap without delete": (["--delete-cap", "5"], 2, ["--delete"]),
 }
 
@@ -267,7 +282,14 @@ def test_what_is_wrong_is_said_in_a_sentence(what: str, shop: Shop) -> None:
     for word in named:
         assert word in told, told
     assert "Traceback" not in told
+    assert "resume" not in told, "there is no run yet"
     assert len(told.splitlines()) <= 3, told
+
+
+def test_a_near_name_is_said_once(shop: Shop) -> None:
+    """A field of the target that the file fills as well isn't two candidates."""
+    told = call("plan", *shop.options[:-1], "idd", code=2).stderr
+    assert "Did you mean 'id'?" in told
 
 
 def test_missing_options_are_named_at_once(shop: Shop) -> None:
