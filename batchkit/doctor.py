@@ -81,6 +81,8 @@ def examine(to: str | None = None, table: str | None = None) -> list[Check]:
 def _safely(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
     try:
         return list(look())
+    except BatchkitError as error:
+        return [Check(name, "error", error.message, error.advice)]
     except Exception as error:  # noqa: BLE001 - a doctor that falls ill helps nobody
         return [Check(name, "error", f"{type(error).__name__}: {error}")]
 

@@ -8,7 +8,7 @@
     │   ├── JobError            the job file can't be used
     │   ├── PlanError           the plan is damaged, foreign, or stale
     │   └── SecretError         a secret's name has no value
-    ├── TargetError             the target refuses as a whole: address, login, table            (exit 3)
+    ├── TargetError             the target refuses as a whole: address, login, table; no run    (exit 2)
     │   └── TargetUnreachable   nobody answers there
     ├── RunError                the run can't do that
     │   ├── RunNotFound         no such run                                                     (exit 2)
@@ -46,7 +46,8 @@ class BatchkitError(Exception):
             setattr(self, name, value)
 
     def __str__(self) -> str:
-        return f"{self.message} {self.advice}".strip()
+        stop = "" if not self.advice or self.message.endswith((".", "!", "?", ":")) else "."
+        return f"{self.message}{stop} {self.advice}".strip()
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows instead of a traceback (IPython asks for it by this name)."""
@@ -84,7 +85,12 @@ class SecretError(UsageError):
 
 
 class TargetError(BatchkitError):
-    """The target refuses as a whole: its address, login or table is wrong."""
+    """The target refuses as a whole: its address, login or table is wrong.
+
+    A run that meets one fails, and says so by its state; raised, it means that no run was started.
+    """
+
+    exit_code = 2
 
 
 class TargetUnreachable(TargetError):

@@ -167,7 +167,7 @@ class Field:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Advice that names what is near `word` among `known`, else everything that is known."""
-    names = list(known)
+    names = list(dict.fromkeys(known))
     near = get_close_matches(word, names, n=3, cutoff=0.6)
     if near:
         return f"Did you mean {' or '.join(repr(name) for name in near)}?"

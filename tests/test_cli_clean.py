@@ -142,16 +142,27 @@ def test_doctor_finds_all_well(shop: Shop) -> None:
 
 
 def test_doctor_names_what_is_wrong(shop: Shop, tmp_path: Path) -> None:
-    """A target that doesn't answer, or lacks the table: exit code 3 and what to do; no password is shown."""
+    """A target that doesn't answer, or lacks the table: exit code 2 and what to do; no password is shown."""
     for words in (
         ["--to", shop.url, "--table", "shopz"],
         ["--to", f"sqlite:///{(tmp_path / 'no.sqlite').as_posix()}"],
         ["--to", "mysql://host/db"],
         ["--to", "postgresql://me:hunter22@127.0.0.1:1/db"],
     ):
-        value = told("doctor", *words, code=3)
+        value = told("doctor", *words, code=2)
         [wrong] = [check for check in value["checks"] if check["level"] == "error"]
         assert wrong["name"] == "target"
         assert wrong["advice"]
         assert "hunter22" not in json.dumps(value)
+        page = CliRunner().invoke(cli, ["doctor", *words]).stdout
+        assert "resume" not in page, "there is no run"
     assert "Something is wrong" in CliRunner().invoke(cli, ["doctor", *words]).stdout
+
+
+def test_doctor_says_sentences(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A home that can't be made is named with what to do, and no class of ours."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BATCHKIT_HOME", str(tmp_path / "file" / "home"))
+    page = CliRunner().invoke(cli, ["doctor"]).stdout
+    assert "can't be made" in page
+    assert "UsageError" not in page

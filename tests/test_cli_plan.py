@@ -260,7 +260,7 @@ WRONG = {
     "no such lookup column": (["--lookup", "name=shops.nom"], 2, ["'nom'", "id, name"]),
     "unknown target": (["--to", "mysql://host/db"], 2, ["mysql", "sqlite"]),
     "a path for an address": (["--to", "base été.sqlite"], 2, ['"sqlite:///base été.sqlite"']),
-    "no database": (["--to", "sqlite:////nowhere/none.sqlite"], 2, ["/nowhere/none.sqlite"]),
+    "no database": (["--to", "sqlite:///none.sqlite"], 2, ["none.sqlite"]),
     "nobody there": (["--to", "postgresql://me@127.0.0.1:1/db"], 2, ["127.0.0.1"]),
     "cap without delete": (["--delete-cap", "5"], 2, ["--delete"]),
 }

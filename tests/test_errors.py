@@ -25,6 +25,7 @@ def test_an_error_reads_as_sentence_and_advice_and_carries_its_facts() -> None:
     error = RunBusy("It runs.", advice="Stop it first.", pid=12)
     assert str(error) == "It runs. Stop it first."
     assert error.pid == 12  # type: ignore[attr-defined]
+    assert str(RunBusy("database is locked", advice="Close it.")) == "database is locked. Close it."
 
 
 def test_a_notebook_shows_the_sentence_and_no_traceback() -> None:

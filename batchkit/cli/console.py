@@ -92,6 +92,11 @@ def shorten(text: str, room: int) -> str:
     return line[: max(1, room - len(dots))] + dots
 
 
+def sentence(text: str) -> str:
+    """The text with a stop at its end, where it lacks one."""
+    return text if not text or text.endswith((".", "!", "?", ":")) else f"{text}."
+
+
 def in_options(text: str) -> str:
     """Advice as this face says it: `sheet=` of the Python interface is `--sheet` here."""
     for said, here in _WORDS.items():

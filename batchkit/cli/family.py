@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import Any
 
 import click
 
-from ..errors import BatchkitError, DiskFull, RunError, RunFailed, UsageError
+from ..errors import BatchkitError, DiskFull, RunError, RunFailed, TargetError, UsageError
 from . import console
 
 DONE, SOME_FAILED, USAGE, FAILED, STOPPED = 0, 1, 2, 3, 4
@@ -100,7 +101,9 @@ def _guard(verb: Any, *, with_json: bool) -> int:
         return code if isinstance(code, int) else DONE
     except BatchkitError as error:
         _debug()
-        return tell(error.message, error.advice, code_of(error), with_json=with_json)
+        code = code_of(error)
+        advice = before_a_run(error.advice) if isinstance(error, TargetError) else error.advice
+        return tell(error.message, advice, code, with_json=with_json)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "batchkit"
         return tell(error.format_message(), f"Try '{where} --help'.", USAGE, with_json=with_json)
@@ -117,6 +120,14 @@ def _guard(verb: Any, *, with_json: bool) -> int:
         return _tell_unexpected(error, with_json=with_json)
 
 
+def before_a_run(advice: str) -> str:
+    """Advice about a target where there is no run yet, and so none that could be resumed."""
+    return _RESUMING.sub(".", advice)
+
+
+_RESUMING = re.compile(r"[,;] (?:then resume|the run can be resumed)[^.]*\.")
+
+
 def code_of(error: BatchkitError) -> int:
     """The exit code of an error: what a run can't do now (busy, finished) is a wrong call, not a failure."""
     refused = isinstance(error, RunError) and not isinstance(error, RunFailed)
@@ -131,7 +142,7 @@ def tell(message: str, advice: str, code: int, *, with_json: bool) -> int:
             click.echo(console.as_json({"error": {"message": message, "advice": advice}}))
         else:
             label = "" if code == STOPPED else click.style("Error: ", fg="red", bold=True)
-            click.echo(label + message, err=True, color=console.colour_wanted())
+            click.echo(label + console.sentence(message), err=True, color=console.colour_wanted())
             if advice:
                 click.echo(advice, err=True)
     except OSError:
@@ -147,11 +158,14 @@ def _tell_system_error(error: OSError, *, with_json: bool) -> int:
     where = f": {error.filename}" if error.filename else ""
     if error.errno in {errno.ENOSPC, errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC}:
         return tell(
-            f"The disk is full{where}.", "Free some room and resume.", DiskFull.exit_code, with_json=with_json
+            f"The disk is full{where}.",
+            "Free some room and try again.",
+            DiskFull.exit_code,
+            with_json=with_json,
         )
     if error.strerror and error.filename:
         return tell(
-            f"{error.strerror}{where}.", "Check the path and its permissions.", FAILED, with_json=with_json
+            f"{error.strerror}{where}.", "Check the path and its permissions.", USAGE, with_json=with_json
         )
     return _tell_unexpected(error, with_json=with_json)
 

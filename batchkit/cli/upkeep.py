@@ -10,7 +10,7 @@ import click
 from .. import progress
 from . import options
 from .console import Console, bold, columns, count, dim, style
-from .family import DONE, FAILED
+from .family import DONE, USAGE, before_a_run
 
 if TYPE_CHECKING:
     from ..doctor import Check
@@ -101,7 +101,7 @@ def doctor(to: str | None, table: str | None, with_json: bool) -> int:
     failed = any(check.level == "error" for check in checks)
     value = {"ok": not failed, "checks": [check.to_dict() for check in checks]}
     Console(with_json).answer(value, lambda: _examined(checks, failed=failed))
-    return FAILED if failed else DONE
+    return USAGE if failed else DONE
 
 
 _SIGNS = {"ok": ("ok", "green"), "warning": ("look", "yellow"), "error": ("wrong", "red")}
@@ -115,6 +115,6 @@ def _examined(checks: list[Check], *, failed: bool) -> Iterator[str]:
     for line, check in zip(columns(rows), checks, strict=True):
         yield line
         if check.advice and check.level != "ok":
-            yield dim(f"         {check.advice}")
+            yield dim(f"         {before_a_run(check.advice)}")
     yield ""
     yield bold("Something is wrong." if failed else "All is well.")

@@ -305,6 +305,9 @@ def schemes() -> Iterable[str]:
     return sorted(_REGISTRY)
 
 
+_FILES = (".sqlite", ".sqlite3", ".db", ".db3")
+
+
 def open_target(url: str, **options: Any) -> Target:
     """The target behind an address; not connected yet.
 
@@ -321,6 +324,8 @@ def open_target(url: str, **options: Any) -> Target:
 
     scheme = url.split(":", 1)[0].split("+", 1)[0].lower()
     if scheme not in _REGISTRY:
+        if "://" not in url and ({"/", "\\"} & set(url) or url.lower().endswith(_FILES)):
+            raise UsageError(f"{url!r} is no address.", advice=f'Did you mean "sqlite:///{url}"?')
         raise UsageError(
             f"No target knows the address {scheme}:...",
             advice=f"Known are: {', '.join(schemes())}.",
