@@ -14,7 +14,7 @@ import polars as pl
 
 from ..states import Outcome
 from .base import AFTER, ITEM, KEY, FieldType, Result
-from .postgres_sql import Shape, execute, step_sql
+from .postgres_sql import Shape, execute, step_sql, tagged
 from .sql_dialect import Step, Table, Written
 from .sql_errors import FATAL_CLASSES, judge_sqlstate, shorten
 
@@ -27,7 +27,7 @@ PASSES = 20  # how deep rows of one chunk may refer to each other
 _FUNCTION = """
 CREATE OR REPLACE FUNCTION pg_temp.batchkit_rows(bk_size int)
 RETURNS TABLE (bk_item bigint, bk_state text, bk_constraint text, bk_column text, bk_message text, bk_detail
-text) LANGUAGE plpgsql AS $batchkit$
+text) LANGUAGE plpgsql AS {tag}
 #variable_conflict use_column
 DECLARE
   bk_lo bigint; bk_hi bigint; bk_done bigint; bk_failed int := 0; bk_block record;
@@ -72,7 +72,7 @@ BEGIN
       RETURN NEXT;
     END LOOP;
   END LOOP;
-END $batchkit$
+END {tag}
 """
 
 
@@ -92,7 +92,7 @@ def apply_rows(raw: psycopg.Connection[Any], table: Table, step: Step, stage: Sh
     where = "WHERE item BETWEEN bk_lo AND bk_hi"
     fatal = " OR ".join(f"bk_state LIKE '{code}%'" for code in FATAL_CLASSES)
     fatal = f"({fatal} OR bk_state = '53100') AND NOT (bk_state = '42501' AND bk_message LIKE '%row-level%')"
-    body = _FUNCTION.format(stage=stage.name, statement=step_sql(table, step, stage, where), fatal=fatal)
+    body = tagged(_FUNCTION, stage=stage.name, statement=step_sql(table, step, stage, where), fatal=fatal)
     execute(raw, f"CREATE INDEX IF NOT EXISTS {stage.name}_i ON pg_temp.{stage.name} (item)")
     execute(raw, body)
     # The plans within are made once, for sets of any size: only looking rows up is never a bad choice.

@@ -20,6 +20,19 @@ def execute(raw: psycopg.Connection[Any], sql: str, parameters: Sequence[Any] | 
     return raw.execute(sql.encode(), parameters)
 
 
+def tagged(template: str, **parts: str) -> str:
+    """Fill in a function's source, quoted by a tag that stands nowhere in its parts.
+
+    Args:
+        template: The source, with `{tag}` on both sides of the body.
+        **parts: What else stands in its braces.
+    """
+    number = 0
+    while any(f"$batchkit{number}$" in part for part in parts.values()):
+        number += 1
+    return template.format(tag=f"$batchkit{number}$", **parts)
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """A staging table of the session.
