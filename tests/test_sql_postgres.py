@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from batchkit.errors import TargetError, TargetUnreachable
+from batchkit.job import Job
 from batchkit.targets.base import Fate
 from batchkit.targets.sql import SqlTarget
 from tests.services import PostgresServer
@@ -130,6 +131,65 @@ class TestTypes:
         assert (str(result.outcome), result.rule) == ("conflict", "unreadable")
         assert "infinity" in result.reason
         assert database.query("SELECT d::text FROM t") == [("infinity",)]
+
+
+class TestPlans:
+    """Plans against types whose values the server writes in its own way."""
+
+    def test_texts_are_compared_as_the_server_writes_them(self, database: Database) -> None:
+        """A UUID in capitals, a short time, an interval in words and money are what is there already."""
+        database.execute(
+            "CREATE TABLE t (id uuid PRIMARY KEY, h time, iv interval, m money, ip inet, f real, "
+            "big numeric(50,3), a int[])",
+            "INSERT INTO t VALUES ('a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '10:00', '36 hours', '1234.5', "
+            "'10.0.0.1', 0.123456789, 1.5, '{1,2}')",
+        )
+        rows = {
+            "id": ["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"],
+            "h": ["10:00"],
+            "iv": ["36 hours"],
+            "m": ["1234.5"],
+            "ip": ["10.0.0.1/32"],
+            "f": ["0.123456789"],
+            "big": ["1.5"],
+            "a": ["{1, 2}"],
+        }
+        job = Job(pl.DataFrame(rows), database.url, "t", ["id"], delete=True, delete_cap=1)
+        plan = job.plan()
+        assert plan.counts == {"unchanged": 1}
+        assert [one.key for one in plan.page()] == ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]
+
+    def test_a_value_the_server_cannot_take_is_a_problem_of_its_row(self, database: Database) -> None:
+        """Told in the plan with row, column and the server's words; a key that can't be read spares all."""
+        database.execute(
+            "CREATE TABLE t (id uuid PRIMARY KEY, h time)",
+            "INSERT INTO t VALUES ('00000000-0000-0000-0000-000000000009', '10:00')",
+        )
+        one = "00000000-0000-0000-0000-00000000000"
+        rows = {"id": [one + "1", "nonsense", one + "3"], "h": ["10:00", "11:00", "25:99"]}
+        plan = Job(pl.DataFrame(rows), database.url, "t", ["id"], delete=True, delete_cap=9).plan()
+        assert plan.counts == {"create": 1, "invalid": 2}
+        found = [(p.row, p.column, p.value, p.rule) for p in plan.problems() if p.level == "error"]
+        assert found == [(3, "id", "nonsense", "type"), (4, "h", "25:99", "type")]
+        assert "nonsense" in plan.problems()[1].message
+        assert any("Nothing is deleted" in each.message for each in plan.summary().notices)
+
+    def test_twins_are_told_by_what_the_server_reads(self, database: Database) -> None:
+        """The same UUID in capitals and in small letters is one key."""
+        database.execute("CREATE TABLE t (id uuid PRIMARY KEY)")
+        key = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
+        plan = Job(pl.DataFrame({"id": [key, key.upper()]}), database.url, "t", ["id"]).plan()
+        assert plan.counts == {"duplicate": 2}
+
+    def test_a_name_that_looks_like_our_quotes(self, database: Database) -> None:
+        """A column may be called what the function that sorts rows out is quoted by."""
+        database.execute(
+            'CREATE TABLE t (id int PRIMARY KEY, "a $batchkit0$ b" text NOT NULL, "$batchkit$" text)'
+        )
+        target = opened(database)
+        rows = [{"id": i, "a $batchkit0$ b": "x" if i else None, "$batchkit$": "y"} for i in range(3)]
+        frame = plan_frame([("create", None, row) for row in rows], ["id"], target.fields())
+        assert by_item(target.apply(frame, context(frame))) == {0: ("rejected", "not_null")}
 
 
 class TestConcurrency:

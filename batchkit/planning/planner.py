@@ -23,7 +23,7 @@ from ..checks import Checked, Checker, problem_schema
 from ..places import plans_folder
 from ..plan import Plan
 from ..problems import Problem
-from ..sources import ROW, notice, plural, warning
+from ..sources import ROW, SHOWN, notice, plural, warning
 from ..states import Change
 from ..targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, NAME, PROBLEMS, RAW, FrameTarget
 from .deletes import DeleteCap, planned_deletes
@@ -164,7 +164,7 @@ class _Planner:
     def _check_rows(self, spool: Spool) -> pl.DataFrame:
         keys = {name: self.sources[name] for name in self.key}
         for batch in self.outline.source.batches(WINDOW):
-            checked = self.checker.check(batch)
+            checked = self._as_held(self.checker.check(batch))
             values = checked.values.rename({name: VALUE + name for name in self.checker.types})
             raw = batch.drop(ROW).rename({name: RAW + name for name in self.outline.source.columns})
             spool.add(values.hstack(raw), _with_blank_keys(checked, keys))
@@ -179,6 +179,31 @@ class _Planner:
                 find_twins(spool, values_of, self.key_column, self.hashes, self.outline.keep_duplicates)
             )
         return pl.concat(late)
+
+    def _as_held(self, checked: Checked) -> Checked:
+        """The values as the target would give them back, so that they can be compared with what it has."""
+        target = self.outline.target
+        names = [name for name in self.checker.types if name not in self.lookups.names]
+        if not isinstance(target, FrameTarget) or not names:
+            return checked
+        frame, refused = target.canonical(checked.values.select(names))
+        values = checked.values.with_columns(frame.get_columns())
+        if not refused:
+            return Checked(values, checked.problems)
+        rows = [
+            {
+                "row": checked.values[ROW][at],
+                "column": self.sources[name],
+                "value": str(checked.values[name][at])[:SHOWN],
+                "rule": "type",
+                "message": f"The target can't take this value: {reason}",
+                "advice": "Correct the value so that it fits the column's type.",
+                "level": "error",
+            }
+            for name, at, reason in refused
+        ]
+        found = pl.DataFrame(rows, schema=problem_schema())
+        return Checked(values, pl.concat([checked.problems, found]).sort("row", maintain_order=True))
 
     def _source_problems(self, spool: Spool) -> pl.DataFrame:
         # A problem belongs to its row if that row became an item; else (a skipped row) to the file.

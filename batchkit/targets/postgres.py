@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from .base import AFTER, BEFORE, ITEM, KEY, Fate
+from .postgres_casts import shown
 from .postgres_catalog import reflect, table_names
 from .postgres_rows import apply_rows
 from .postgres_sql import Shape, execute, read_sql, set_aside_sql, step_sql
 from .sql_dialect import Dialect, Step, Table, Written, quote, steps_of
 from .sql_errors import classify_sql
-from .sql_types import from_postgres_text, lost_texts, to_postgres_text
+from .sql_types import Column, from_postgres_text, lost_texts, to_postgres_text
 
 if TYPE_CHECKING:
     import psycopg
@@ -60,6 +61,10 @@ class Postgres(Dialect):
     def held_keys(self, link: Connection, table: Table, keys: pl.DataFrame) -> pl.DataFrame:
         """The keys as the table holds them, by the same join."""
         return self._joined(link, table, keys, (), held=True)
+
+    def shown(self, link: Connection, column: Column, texts: pl.Series) -> tuple[pl.Series, dict[str, str]]:
+        """Distinct texts as the server would show them once they were in the column."""
+        return shown(raw_of(link), column.cast, texts)
 
     def _joined(
         self, link: Connection, table: Table, keys: pl.DataFrame, fields: Sequence[str], *, held: bool

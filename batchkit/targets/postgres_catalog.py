@@ -31,7 +31,7 @@ WITH RECURSIVE base(attnum, oid, modifier, required) AS (
 SELECT a.attname, format_type(t.oid, -1), t.typname, b.modifier, NOT b.required,
   a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' OR a.attidentity = 'a',
   EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum =
-  ANY(i.indkey))
+  ANY(i.indkey)), format_type(t.oid, b.modifier)
 FROM pg_attribute a JOIN base b ON b.attnum = a.attnum JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
 WHERE a.attrelid = %s ORDER BY a.attnum
 """
@@ -67,13 +67,13 @@ def reflect(
         return None
     oid, namespace, rows, bulk = found
     columns = {}
-    for column, native, base, modifier, nullable, default, generated, primary in execute(
+    for column, native, base, modifier, nullable, default, generated, primary, exact in execute(
         raw, _COLUMNS, (oid, oid)
     ):
         field = postgres_field(
             base, modifier, nullable=nullable, has_default=default, generated=generated, key=primary
         )
-        columns[column] = Column(column, field, native, base)
+        columns[column] = Column(column, field, native, base, exact)
     unique = any(set(index) == set(key) for (index,) in execute(raw, _UNIQUE, (oid,)))
     foreign = tuple(
         ForeignKey(tuple(own), parent, tuple(parents))

@@ -189,6 +189,27 @@ class SqlTarget(FrameTarget):
         with told(self._address), self._connection() as link:
             yield from self._dialect.scan(link, table, fields, size)
 
+    def canonical(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[str, int, str]]]:
+        """Values as the database would show them; see `FrameTarget.canonical`."""
+        table = self._known()
+        columns = [table.columns[name] for name in frame.columns if name in table.columns] if table else []
+        columns = [
+            column for column in columns if column.cast and frame[column.name].null_count() < frame.height
+        ]
+        refused: list[tuple[str, int, str]] = []
+        if not columns:
+            return frame, refused
+        with told(self._address), self._connection() as link:
+            for column in columns:
+                given = frame[column.name].cast(pl.String)
+                texts = given.drop_nulls().unique()
+                shown, reasons = self._dialect.shown(link, column, texts)
+                held = given.replace_strict(texts, shown, default=None, return_dtype=pl.String)
+                frame = frame.with_columns(held.cast(frame[column.name].dtype).alias(column.name))
+                bad = given.is_not_null() & held.is_null()
+                refused += [(column.name, at, reasons.get(given[at], "")) for at in bad.arg_true()]
+        return frame, refused
+
     def resolve_lookup(self, lookup: Mapping[str, Any], names: pl.Series) -> pl.DataFrame:
         """Ids for names, by one query for all names that aren't known yet."""
         if self._absent_file():

@@ -127,6 +127,15 @@ class Dialect(ABC):
     def held_keys(self, link: Connection, table: Table, keys: pl.DataFrame) -> pl.DataFrame:
         """The keys, as the table holds them, of the rows that have these keys by its own comparison."""
 
+    def shown(self, link: Connection, column: Column, texts: pl.Series) -> tuple[pl.Series, dict[str, str]]:
+        """Distinct texts as the database would show them once they were in the column.
+
+        Returns:
+            The texts it would show, and the reasons for those it can't take (null in the first).
+        """
+        del link, column
+        return texts, {}
+
     @abstractmethod
     def scan(
         self, link: Connection, table: Table, fields: Sequence[str], size: int

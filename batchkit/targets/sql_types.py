@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 FREE_SCALE: Final = 10
 SQLITE_DIGITS: Final = 15
 _INTEGERS: Final = {"int2": 15, "int4": 31, "int8": 63, "oid": 32}
+_AS_THEY_ARE: Final = frozenset({"text", "varchar", "bpchar", "name", "citext", "json", "jsonb", "char"})
+_WITH_MODIFIER: Final = frozenset({"numeric", "time", "timetz", "interval"})
 _NO_EQUALITY: Final = frozenset({"json", "xml", "point", "polygon", "path", "box", "circle", "line", "lseg"})
 
 
@@ -38,12 +40,26 @@ class Column:
         field: What it holds, for the plan.
         native: The type's name in the database, without a length; what a staging table declares.
         base: The type's short name (`varchar`, `numeric`, `json`, ...); what decides how it is compared.
+        exact: The type's name with its length or precision; empty where nobody asked.
     """
 
     name: str
     field: FieldType
     native: str
     base: str = ""
+    exact: str = ""
+
+    @property
+    def cast(self) -> str:
+        """The type that a value has to pass through to look as the database would show it; empty when none.
+
+        A cast to a text of a given length cuts silently: texts, and what is made of them, go without it.
+        """
+        if self.field.generated or self.base in _AS_THEY_ARE:
+            return ""
+        if self.field.type != "text" and self.base != "float4":
+            return ""
+        return self.exact if self.base in _WITH_MODIFIER else self.native
 
     def comparable(self, expression: str) -> str:
         """SQL that makes a value of this column comparable by IS NOT DISTINCT FROM."""
