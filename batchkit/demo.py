@@ -12,6 +12,7 @@ from .cli.family import DONE, FAILED, STOPPED
 from .cli.objects import plan_object, run_object
 from .cli.pages import OUTCOME_MEANINGS, counts_page, fact_lines, plan_page
 from .cli.steps import next_steps
+from .cli.wrapping import wrapped
 from .places import home
 from .states import Outcome, RunState
 
@@ -108,15 +109,11 @@ def sample_job(sample: Sample) -> Job:
 
 def _introduction(sample: Sample, job_file: Path) -> Iterator[str]:
     yield _title(1, "A file, a database, and a job that says how one becomes the other")
-    yield from words.columns(
+    yield from fact_lines(
         [
-            [
-                "file",
-                str(sample.path_csv),
-                words.dim(f"{sample.rows:,} companies, some of them wrong on purpose"),
-            ],
-            ["database", str(sample.path_database), words.dim("holds most of them already")],
-            ["job", str(job_file), words.dim("columns, fields, checks")],
+            ("file", f"{sample.path_csv}\n{sample.rows:,} companies, some of them wrong on purpose"),
+            ("database", f"{sample.path_database}\nholds most of them already"),
+            ("job", f"{job_file}\ncolumns, fields, checks"),
         ]
     )
 
@@ -145,18 +142,20 @@ def _farewell(run: Run, snapshot: Snapshot, job_file: Path) -> Iterator[str]:
     yield ""
     yield _title(5, "What came of it")
     refused = words.count(bad, "row was", "rows were")
-    yield f"  {refused} refused, as they should be: they are bad on purpose. All the others are in."
+    yield from wrapped(
+        f"{refused} refused, as they should be: they are bad on purpose. All the others are in.", 2
+    )
     yield ""
     steps = next_steps(run, snapshot)
     yield from fact_lines((words.bold(name), steps[name]) for name in ("report", "to fix") if name in steps)
     yield ""
     yield words.bold("Try next")
     again = f"batchkit run {words.shell(job_file)} --chunk-size 20 --delay 0.1"
-    yield from words.columns(
-        [
-            [f"batchkit undo {run.id}", words.dim("take all of it back")],
-            [again, words.dim("then do it again, slowly: press Ctrl-C in the middle")],
-            ["batchkit resume last", words.dim("and go on where it stopped")],
-            [f"batchkit report {run.id} --to report.xlsx", words.dim("the same report as a workbook")],
-        ]
-    )
+    for what, command in (
+        ("The same report as a workbook", f"batchkit report {run.id} --to report.xlsx"),
+        ("Take all of it back", f"batchkit undo {run.id}"),
+        ("Then do it again, slowly; press Ctrl-C in the middle", again),
+        ("And go on where it stopped", "batchkit resume last"),
+    ):
+        yield words.dim(f"  {what}")
+        yield f"    {command}"

@@ -21,6 +21,7 @@ from .console import (
     value_text,
     width,
 )
+from .wrapping import with_command, wrapped
 
 if TYPE_CHECKING:
     from ..plan import ChangeView, Plan, PlanSummary
@@ -134,7 +135,7 @@ def place(summary: PlanSummary) -> str:
 
 def change_lines(view: ChangeView, most: int = 6) -> Iterator[str]:
     """One change: its row and key, and below each changed field before → after."""
-    row = f"row {number(view.row)}  " if view.row is not None else ""
+    row = f"row {view.row}  " if view.row is not None else ""
     yield f"  {painted(view.change)}  {row}{bold(shorten(view.key, 60))}"
     changed = [field for field in view.fields if field.changed]
     room = max(16, (width() - 34) // 2)
@@ -162,19 +163,23 @@ def problems_page(title: str, shown: Sequence[Problem], total: int, where: str) 
     for problem in shown:
         yield from problem_lines(problem)
     if total > len(shown):
-        yield dim(f"  and {number(total - len(shown))} more. All of them: {where}")
+        yield from map(
+            dim, with_command(f"and {number(total - len(shown))} more. All of them:", where, indent=2)
+        )
 
 
 def problem_lines(problem: Problem) -> Iterator[str]:
-    """One problem in one line, its advice in the next."""
-    place = f"row {number(problem.row)}" if problem.row is not None else "file"
-    column = f", {problem.column}" if problem.column else ""
+    """One problem in one line, its advice in the next; more lines where the terminal is narrow."""
+    where = f"row {problem.row}" if problem.row is not None else "file"
+    where += f", {problem.column}" if problem.column else ""
     message, value = in_options(problem.message), ""
     if problem.value is not None:
         message, value = message.rstrip("."), f" (value {value_text(problem.value)})"
-    yield f"  {style(place + column, fg=COLOURS[problem.level])}: {shorten(message, 240)}{value}"
+    first, *others = wrapped(f"{where}: {shorten(message, 240)}{value}", 2, 4)
+    yield first.replace(where, style(where, fg=COLOURS[problem.level]), 1)
+    yield from others
     if problem.advice:
-        yield dim(f"      {shorten(in_options(problem.advice), 240)}")
+        yield from map(dim, wrapped(shorten(in_options(problem.advice), 240), 6))
 
 
 def run_page(snapshot: Snapshot, more: Mapping[str, str]) -> Iterator[str]:
@@ -187,7 +192,7 @@ def run_page(snapshot: Snapshot, more: Mapping[str, str]) -> Iterator[str]:
     kind = "Dry run" if snapshot.dry_run else "Run"
     yield bold(f"{kind} {snapshot.run}") + "  " + painted(snapshot.state)
     if snapshot.message:
-        yield shorten(snapshot.message, 400)
+        yield from wrapped(shorten(snapshot.message, 400))
     yield ""
     meanings = OUTCOME_MEANINGS | ({Outcome.DONE: "would be written"} if snapshot.dry_run else {})
     yield from counts_page({kind: n for kind, n in snapshot.outcomes.items() if n}, meanings) or ["  no rows"]
