@@ -174,6 +174,46 @@ class TestPlans:
         assert "nonsense" in plan.problems()[1].message
         assert any("Nothing is deleted" in each.message for each in plan.summary().notices)
 
+    def test_what_the_plan_cannot_read_is_told_and_not_taken_for_empty(self, database: Database) -> None:
+        """Infinity and a year BC are problems of their rows, with the server's text; other rows go on."""
+        database.execute(
+            "CREATE TABLE t (id int PRIMARY KEY, d date, n int)",
+            "INSERT INTO t VALUES (1, 'infinity', 1), (2, '0044-03-15 BC', 1), (3, '2020-01-01', 1)",
+        )
+        rows = {"id": [1, 2, 3], "d": [None, "2020-01-01", "2020-01-02"], "n": [1, 1, 1]}
+        job = Job(pl.DataFrame(rows), database.url, "t", ["id"])
+        plan = job.plan()
+        assert plan.counts == {"update": 1, "invalid": 2}
+        found = [(p.row, p.column, p.value, p.rule) for p in plan.problems()]
+        assert found == [
+            (2, "d", "infinity", "unreadable"),
+            (3, "d", "0044-03-15 BC", "unreadable"),
+        ]
+        without = pl.DataFrame({name: rows[name] for name in ("id", "n")})
+        assert Job(without, database.url, "t", ["id"]).plan().counts == {"unchanged": 3}
+
+    def test_an_undo_never_brings_back_a_rounded_number(self, database: Database) -> None:
+        """A number of more decimals than a plan keeps is changed with a notice, and left out of the undo."""
+        database.execute(
+            "CREATE TABLE t (id int PRIMARY KEY, n numeric)",
+            "INSERT INTO t VALUES (1, 1.123456789012), (2, 1.5000000000000), (3, 7.000000000001)",
+        )
+        rows = pl.DataFrame({"id": [1, 2], "n": ["2", "3"]})
+        plan = Job(rows, database.url, "t", ["id"], delete=True, delete_cap=1).plan()
+        assert plan.counts == {"update": 2, "delete": 1}
+        assert [(p.value, p.rule, p.level) for p in plan.problems()] == [
+            ("1.123456789012", "rounded", "notice"),
+            ("7.000000000001", "rounded", "notice"),
+        ]
+        run = plan.start(report=False)
+        run.wait(20)
+        assert run.snapshot().outcomes["done"] == 3
+        undo = run.undo()
+        assert [(one.change, one.key) for one in undo.page()] == [("update", "2")]
+        assert "2 items cannot be undone" in undo.summary().notices[0].message
+        undo.start(report=False).wait(20)
+        assert database.query("SELECT id, n::text FROM t ORDER BY id") == [(1, "2"), (2, "1.5")]
+
     def test_twins_are_told_by_what_the_server_reads(self, database: Database) -> None:
         """The same UUID in capitals and in small letters is one key."""
         database.execute("CREATE TABLE t (id uuid PRIMARY KEY)")

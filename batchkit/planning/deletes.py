@@ -11,7 +11,7 @@ import polars as pl
 from ..errors import JobError, PlanError
 from ..sources import plural
 from ..states import Change
-from ..targets.base import BEFORE, CHANGE, FILE_ROW, KEY
+from ..targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, KEY, LOST
 from .twins import hash_keys
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def planned_deletes(
         cap: How many may go.
 
     Yields:
-        Frames with `row` (null), `change`, `key:*` and `before:*`.
+        Frames with `row` (null), `change`, `key:*`, `before:*`, `after:*` (null) and `lost:*`.
 
     Raises:
         PlanError: More than the cap would go; raised when the last frame is asked for.
@@ -93,6 +93,8 @@ def planned_deletes(
             pl.lit(str(Change.DELETE)).alias(CHANGE),
             *(pl.col(name).cast(kind).alias(KEY + name) for name, kind in keys.items()),
             *(pl.col(name).alias(BEFORE + name) for name in fields),
+            *(pl.lit(None, gone.schema[name]).alias(AFTER + name) for name in fields),
+            *(pl.col(name) for name in gone.columns if name.startswith(LOST)),
         )
     if not cap.allows(deletes, total):
         raise PlanError(

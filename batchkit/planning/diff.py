@@ -10,14 +10,13 @@ from typing import Any, Final
 import polars as pl
 
 from ..states import Change
-from ..targets.base import AFTER, BEFORE, CHANGE, KEY, NAME
+from ..targets.base import AFTER, BEFORE, CHANGE, KEY, LOST, NAME
+from .lost import UNREADABLE, is_unreadable
 
 OK: Final = "#ok"
 """Boolean column of wanted rows: may be sent as far as checks and duplicates go."""
 ISSUE: Final = "#issue"
-"""Column the diff adds: `exists`, `missing`, `key_not_unique`, or null."""
-ROUNDED: Final = "rounded"
-"""Rule of the notice on a row whose present value the plan keeps only nearly: an undo can't restore it."""
+"""Column the diff adds: `exists`, `missing`, `key_not_unique`, `unreadable`, or null."""
 _FOUND, _MANY, _CHANGED = "#found", "#many", "#changed"
 
 
@@ -68,8 +67,8 @@ def diff(
         json_fields: Fields that hold JSON texts, compared by what they say and not by how they are written.
 
     Returns:
-        The wanted rows in their order with `change`, `before:*` and `#issue` added, and `after:*` made equal
-        to `before:*` wherever nothing is to change. Rows that are not `#ok` become `invalid`.
+        The wanted rows in their order with `change`, `before:*`, `lost:*` and `#issue` added, and `after:*`
+        made equal to `before:*` wherever nothing is to change. Rows that are not `#ok` become `invalid`.
     """
     keys = [KEY + name for name in key]
     joined = wanted.join(
@@ -94,7 +93,13 @@ def diff(
             for name, change in changed.items()
         ),
     )
-    return joined.with_columns(_issue(mode)).with_columns(_change(mode)).drop(_FOUND, _MANY, _CHANGED)
+    lost = [name for name in fields if LOST + name in joined.columns]
+    unreadable = there & is_unreadable(lost, list(keep))
+    return (
+        joined.with_columns(_issue(mode, unreadable))
+        .with_columns(_change(mode))
+        .drop(_FOUND, _MANY, _CHANGED)
+    )
 
 
 def _present(
@@ -103,6 +108,7 @@ def _present(
     types = wanted.schema
     columns = [pl.col(name).cast(types[KEY + name]).alias(KEY + name) for name in key]
     columns += [pl.col(name).cast(types[AFTER + name]).alias(BEFORE + name) for name in fields]
+    columns += [pl.col(LOST + name) for name in fields if LOST + name in found.columns]
     keys = [KEY + name for name in key]
     present = found.select(columns).with_columns(pl.lit(value=True).alias(_FOUND))
     many = present.select(pl.struct(keys).is_duplicated()).to_series()
@@ -124,8 +130,9 @@ def _changed(name: str, schema: pl.Schema, compare: Compare, *, keep: bool, is_j
     return differs | pl.col(NAME + name).is_not_null() if NAME + name in schema else differs
 
 
-def _issue(mode: str) -> pl.Expr:
-    many = pl.when(pl.col(OK) & pl.col(_MANY)).then(pl.lit("key_not_unique"))
+def _issue(mode: str, unreadable: pl.Expr) -> pl.Expr:
+    several = pl.when(pl.col(OK) & pl.col(_MANY)).then(pl.lit("key_not_unique"))
+    many = several.when(unreadable).then(pl.lit(UNREADABLE))
     if mode == "insert":
         return many.when(pl.col(_FOUND) & pl.col(_CHANGED)).then(pl.lit("exists")).alias(ISSUE)
     if mode == "update":
@@ -136,7 +143,7 @@ def _issue(mode: str) -> pl.Expr:
 def _change(mode: str) -> pl.Expr:
     absent = Change.MISSING if mode == "update" else Change.CREATE
     return (
-        pl.when(~pl.col(OK) | pl.col(ISSUE).is_in(["key_not_unique", "exists"]))
+        pl.when(~pl.col(OK) | pl.col(ISSUE).is_in(["key_not_unique", "exists", UNREADABLE]))
         .then(pl.lit(str(Change.INVALID)))
         .when(~pl.col(_FOUND))
         .then(pl.lit(str(absent)))

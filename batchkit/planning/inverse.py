@@ -18,7 +18,7 @@ from ..problems import Problem
 from ..sources import notice, plural, warning
 from ..states import Change, Outcome
 from ..targets.base import AFTER, BEFORE, CHANGE, ITEM, NAME, PROBLEMS, RAW, FrameTarget
-from .diff import ROUNDED
+from .lost import ROUNDED
 from .planfile import WINDOW, PlanWriter, regroup
 
 _SHOWN: Final = 10

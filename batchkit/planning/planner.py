@@ -29,6 +29,7 @@ from ..targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, NAME, PRO
 from .deletes import DeleteCap, planned_deletes
 from .diff import ISSUE, OK, Compare, diff
 from .lookups import Lookups
+from .lost import UNREADABLE, told
 from .planfile import WINDOW, PlanWriter, regroup
 from .spool import Spool
 from .twins import RULE as DUPLICATE
@@ -267,7 +268,9 @@ class _Planner:
             keep=[one.name for one in outline.mapping.fields if one.blank == "keep"],
             json_fields=[name for name in self.fields if self._kind(name) == "json"],
         )
-        return planned, _issues(planned, self.key_column)
+        concerned = planned.filter((pl.col(ISSUE) == UNREADABLE) | (pl.col(CHANGE) == str(Change.UPDATE)))
+        issues = [_issues(planned, self.key_column), told(concerned, self.sources)]
+        return planned, pl.concat(issues)
 
     def _kind(self, name: str) -> str | None:
         return self.outline.types[name].type if name in self.outline.types else None
@@ -293,8 +296,12 @@ class _Planner:
             self.notices.append(spared)
             return
         known = pl.concat([self.hashes.all(), *self.held])
-        for frame in planned_deletes(self._frame_target(), self._key_types(), self.fields, known, cap):
-            yield self._shaped(frame)
+        for gone in planned_deletes(self._frame_target(), self._key_types(), self.fields, known, cap):
+            frame = gone.with_row_index(ROW)
+            listed = _as_lists(told(frame, self.sources))
+            yield self._shaped(
+                frame.join(listed, left_on=ROW, right_on="row", how="left", maintain_order="left")
+            )
 
     def _why_nothing_is_deleted(self) -> Problem | None:
         """A row that isn't known may be any item, so that none can be called lacking."""
@@ -443,7 +450,7 @@ _SAYS: Final = {
 
 
 def _issues(planned: pl.DataFrame, column: str) -> pl.DataFrame:
-    found = planned.filter(pl.col(ISSUE).is_not_null())
+    found = planned.filter(pl.col(ISSUE).is_not_null() & (pl.col(ISSUE) != UNREADABLE))
     if found.is_empty():
         return _NO_ROWS
     messages = {rule: message for rule, (message, _) in _SAYS.items()}
