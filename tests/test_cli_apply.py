@@ -102,6 +102,14 @@ def test_a_conflict_makes_it_1_and_resume_overwrites_when_told(shop: Shop) -> No
     done = told("apply", plan, "--yes", code=1)
     assert done["outcomes"]["conflict"] == 1
     assert shop.held()["00002"] == "edited"
+    command = f"batchkit resume {done['run']} --overwrite-conflicts"
+    assert command in done["advice"]
+    page = call("show", "last").stdout
+    assert command in page
+    assert "name: there now edited, wanted Épicerie 2" in page, "both values, to decide by"
+    assert command in call("apply", plan, "--yes", code=1).stdout.replace(Run.open("last").id, done["run"])
+    call("report", done["run"], "--to", plan.with_suffix(".json"))
+    assert command in plan.with_suffix(".json").read_text(encoding="utf-8")
     assert told("resume", "last", "--overwrite-conflicts")["outcomes"]["conflict"] == 0
     assert shop.held()["00002"] == "Épicerie 2"
 
@@ -197,6 +205,21 @@ def test_undo_takes_it_back(shop: Shop) -> None:
     undone = told("undo", "last", "--yes")
     assert undone["outcomes"]["done"] == 12
     assert shop.held() == before
+
+
+def test_last_is_what_can_be_steered(shop: Shop) -> None:
+    """A dry run after it doesn't take over `last` for what steers or takes back, and that is said."""
+    run = told("run", *shop.options, "--yes")["run"]
+    dry = told("run", *shop.options, "--dry-run")["run"]
+    for verb in ("pause", "stop", "resume"):
+        refused = call(verb, "last", code=2).stderr
+        assert f"The run {run} is finished" in refused
+        assert f"the dry run {dry} after it is passed over" in refused
+    assert told("show", "last")["run"] == dry
+    for verb in ("report", "watch"):
+        looked = call(verb, "last")
+        assert f"the dry run {dry}" in looked.stderr
+    assert told("undo", "last", "--yes")["outcomes"]["done"] == 12
 
 
 def test_a_dry_run_cannot_be_undone(shop: Shop) -> None:

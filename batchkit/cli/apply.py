@@ -12,10 +12,12 @@ from . import options
 from .console import Console, count, shell, style
 from .drive import drive, exit_code
 from .family import DONE, STOPPED
+from .named import real_run
 from .objects import run_object
-from .pages import place, plan_page, run_page
+from .pages import place, plan_page
 from .plan import PLAN_OPTIONS, load_plan, make_plan
-from .steps import advice, next_steps
+from .results import result_page
+from .steps import advice
 
 if TYPE_CHECKING:
     from ..plan import Plan
@@ -84,13 +86,11 @@ def undo(name: str, dry_run: bool, yes: bool, detach: bool, with_json: bool, **g
 
     Rows it created are deleted, rows it changed get their former values, rows that somebody edited since are
     kept and listed. It is a plan like any other: shown first, applied when you agree.
-    RUN is the id of a run, the beginning of one, a run folder, or "last".
+    RUN is the id of a run, the beginning of one, a run folder, or "last", which passes dry runs over.
     """
     console = Console(with_json)
     settings = options.chosen_settings(given)
-    from ..run import Run
-
-    plan = Run.open(name).undo()
+    plan = real_run(console, name).undo()
     console.page(plan_page(plan))
     console.say()
     return start(console, plan, settings, dry_run=dry_run, yes=yes, detach=detach)
@@ -144,7 +144,7 @@ def detached(console: Console, run: Run) -> int:
 
 def finish(console: Console, run: Run, snapshot: Snapshot) -> int:
     """Say what came of a run and what can be done next; returns the exit code."""
-    console.answer(run_object(run, snapshot), lambda: ["", *run_page(snapshot, next_steps(run, snapshot))])
+    console.answer(run_object(run, snapshot), lambda: ["", *result_page(run, snapshot)])
     if console.json and snapshot.state is not RunState.FINISHED:
         console.note("\n".join(filter(None, (snapshot.message, advice(run, snapshot)))))
     return exit_code(snapshot)

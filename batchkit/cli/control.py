@@ -14,9 +14,10 @@ from .apply import detach, detached, finish
 from .console import Console
 from .drive import OVER, TICK, drive, exit_code
 from .family import DONE
+from .named import any_run, real_run
 from .objects import run_object
-from .pages import changed_settings, run_page
-from .steps import next_steps
+from .pages import changed_settings
+from .results import result_page
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
 PATIENCE = 10.0  # seconds to wait for what is under way to come back before we say that it takes longer
 
 
-def _open_unfinished(name: str) -> Run:
-    from ..run import Run
-
-    run = Run.open(name)
+def _open_unfinished(console: Console, name: str) -> Run:
+    run = real_run(console, name)
     if run.state is RunState.FINISHED:
         raise UsageError(f"The run {run.id} is finished: there is nothing left to control.")
     return run
@@ -42,9 +41,9 @@ def watch(name: str, with_json: bool) -> int:
     RUN is the id of a run, the beginning of one, a run folder, or "last".
     """
     from ..progress import Bar
-    from ..run import Run
 
-    console, run = Console(with_json), Run.open(name)
+    console = Console(with_json)
+    run = any_run(console, name)
     try:
         with Bar(run) as bar:
             snapshot = bar.update()
@@ -55,7 +54,7 @@ def watch(name: str, with_json: bool) -> int:
         console.note("\nNo longer watching; the run goes on.")
         return DONE
     snapshot = run.snapshot()
-    console.answer(run_object(run, snapshot), lambda: ["", *run_page(snapshot, next_steps(run, snapshot))])
+    console.answer(run_object(run, snapshot), lambda: ["", *result_page(run, snapshot)])
     return exit_code(snapshot)
 
 
@@ -65,11 +64,12 @@ def watch(name: str, with_json: bool) -> int:
 def pause(name: str, with_json: bool) -> int:
     """Pause a run: what is under way comes back, nothing new is sent until `batchkit resume`.
 
-    RUN is the id of a run, the beginning of one, a run folder, or "last".
+    RUN is the id of a run, the beginning of one, a run folder, or "last", which passes dry runs over.
     """
-    run = _open_unfinished(name)
+    console = Console(with_json)
+    run = _open_unfinished(console, name)
     run.pause()
-    return _tell(Console(with_json), run, (RunState.PAUSED, *OVER), "go on with: batchkit resume")
+    return _tell(console, run, (RunState.PAUSED, *OVER), "go on with: batchkit resume")
 
 
 @click.command(short_help="Stop a run in good order.")
@@ -78,11 +78,12 @@ def pause(name: str, with_json: bool) -> int:
 def stop(name: str, with_json: bool) -> int:
     """Stop a run in good order: what is under way comes back, the rest stays for `batchkit resume`.
 
-    RUN is the id of a run, the beginning of one, a run folder, or "last".
+    RUN is the id of a run, the beginning of one, a run folder, or "last", which passes dry runs over.
     """
-    run = _open_unfinished(name)
+    console = Console(with_json)
+    run = _open_unfinished(console, name)
     run.stop()
-    return _tell(Console(with_json), run, OVER, "go on with: batchkit resume")
+    return _tell(console, run, OVER, "go on with: batchkit resume")
 
 
 @click.command(short_help="Go on with a run; also one whose process was killed.")
@@ -112,12 +113,12 @@ def resume(
 
     A paused run goes on where it is; any other is driven by this command. While the run is running it is
     refused, and the message names the process (exit code 2).
-    RUN is the id of a run, the beginning of one, a run folder, or "last".
+    RUN is the id of a run, the beginning of one, a run folder, or "last", which passes dry runs over.
     """
     from ..ownership import owner_of
-    from ..run import Run
 
-    console, run = Console(with_json), Run.open(name)
+    console = Console(with_json)
+    run = real_run(console, name)
     settings = options.chosen_settings(given)
 
     def go_on() -> Run:
@@ -140,10 +141,12 @@ def set_(name: str, values: tuple[str, ...], with_json: bool) -> int:
 
     Each NAME=VALUE is one setting, such as workers=8 rate=2 delay=200ms chunk_size=50. Others are retries,
     timeout, backoff, canary, confirm, window, failure_limit, on_limit. An empty value (rate=)
-    takes a limit away. RUN is the id of a run, the beginning of one, a run folder, or "last".
+    takes a limit away.
+    RUN is the id of a run, the beginning of one, a run folder, or "last", which passes dry runs over.
     """
     chosen = options.checked(options.pairs(values, "batchkit set RUN"))
-    console, run = Console(with_json), _open_unfinished(name)
+    console = Console(with_json)
+    run = _open_unfinished(console, name)
     run.set(**chosen)
     console.answer(run_object(run), lambda: [f"Run {run.id}: {changed_settings(chosen)}"])
     return DONE

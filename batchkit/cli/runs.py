@@ -13,11 +13,13 @@ from ..errors import UsageError
 from . import options
 from .console import Console, bold, columns, dim, number
 from .family import DONE
+from .named import any_run
 from .objects import plan_object, run_object
 from .outputs import refuse_twice
-from .pages import painted, place, plan_page, run_page
+from .pages import painted, place, plan_page
 from .plan import load_plan
-from .steps import next_steps
+from .results import result_page
+from .wrapping import ending
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -48,7 +50,10 @@ def _table(snapshots: list[tuple[Run, Snapshot]]) -> Iterator[str]:
         state = painted(str(snapshot.state)) + (dim(" dry run") if snapshot.dry_run else "")
         figures = [number(n) for n in (outcomes.get("done", 0), failed, outcomes.get("pending", 0))]
         rows.append([run.id, state, *figures, _target(run)])
-    yield from columns(rows, indent=0, right=frozenset({2, 3, 4}))
+    right = frozenset({2, 3, 4})
+    taken = len(click.unstyle(columns([[*row[:-1], "|"] for row in rows], indent=0, right=right)[0])) - 1
+    rows = [[*row[:-1], ending(row[-1], taken)] for row in rows]
+    yield from columns(rows, indent=0, right=right)
 
 
 def _target(run: Run) -> str:
@@ -90,8 +95,8 @@ def show(name: str, kind: str | None, limit: int, all_problems: bool, with_json:
 
     run = Run.open(name)
     snapshot = run.snapshot()
-    more = {"made": _made(run), "plan": str(run.folder / "plan.parquet"), **next_steps(run, snapshot)}
-    console.answer(run_object(run, snapshot), lambda: run_page(snapshot, more))
+    more = {"made": _made(run), "plan": str(run.folder / "plan.parquet")}
+    console.answer(run_object(run, snapshot), lambda: result_page(run, snapshot, more))
     return DONE
 
 
@@ -160,10 +165,9 @@ def report(name: str, to: str | None, fix: str | None, workbook: str | None, wit
 
     RUN is the id of a run, the beginning of one, a run folder, or "last".
     """
-    from ..run import Run
-
     refuse_twice(to, fix, workbook)
-    console, run = Console(with_json), Run.open(name)
+    console = Console(with_json)
+    run = any_run(console, name)
     written: dict[str, str | None] = {}
     if fix:
         path = run.fix_file(fix)

@@ -144,9 +144,12 @@ def next_steps(data: ReportData) -> list[str]:
             f"settle them by batchkit resume {data.run} --settle done (or resend)."
         )
     if got(Outcome.CONFLICT):
+        overwrite = (
+            f", or write the wanted ones all the same: batchkit resume {data.run} --overwrite-conflicts"
+        )
         steps.append(
             f"{items(got(Outcome.CONFLICT, 0))} changed at the target after the plan was made: make a new "
-            "plan to see the present values, then decide."
+            f"plan to see the present values{'.' if data.dry_run else overwrite}"
         )
     if got(Outcome.REJECTED):
         steps.append(_correct(data, got(Outcome.REJECTED, 0)))
