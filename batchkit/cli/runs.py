@@ -19,7 +19,7 @@ from .outputs import refuse_twice
 from .pages import painted, place, plan_page
 from .plan import load_plan
 from .results import result_page
-from .wrapping import ending
+from .wrapping import ending, room
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -47,12 +47,14 @@ def _table(snapshots: list[tuple[Run, Snapshot]]) -> Iterator[str]:
     for run, snapshot in snapshots:
         outcomes = snapshot.outcomes
         failed = sum(outcomes.get(kind, 0) for kind in ("rejected", "conflict", "unknown"))
-        state = painted(str(snapshot.state)) + (dim(" dry run") if snapshot.dry_run else "")
+        state = painted(str(snapshot.state)) + (dim(" (dry)") if snapshot.dry_run else "")
         figures = [number(n) for n in (outcomes.get("done", 0), failed, outcomes.get("pending", 0))]
         rows.append([run.id, state, *figures, _target(run)])
     right = frozenset({2, 3, 4})
     taken = len(click.unstyle(columns([[*row[:-1], "|"] for row in rows], indent=0, right=right)[0])) - 1
-    rows = [[*row[:-1], ending(row[-1], taken)] for row in rows]
+    left = (room() or 1_000) - taken
+    # Where too little of the targets would be seen, `show` says which they are.
+    rows = [[*row[:-1], ending(row[-1], taken)] if left >= 20 else row[:-1] for row in rows]
     yield from columns(rows, indent=0, right=right)
 
 
