@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from . import secrets
 from .errors import JobError, MappingError
 from .fields import Field, did_you_mean
-from .jobfile import moved, plain_value, refuse_passwords, under
+from .jobfile import moved, plain_value, refuse_mixed_password, refuse_passwords, under
 
 if TYPE_CHECKING:
     from .fitting import Fit
@@ -104,6 +104,7 @@ class Job:
             set_(self, "source", _query_source(self.source, self._base()))
         for name in ("map", "lookups", "settings"):
             set_(self, name, _table(name, getattr(self, name)))
+        refuse_mixed_password(_text("to", self.to))
         # A password that somebody wrote into the address stays in this process, under a name.
         set_(self, "to", secrets.conceal(_text("to", self.to)))
         _check_choices(self)

@@ -12,6 +12,9 @@ from .errors import JobError
 
 _FILE_ADDRESS: Final = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<path>[^?]+)(?P<rest>.*)", re.DOTALL)
 
+_PASSWORD: Final = re.compile(r"[\w+.-]+://[^/@:]*:([^/]*)@")
+_PLACEHOLDER: Final = re.compile(r"\{secret:[^{}]+\}")
+
 
 def moved(address: str, base: Path, folder: Path | None) -> str:
     """The address with the path of its file, if it has one, whole or relative to `folder`."""
@@ -55,6 +58,20 @@ def refuse_passwords(plain: Any, place: str = "") -> None:
             f"The job's {place!r} holds a password, which no job file may.",
             advice="Write {secret:NAME} in its place, and set NAME in the environment, .env or the keyring.",
             place=place,
+        )
+
+
+def refuse_mixed_password(address: str) -> None:
+    """Make sure that a placeholder in an address is the whole password: a part of one can't be stored.
+
+    Raises:
+        JobError: Something else stands beside it.
+    """
+    match = _PASSWORD.match(address)
+    if match and "{secret:" in match[1] and not _PLACEHOLDER.fullmatch(match[1]):
+        raise JobError(
+            "The password in the address is a placeholder and something else beside it.",
+            advice="Write {secret:NAME} alone, and put the whole password behind that name.",
         )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batchkit.errors import TargetError, UsageError
+from batchkit.errors import JobError, TargetError, UsageError
+from batchkit.job import Job
 from batchkit.targets.base import FieldType, open_target
 from batchkit.targets.sql import SqlTarget
 from batchkit.targets.sql_address import parse_address
@@ -107,6 +108,16 @@ class TestAddress:
         assert target.address == "postgresql://me@host:5433/db#t"
         assert "p4ss" not in f"{target!r} {target.describe()} {parse_address(text)}"
         assert parse_address(text).login_url().password == "p4ss"
+
+    @pytest.mark.parametrize("password", ["pre{secret:x}", "{secret:x}post", "{secret:x}{secret:y}"])
+    def test_a_placeholder_is_the_whole_password(self, password: str) -> None:
+        """A part of a password can't be stored by its name, so it is refused with advice, in a job too."""
+        address = f"postgresql://me:{password}@host/db"
+        with pytest.raises(UsageError, match="something else beside it") as caught:
+            parse_address(address)
+        assert "pre" not in str(caught.value)
+        with pytest.raises(JobError, match="something else beside it"):
+            Job("x.csv", address, "t", ["id"])
 
     def test_a_secret_keeps_its_name_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The description keeps the placeholder, the login gets the value, whatever characters it has."""

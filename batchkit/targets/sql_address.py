@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 SECRET_OPTIONS = ("password", "sslpassword", "passfile")
-PLACEHOLDER = re.compile(r"\{secret:[^}]+\}")
+PLACEHOLDER = re.compile(r"\{secret:[^{}]+\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,11 @@ def _postgres(text: str) -> Address:
     public = url.set(drivername="postgresql", query=_public_options(url))
     shown = _without_password(public)
     stored = shown
+    if url.password and not PLACEHOLDER.fullmatch(str(url.password)) and "{secret:" in str(url.password):
+        raise UsageError(
+            "The password in the address is a placeholder and something else beside it.",
+            advice="Write {secret:NAME} alone, and put the whole password behind that name.",
+        )
     if url.password and PLACEHOLDER.fullmatch(str(url.password)):
         name = str(url.password)
         stored = shown.replace("@", f":{name}@", 1)
