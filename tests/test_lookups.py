@@ -46,7 +46,7 @@ ROWS: dict[str, list[object]] = {
 
 
 def test_a_name_yet_to_be_made_changes_rows_that_exist(database: Path) -> None:
-    """With `create`, a new name is an update of a row that is there, a create of one that is not, made once."""
+    """With `create`, a new name updates a row that is there, creates one that is not, and is made once."""
     plan = _plan(database, ROWS, create=True)
     assert plan.counts == {"create": 1, "update": 1, "unchanged": 1}
     run = plan.start(report=False)
