@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from batchkit.targets.base import Fate
 from batchkit.targets.sql import SqlTarget
 from tests.sql_databases import (
     Database,
@@ -315,6 +316,39 @@ class TestApply:
 def row(site: int, code: str, price: str) -> dict[str, Any]:
     """A row of the table of prices."""
     return {"site": site, "code": code, "price": Decimal(price)}
+
+
+def test_a_chunk_that_takes_too_long_is_broken_off_and_tried_again(database: Database) -> None:
+    """Beyond its timeout a chunk leaves nothing and is to be retried; with time enough it goes in."""
+    slow = "SELECT count(*) FROM (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT {n}) "
+    slow += "SELECT x FROM c) AS y"
+    database.execute("CREATE TABLE companies (siret text PRIMARY KEY, nom text)")
+    if database.kind == "sqlite":
+        database.execute(
+            "CREATE TRIGGER slow AFTER INSERT ON companies WHEN new.nom = 'slow' "
+            f"BEGIN {slow.format(n=3_000_000)}; END"
+        )
+    else:
+        database.execute(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "IF new.nom = 'slow' THEN PERFORM pg_sleep(1.5); END IF; RETURN new; END $$",
+            "CREATE TRIGGER slow BEFORE INSERT ON companies FOR EACH ROW EXECUTE FUNCTION slow()",
+        )
+    target = open_companies(database)
+    frame = plan_frame(
+        [("create", None, {"siret": s, "nom": n}) for s, n in (("1", "quick"), ("2", "slow"))],
+        ["siret"],
+        target.fields(),
+    )
+    with pytest.raises(Exception, match=r"(?i)interrupt|timeout") as caught:
+        target.apply(frame, context(frame, timeout=0.1))
+    failure = target.classify(caught.value)
+    assert (failure.fate, failure.rule, failure.connection) == (Fate.RETRY, "timeout", False)
+    assert "smaller chunks" in failure.advice
+    assert "timeout" in failure.reason
+    assert rows(database) == []
+    assert target.apply(frame, context(frame, timeout=60.0)) == []
+    assert target.apply(frame, context(frame, recovering=True)) == []
 
 
 class TestBadRows:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -35,6 +36,13 @@ class Postgres(Dialect):
 
     name = "postgresql"
     max_workers = 4
+
+    @contextmanager
+    def limited(self, link: Connection, seconds: float | None) -> Iterator[None]:
+        """Let the server break a statement off that takes longer; until the transaction ends."""
+        if seconds is not None:
+            link.exec_driver_sql(f"SET LOCAL statement_timeout = {max(round(seconds * 1000), 1)}")
+        yield
 
     def reflect(self, link: Connection, name: str, schema: str | None, key: tuple[str, ...]) -> Table | None:
         """The table, by PostgreSQL's catalog."""

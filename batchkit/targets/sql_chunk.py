@@ -46,7 +46,7 @@ class ChunkWriter:
             context: Which one, and how.
             setup: Makes the table first, within the transaction.
         """
-        with self.dialect.transaction(self.link, keep=not context.dry_run):
+        with self.dialect.transaction(self.link, keep=not context.dry_run, timeout=context.timeout):
             if setup is not None:
                 return replace(self, table=setup())._write(frame, context)[0]
             if self.checkpoint is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -99,17 +99,30 @@ class Dialect(ABC):
     begin = "BEGIN"
 
     @contextmanager
-    def transaction(self, link: Connection, *, keep: bool = True) -> Iterator[None]:
-        """A transaction that is committed at its end, or rolled back on an error or when not to be kept."""
+    def transaction(
+        self, link: Connection, *, keep: bool = True, timeout: float | None = None
+    ) -> Iterator[None]:
+        """A transaction that is committed at its end, or rolled back on an error or when not to be kept.
+
+        Args:
+            link: Where.
+            keep: Commit it.
+            timeout: Seconds after which the database is to break off; None for its own limit.
+        """
         link.exec_driver_sql(self.begin)
         try:
-            yield
+            with self.limited(link, timeout):
+                yield
             link.exec_driver_sql("COMMIT" if keep else "ROLLBACK")
         except BaseException:
             # The first error is the one to tell; a rollback that fails means that there is no connection.
             with suppress(Exception):
                 link.exec_driver_sql("ROLLBACK")
             raise
+
+    @abstractmethod
+    def limited(self, link: Connection, seconds: float | None) -> AbstractContextManager[None]:
+        """Limits what is done in the transaction within."""
 
     @abstractmethod
     def reflect(self, link: Connection, name: str, schema: str | None, key: tuple[str, ...]) -> Table | None:

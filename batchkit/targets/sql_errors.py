@@ -18,6 +18,7 @@ READ_ONLY_ADVICE: Final = (
     "Make the file (and its folder) writable, or name the database's main server, then resume."
 )
 BUSY_ADVICE: Final = "Another program is writing to it; close it if this lasts."
+TIMEOUT_ADVICE: Final = "It took longer than it may: smaller chunks may pass, or a longer timeout."
 GONE_ADVICE: Final = "Check that the server runs and that the network reaches it; the run can be resumed."
 LOGIN_ADVICE: Final = (
     "Check user and password: in the address as {secret:NAME}, in PGPASSWORD or in the .pgpass file."
@@ -54,7 +55,7 @@ _POSTGRES: Final[dict[str, tuple[Fate, str, str]]] = {
     "53100": (Fate.ABORT, "disk_full", DISK_ADVICE),
     "54": (Fate.REJECT, "too_long", "Shorten the value: the database can't store or index one that long."),
     "55": (Fate.RETRY, "locked", BUSY_ADVICE),
-    "57": (Fate.RETRY, "timeout", "The server broke the statement off; smaller chunks may pass."),
+    "57": (Fate.RETRY, "timeout", TIMEOUT_ADVICE),
     "57P01": (Fate.RETRY, "connection", GONE_ADVICE),
     "57P02": (Fate.RETRY, "connection", GONE_ADVICE),
     "57P03": (Fate.RETRY, "connection", GONE_ADVICE),
@@ -90,6 +91,7 @@ _SQLITE: Final[dict[str, tuple[Fate, str, str]]] = {
     "SQLITE_NOTADB": (Fate.ABORT, "system", "Name an SQLite file."),
     "SQLITE_PERM": (Fate.ABORT, "permission", READ_ONLY_ADVICE),
     "SQLITE_NOMEM": (Fate.RETRY, "resources", "The machine is short of memory: use smaller chunks."),
+    "SQLITE_INTERRUPT": (Fate.RETRY, "timeout", TIMEOUT_ADVICE),
     "SQLITE_PROTOCOL": (Fate.RETRY, "locked", BUSY_ADVICE),
     "SQLITE_CONSTRAINT_NOTNULL": (Fate.REJECT, *_POSTGRES["23502"][1:]),
     "SQLITE_CONSTRAINT_FOREIGNKEY": (Fate.REJECT, *_POSTGRES["23503"][1:]),
@@ -154,6 +156,8 @@ def _classify_sqlite(error: sqlite3.Error) -> Failure:
     name = str(getattr(error, "sqlite_errorname", None) or "")
     entry = next((_SQLITE[part] for part in _shorter_names(name) if part in _SQLITE), None)
     message = str(error)
+    if name == "SQLITE_INTERRUPT":
+        message = "The chunk took longer than its timeout and was broken off; nothing of it was written."
     if entry is None and isinstance(error, sqlite3.DataError | sqlite3.IntegrityError):
         entry = _SQLITE["SQLITE_CONSTRAINT"]
     if entry is None and re.search(r"no such (table|column)|has no column|has \d+ columns", message):

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 KEYS = "temp.batchkit_keys"
+CLOCK_EVERY = 100_000  # steps of SQLite's machine: a few milliseconds
 CACHE_KIB = 64 * 1024
 
 
@@ -58,6 +61,20 @@ class Sqlite(Dialect):
     name = "sqlite"
     max_workers = 1  # SQLite has one writer at a time, however many ask
     begin = "BEGIN IMMEDIATE"
+
+    @contextmanager
+    def limited(self, link: Connection, seconds: float | None) -> Iterator[None]:
+        """Break the chunk off when its time is over, by a look at the clock every now and then."""
+        raw = _raw(link)
+        if seconds is None:
+            yield
+            return
+        end = time.monotonic() + seconds
+        raw.set_progress_handler(lambda: time.monotonic() > end, CLOCK_EVERY)
+        try:
+            yield
+        finally:
+            raw.set_progress_handler(None, 0)
 
     def reflect(self, link: Connection, name: str, schema: str | None, key: tuple[str, ...]) -> Table | None:
         """The table, by SQLite's own pragmas."""
