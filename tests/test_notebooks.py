@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -128,23 +130,14 @@ class Execution:
         notebook: What it left.
     """
 
-    def __init__(self, folder: Path, **parameters: Any) -> None:
+    def __init__(self, folder: Path, *words: str, **parameters: Any) -> None:
         result = folder / "out.ipynb"
-        values = json.dumps({"interactive": False, **parameters})
+        given = words or ("-y", json.dumps({"interactive": False, **parameters}))
         places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
         own = {name: str(folder / "jupyter" / name.lower()) for name in places}
         done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "papermill",
-                str(NOTEBOOK),
-                str(result),
-                "-y",
-                values,
-                "--cwd",
-                str(folder),
-            ],
+            [sys.executable, "-m", "papermill", str(NOTEBOOK), str(result), *given],
+            cwd=folder,
             env={**os.environ, **own, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
@@ -165,7 +158,9 @@ class Execution:
 
 def test_notebook_runs_out_of_the_box(tmp_path: Path) -> None:
     """With its defaults the sample goes into a new database; rejected rows are shown and fail nothing."""
-    run = Execution(tmp_path, source=str(ROOT / "data" / "companies.csv"))
+    (tmp_path / "data").mkdir()
+    shutil.copy(ROOT / "data" / "companies.csv", tmp_path / "data")
+    run = Execution(tmp_path)
     assert run.code == 0, run.log
     assert "Create: 1" in run.text
     assert re.search("Finished in .* rejected", run.text)
@@ -178,12 +173,27 @@ def test_notebook_writes_what_the_parameters_say(tmp_path: Path) -> None:
     source = tmp_path / "rows.csv"
     source.write_text("id;name\n01;Zoé\n02;Léa\n", encoding="utf-8")
     target = f"sqlite:///{(tmp_path / 'rows.sqlite').as_posix()}"
-    run = Execution(tmp_path, source=str(source), target=target, table="people", key="id", fields={})
+    run = Execution(tmp_path, source=str(source), target=target, table="people", key="id")
     assert run.code == 0, run.log
     with sqlite3.connect(tmp_path / "rows.sqlite") as database:
         assert database.execute("SELECT id, name FROM people ORDER BY id").fetchall() == [
             ("01", "Zoé"), ("02", "Léa"),
         ]  # fmt: skip
+    database.close()
+
+
+def test_notebook_runs_as_the_readme_says(tmp_path: Path) -> None:
+    """The line of the README, as it stands, brings a file that isn't the sample into a new database."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    line = next(line for line in readme.splitlines() if line.startswith("papermill "))
+    _, _, _, *words = shlex.split(line)
+    (tmp_path / "rows.csv").write_text("id;nom\n01;Zoé\n02;Léa\n", encoding="utf-8")
+    run = Execution(tmp_path, *words)
+    assert run.code == 0, run.log
+    database = sqlite3.connect(tmp_path / "rows.sqlite")
+    assert database.execute("SELECT id, nom FROM rows ORDER BY id").fetchall() == [
+        ("01", "Zoé"), ("02", "Léa"),
+    ]  # fmt: skip
     database.close()
 
 
@@ -196,9 +206,7 @@ def test_notebook_dry_run_writes_nothing(tmp_path: Path) -> None:
     database.execute("CREATE TABLE people (id TEXT PRIMARY KEY, name TEXT)")
     database.commit()
     target = f"sqlite:///{path.as_posix()}"
-    run = Execution(
-        tmp_path, source=str(source), target=target, table="people", key="id", fields={}, dry_run=True
-    )
+    run = Execution(tmp_path, source=str(source), target=target, table="people", key="id", dry_run=True)
     assert run.code == 0, run.log
     assert "Nothing was written" in run.text
     assert database.execute("SELECT count(*) FROM people").fetchone() == (0,)
@@ -222,6 +230,6 @@ def test_notebook_fails_when_the_run_fails(tmp_path: Path) -> None:
     database.commit()
     database.close()
     target = f"sqlite:///{path.as_posix()}"
-    run = Execution(tmp_path, source=str(source), target=target, table="people", key="id", fields={})
+    run = Execution(tmp_path, source=str(source), target=target, table="people", key="id")
     assert run.code != 0
     assert "is failed." in run.log
