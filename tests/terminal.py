@@ -1,4 +1,4 @@
-"""The `batchkit` command as an operator has it: as a process, and as a process in a terminal of its own."""
+"""The `batchkit` command as an operator has it: in this process, in one of its own, and in a terminal."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from types import TracebackType
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
+
+from batchkit.cli import cli
 
 COMMAND = (sys.executable, "-m", "batchkit")
 needs_terminal = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pty module")
@@ -65,6 +68,18 @@ def make_shop(folder: Path, rows: int = 20, extra: Iterable[Sequence[str]] = ())
         connection.executemany("INSERT INTO shops VALUES (?, ?)", held)
         connection.commit()
     return shop
+
+
+def call(*words: str | Path, code: int = 0) -> Result:
+    """Call the command in this process; its exit code must be `code`."""
+    result = CliRunner().invoke(cli, [str(word) for word in words])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def told(*words: str | Path, code: int = 0) -> Any:
+    """What the command prints with `--json`, called in this process."""
+    return json.loads(call(*words, "--json", code=code).stdout)
 
 
 def batchkit(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:

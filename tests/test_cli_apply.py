@@ -6,32 +6,17 @@ import json
 import shutil
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from batchkit.cli import cli
 from batchkit.run import Run
-from tests.terminal import Shop, answer, batchkit, make_shop, wait_until
+from tests.terminal import Shop, answer, batchkit, call, make_shop, told, wait_until
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     """20 rows: 4 new, 8 of another name, 8 as they should be."""
     return make_shop(tmp_path)
-
-
-def call(*words: str | Path, code: int = 0) -> Result:
-    """Call the command in this process; its exit code must be `code`."""
-    result = CliRunner().invoke(cli, [str(word) for word in words])
-    assert result.exit_code == code, result.output
-    return result
-
-
-def told(*words: str | Path, code: int = 0) -> Any:
-    """What the command prints with `--json`."""
-    return json.loads(call(*words, "--json", code=code).stdout)
 
 
 def planned(shop: Shop) -> Path:

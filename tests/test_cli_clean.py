@@ -17,14 +17,7 @@ from batchkit.places import home, plans_folder, runs_folder
 from batchkit.retention import DAY, Retention, clean, clean_quietly
 from batchkit.run import Run
 from batchkit.states import RunState
-from tests.terminal import Shop, make_shop
-
-
-def told(*words: str | Path, code: int = 0) -> Any:
-    """What the command prints with `--json`."""
-    result = CliRunner().invoke(cli, [*map(str, words), "--json"])
-    assert result.exit_code == code, result.output
-    return json.loads(result.stdout)
+from tests.terminal import Shop, make_shop, told
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -24,6 +23,7 @@ from tests.terminal import (
     environment,
     make_shop,
     needs_terminal,
+    told,
     wait_until,
 )
 
@@ -57,13 +57,6 @@ def driven(shop: Shop) -> Iterator[subprocess.Popen[str]]:
 def _done() -> int:
 
     return next((run.snapshot().outcomes["done"] for run in list_runs()), 0)
-
-
-def told(*words: str, code: int = 0) -> Any:
-    """What the command prints with `--json`, called in this process."""
-    result = CliRunner().invoke(cli, [*words, "--json"])
-    assert result.exit_code == code, result.output
-    return json.loads(result.stdout)
 
 
 def whole(shop: Shop) -> bool:

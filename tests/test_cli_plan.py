@@ -7,23 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from batchkit.cli import cli
-from tests.terminal import Shop, make_shop
+from tests.terminal import Shop, call, make_shop
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     """20 rows: 4 new, 8 of another name, 8 as they should be; and one without a name."""
     return make_shop(tmp_path, extra=[("99999", "")])
-
-
-def call(*words: str | Path, code: int = 0) -> Result:
-    """Call the command in this process; its exit code must be `code`."""
-    result = CliRunner().invoke(cli, [str(word) for word in words])
-    assert result.exit_code == code, result.output
-    return result
 
 
 def test_look_shows_how_the_file_was_read(shop: Shop) -> None:
@@ -228,7 +219,8 @@ def test_hidden_rows_and_merged_cells_have_options(tmp_path: Path) -> None:
     assert "--fill-merged, or fill_merged = true" in page
     chosen = ("--hidden-rows", "skip", "--fill-merged", "--json")
     assert json.loads(call("look", path, *chosen).stdout)["rows"] == 2
-    words = ["plan", path, "--to", f"sqlite:///{tmp_path}/new.sqlite", "--table", "shops", "--key", "id"]
+    words: list[str | Path] = ["plan", path, "--to", f"sqlite:///{tmp_path}/new.sqlite", "--table", "shops"]
+    words += ["--key", "id"]
     assert json.loads(call(*words, "--create", "--json").stdout)["changes"] == {"create": 3}
     plan = json.loads(call(*words, "--create", *chosen).stdout)
     assert plan["changes"] == {"create": 2}

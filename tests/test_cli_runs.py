@@ -7,26 +7,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from batchkit.cli import cli
 from batchkit.run import Run
-from tests.terminal import COMMAND, Shop, batchkit, environment, make_shop
-
-
-def call(*words: str | Path, code: int = 0) -> Result:
-    """Call the command in this process; its exit code must be `code`."""
-    result = CliRunner().invoke(cli, [str(word) for word in words])
-    assert result.exit_code == code, result.output
-    return result
-
-
-def told(*words: str | Path, code: int = 0) -> Any:
-    """What the command prints with `--json`."""
-    return json.loads(call(*words, "--json", code=code).stdout)
+from tests.terminal import COMMAND, Shop, batchkit, call, environment, make_shop, told
 
 
 @pytest.fixture
