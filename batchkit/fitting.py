@@ -34,23 +34,24 @@ class Fit:
     key: tuple[str, ...]
 
 
-def fit(job: Job, columns: Sequence[str], types: Table[str, FieldType]) -> Fit:
+def fit(job: Job, columns: Sequence[str], types: Table[str, FieldType], *, typed: bool = False) -> Fit:
     """Find the job's fields and key among the source's columns and the target's fields.
 
     Args:
         job: The job.
         columns: Columns of the source.
         types: Fields of the target; empty when it takes any, or is yet to be made.
+        typed: The source's numbers were numbers and not text, so that no decimal mark need be told.
 
     Raises:
         MappingError: A field or the key isn't there.
     """
     fields = _mapped(job, list(job.own_fields) or _fields_by_name(job, columns, types), types)
-    fields = [_with_defaults(one, job) for one in fields]
     keys = [_key_field(name, fields, columns, types) for name in job.key]
     known = {one.name for one in fields}
     added = [one for one in keys if one.name not in known]
-    return Fit(Mapping((*added, *fields)), tuple(one.name for one in keys))
+    whole = [_with_defaults(one, job, types, typed=typed) for one in (*added, *fields)]
+    return Fit(Mapping(tuple(whole)), tuple(one.name for one in keys))
 
 
 def new_types(fitted: Fit) -> dict[str, FieldType]:
@@ -137,8 +138,13 @@ def _new_fields(columns: Sequence[str]) -> list[Field]:
     return list(fields.values())
 
 
-def _with_defaults(one: Field, job: Job) -> Field:
+def _with_defaults(one: Field, job: Job, types: Table[str, FieldType], *, typed: bool) -> Field:
     changes: dict[str, Any] = {}
+    kind = one.type or (types[one.name].type if one.name in types else None)
+    if kind in {"date", "datetime"} and job.dates and not one.formats:
+        changes["formats"] = tuple(job.dates)
+    if kind in {"decimal", "float"} and one.decimal == "auto" and not typed:
+        changes["decimal"] = job.decimal
     if one.name in job.lookups and one.lookup is None:
         changes["lookup"] = dict(job.lookups[one.name])
     if job.blank == "keep" and one.blank == "clear":

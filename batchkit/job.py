@@ -32,6 +32,7 @@ _CHOICES: Final = {
     "mode": MODES,
     "keep_duplicates": ("none", "first", "last"),
     "blank": ("clear", "keep"),
+    "decimal": ("auto", ",", "."),
 }
 
 
@@ -57,6 +58,9 @@ class Job:
         delete_cap: How much may be deleted: a count, or a share of the target's items such as 0.1 or `10%`.
         ignore_case, ignore_space, normalize_unicode: When a text at the target counts as the wanted one.
         keep_duplicates: Which of several rows with one key counts: `none`, `first` or `last`.
+        dates: How dates are written where a field doesn't say, besides ISO: `dd/mm/yyyy`, several if need be.
+        decimal: Decimal mark of a text file's numbers where a field doesn't say: `auto`, `,` or `.`. Those of
+            a workbook or a frame are numbers already.
         blank: What an empty cell means for an update, where a field doesn't say: `clear` or `keep`.
         lookups: For fields given by name, where the id is: `{field: {table, by, id, create}}`.
         settings: Settings that its runs start from.
@@ -89,6 +93,8 @@ class Job:
     ignore_space: bool = False
     normalize_unicode: bool = False
     keep_duplicates: Literal["none", "first", "last"] | str = "none"
+    dates: Sequence[str] = ()
+    decimal: Literal["auto", ",", "."] | str = "auto"
     blank: Literal["clear", "keep"] | str = "clear"
     lookups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -97,6 +103,7 @@ class Job:
     def __post_init__(self) -> None:
         set_ = object.__setattr__
         set_(self, "key", _names("key", self.key))
+        set_(self, "dates", _names("dates", self.dates, "formats of dates", "dd/mm/yyyy"))
         set_(self, "fields", _fields(self.fields))
         if isinstance(self.source, Path):
             set_(self, "source", str(self.source))
@@ -231,9 +238,9 @@ class Job:
         source = self.open_source()
         own = target is None
         if target is None:
-            target, fitted = self._connected(source.columns)
+            target, fitted = self._connected(source)
         else:
-            fitted = fit(self, source.columns, target.fields())
+            fitted = fit(self, source.columns, target.fields(), typed=_is_typed(source))
         try:
             outline = Outline(
                 source=source,
@@ -282,7 +289,7 @@ class Job:
             given["lookups"] = plain_value(self.all_lookups)
         return open_target(moved(self.to, self._base(), None), **{**given, **options})
 
-    def _connected(self, columns: Sequence[str]) -> tuple[Target, Fit]:
+    def _connected(self, source: Source) -> tuple[Target, Fit]:
         """The target, connected under the key's own names, and how the source's columns fit it."""
         from .fitting import fit, new_types
 
@@ -292,7 +299,7 @@ class Job:
             types = probe.fields()
         finally:
             probe.close()
-        fitted = fit(self, columns, types)
+        fitted = fit(self, source.columns, types, typed=_is_typed(source))
         new = {} if types or not self.create else {"create_types": new_types(fitted)}
         target = self.open_target(key=fitted.key, **new)
         try:
@@ -368,6 +375,11 @@ def _query_source(entries: Mapping[str, Any], base: Path) -> Any:
     return QuerySource(moved(entries["address"], base, None), entries["query"])
 
 
+def _is_typed(source: Source) -> bool:
+    """Whether the source's numbers were numbers, so that a dot in their text is a decimal mark."""
+    return source.describe().get("kind") != "csv"
+
+
 def _options() -> list[str]:
     return [each.name for each in fields(Job) if each.name != "folder"]
 
@@ -377,14 +389,12 @@ def _default(name: str) -> Any:
     return {} if name in {"map", "lookups", "settings"} else known.default
 
 
-def _names(option: str, value: Any) -> tuple[str, ...]:
+def _names(option: str, value: Any, what: str = "names of fields", such: str = "siret") -> tuple[str, ...]:
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)) or not all(
         isinstance(each, str) and each.strip() for each in names
     ):
-        raise JobError(
-            f"{option} takes names of fields, not {value!r}.", advice=f'Write {option} = ["siret"].'
-        )
+        raise JobError(f"{option} takes {what}, not {value!r}.", advice=f'Write {option} = ["{such}"].')
     return tuple(each.strip() for each in names)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tomllib
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +50,73 @@ def full_job(folder: Path) -> Job:
         delete_cap="5%",
         ignore_case=True,
         keep_duplicates="last",
+        dates=("dd/mm/yyyy", "dd/mm/yyyy hh:mm"),
+        decimal=",",
         blank="keep",
         lookups={"categorie_id": {"table": "categories", "by": "name", "create": True}},
         settings={"workers": 2, "delay": "200ms"},
     )
+
+
+FRENCH = {
+    "siret": TEXT,
+    "ouvert": FieldType("date"),
+    "vu": FieldType("datetime"),
+    "ca": FieldType("decimal", scale=2),
+    "part": FieldType("float"),
+    "effectif": FieldType("integer"),
+}
+
+
+def test_dates_and_decimal_mark_for_all_fields() -> None:
+    """What the job says of dates and numbers holds for each such field that doesn't say its own."""
+    fields = [
+        *FRENCH,
+        Field("iso", type="date", formats=("yyyy-mm-dd",)),
+        Field("dot", type="float", decimal="."),
+    ]
+    french = job(fields=fields, dates=("dd/mm/yyyy",), decimal=",")
+    names = [*FRENCH, "iso", "dot"]
+    types = {**FRENCH, "iso": FieldType("date"), "dot": FieldType("float")}
+    found = {one.name: one for one in fit(french, names, types).mapping.fields}
+    formats = {name: one.formats for name, one in found.items() if one.formats}
+    assert formats == {"ouvert": ("dd/mm/yyyy",), "vu": ("dd/mm/yyyy",), "iso": ("yyyy-mm-dd",)}
+    marks = {name: one.decimal for name, one in found.items() if one.decimal != "auto"}
+    assert marks == {"ca": ",", "part": ",", "dot": "."}
+
+
+def test_numbers_of_a_workbook_need_no_decimal_mark() -> None:
+    """A number that was a number is never read by the mark of texts: 1.234 stays 1.234."""
+    french = job(dates=("dd/mm/yyyy",), decimal=",")
+    found = {one.name: one for one in fit(french, list(FRENCH), FRENCH, typed=True).mapping.fields}
+    assert found["ca"].decimal == "auto"
+    assert found["ouvert"].formats == ("dd/mm/yyyy",)
+
+
+def test_a_french_file_needs_no_word_per_column(tmp_path: Path) -> None:
+    """Days before months and commas in numbers, said once for the whole file."""
+    (tmp_path / "c.csv").write_text(
+        "siret;ouvert;ca\n1;31/12/2020;1.234,50\n2;2021-02-01;7\n", encoding="utf-8"
+    )
+    with sqlite3.connect(tmp_path / "c.sqlite") as base:
+        base.execute("CREATE TABLE t (siret TEXT PRIMARY KEY, ouvert DATE, ca DECIMAL(12,2))")
+    base.close()
+    french = Job(
+        str(tmp_path / "c.csv"),
+        f"sqlite:///{tmp_path}/c.sqlite",
+        "t",
+        ["siret"],
+        dates="dd/mm/yyyy",
+        decimal=",",
+    )
+    rows = french.plan().changes().select("after:ouvert", "after:ca").collect().rows()
+    assert rows == [(date(2020, 12, 31), Decimal("1234.50")), (date(2021, 2, 1), Decimal("7.00"))]
+
+
+def test_a_decimal_mark_is_one_of_three() -> None:
+    """Anything else is refused."""
+    with pytest.raises(JobError, match="decimal can't be"):
+        job(decimal=";")
 
 
 def test_save_load_is_identity(tmp_path: Path) -> None:
