@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from ..errors import BatchkitError, DiskFull, RunError, RunFailed, TargetError, UsageError
-from . import console
+from . import console, wrapping
 
 DONE, SOME_FAILED, USAGE, FAILED, STOPPED = 0, 1, 2, 3, 4
 """The exit codes: all done; some rows failed; the call is wrong; the run failed; paused or stopped."""
@@ -141,10 +141,13 @@ def tell(message: str, advice: str, code: int, *, with_json: bool) -> int:
         if with_json:
             click.echo(console.as_json({"error": {"message": message, "advice": advice}}))
         else:
-            label = "" if code == STOPPED else click.style("Error: ", fg="red", bold=True)
-            click.echo(label + console.sentence(message), err=True, color=console.colour_wanted())
+            label = "" if code == STOPPED else "Error: "
+            said = wrapping.told(label + console.sentence(message)).removeprefix(label)
+            click.echo(
+                click.style(label, fg="red", bold=True) + said, err=True, color=console.colour_wanted()
+            )
             if advice:
-                click.echo(advice, err=True)
+                click.echo(wrapping.told(advice), err=True)
     except OSError:
         console.mute()
     return code

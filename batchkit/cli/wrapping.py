@@ -14,25 +14,28 @@ from .console import mark
 NARROWEST = 40
 
 
-def room() -> int | None:
-    """Columns of the terminal that stdout is; None when it is none."""
+def room(*, err: bool = False) -> int | None:
+    """Columns of the terminal that stdout (or stderr) is; None when it is none."""
     try:
-        if not sys.stdout.isatty():
+        if not (sys.stderr if err else sys.stdout).isatty():
             return None
     except (AttributeError, ValueError):  # none, or closed
         return None
     return max(NARROWEST, shutil.get_terminal_size((100, 24)).columns)
 
 
-def wrapped(text: str, indent: int = 0, hanging: int | None = None) -> list[str]:
+def wrapped(
+    text: str, indent: int = 0, hanging: int | None = None, *, columns: int | None = None
+) -> list[str]:
     """A sentence in lines that fit; a word that is longer than the terminal, such as a path, stays whole.
 
     Args:
         text: Plain text in one line, without colours.
         indent: Blanks before the first line.
         hanging: Blanks before the others; None for as many.
+        columns: How wide a line may be; None for the terminal that stdout is.
     """
-    columns = room()
+    columns = columns or room()
     first, others = " " * indent, " " * (indent if hanging is None else hanging)
     if columns is None or len(first) + len(text) <= columns:
         return [first + text]
@@ -52,6 +55,13 @@ def with_command(words: str, command: str, indent: int = 0) -> list[str]:
     columns, lead = room(), " " * indent
     line = f"{lead}{words} {command}"
     return [line] if columns is None or len(line) <= columns else [f"{lead}{words}", f"{lead}  {command}"]
+
+
+def told(text: str) -> str:
+    """What is said on stderr, wrapped line by line; a line with a command in it stays whole, to be copied."""
+    columns = room(err=True)
+    lines = [[line] if "batchkit " in line else wrapped(line, columns=columns) for line in text.splitlines()]
+    return "\n".join(part for parts in lines for part in parts)
 
 
 def ending(text: str, taken: int) -> str:
