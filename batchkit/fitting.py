@@ -147,7 +147,10 @@ def _with_defaults(one: Field, job: Job, types: Table[str, FieldType], *, typed:
         changes["decimal"] = job.decimal
     if one.name in job.lookups and one.lookup is None:
         changes["lookup"] = dict(job.lookups[one.name])
-    if job.blank == "keep" and one.blank == "clear":
+    # Where a field can not be empty and has a default, an empty cell takes that or keeps what is there.
+    known = types.get(one.name)
+    filled = known is not None and known.has_default and not known.nullable
+    if (job.blank == "keep" or filled) and one.blank == "clear":
         changes["blank"] = "keep"
     return replace(one, **changes) if changes else one
 

@@ -61,7 +61,8 @@ class Job:
         dates: How dates are written where a field doesn't say, besides ISO: `dd/mm/yyyy`, several if need be.
         decimal: Decimal mark of a text file's numbers where a field doesn't say: `auto`, `,` or `.`. Those of
             a workbook or a frame are numbers already.
-        blank: What an empty cell means for an update, where a field doesn't say: `clear` or `keep`.
+        blank: What an empty cell means for an update, where a field doesn't say: `clear` or `keep`. A field
+            that can't be empty and has a default is kept, or filled in by it in a new item.
         lookups: For fields given by name, where the id is: `{field: {table, by, id, create}}`.
         settings: Settings that its runs start from.
         folder: What relative paths are relative to; None is the working folder. Not part of the file.

@@ -813,6 +813,33 @@ def test_sqlite_required_field_is_foreseen(tmp_path: Path) -> None:
     assert any("'nom'" in each.message and each.level == "warning" for each in plan.summary().notices)
 
 
+def test_an_empty_cell_of_a_field_with_a_default(tmp_path: Path) -> None:
+    """It takes the default in a new item and keeps what is in an old one, is stable, and is undone."""
+    with sqlite3.connect(tmp_path / "c.sqlite") as base:
+        base.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, state TEXT NOT NULL DEFAULT 'new', n INTEGER)")
+        base.execute("INSERT INTO t VALUES (1, 'old', 1)")
+    base.close()
+    rows = pl.DataFrame(
+        {"id": [1, 2], "state": [None, None], "n": [5, 5]}, schema_overrides={"state": pl.String}
+    )
+    job = Job(rows, f"sqlite:///{tmp_path / 'c.sqlite'}", "t", ["id"])
+    plan = job.plan()
+    assert plan.counts == {"create": 1, "update": 1}
+
+    def there() -> list[Any]:
+        with sqlite3.connect(tmp_path / "c.sqlite") as base:
+            found = base.execute("SELECT * FROM t ORDER BY id").fetchall()
+        base.close()
+        return found
+
+    run = plan.start(report=False)
+    run.wait(20)
+    assert there() == [(1, "old", 5), (2, "new", 5)]
+    assert job.plan().counts == {"unchanged": 2}
+    run.undo().start(report=False).wait(20)
+    assert there() == [(1, "old", 1)]
+
+
 def test_query_on_the_same_table(tmp_path: Path) -> None:
     """Names in a table are mended in place: a query on it is the source, the table is the target."""
     url = companies(tmp_path)

@@ -296,6 +296,11 @@ class TestApply:
         assert target.apply(frame, context(frame)) == []
         assert target.apply(frame, context(frame, recovering=True)) == []
         assert rows(database) == [("1", "inconnu"), ("2", "x"), ("3", "inconnu")]
+        undo = plan_frame([("delete", row, None) for _, _, row in creates], ["siret"], target.fields())
+        assert target.apply(undo, context(undo, dry_run=True)) == []
+        database.execute("UPDATE companies SET nom = 'edited' WHERE siret = '2'")
+        assert by_item(target.apply(undo, context(undo))) == {1: ("conflict", "changed")}
+        assert rows(database) == [("2", "edited")]
 
     def test_names_of_every_kind_are_quoted(self, database: Database) -> None:
         """Blanks, quotes, percent signs, keywords and accents in names of tables and columns are harmless."""

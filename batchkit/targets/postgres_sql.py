@@ -121,8 +121,7 @@ def step_sql(table: Table, step: Step, stage: Shape, where: str = "") -> str:
         return _insert(table, step, source)
     position = {name: i for i, name in enumerate(written_fields(step.frame))}
     if step.kind == "delete":
-        same = [_same(table, name, f"t.{quote(name)}", f"s.b{position[name]}") for name in step.fields]
-        tests = [*_key_tests(table), *same]
+        tests = [*_key_tests(table), *(_as_before(table, name, position[name]) for name in step.fields)]
         return f"DELETE FROM {table.quoted} AS t USING {source} AS s WHERE {' AND '.join(tests)}"
     chosen = ", ".join(_choice(table, step, name, position[name]) for name in step.fields)
     tests = [*_key_tests(table), *_update_tests(table, step, position)]
@@ -147,6 +146,12 @@ def _key_tests(table: Table) -> Iterator[str]:
 def _same(table: Table, name: str, left: str, right: str) -> str:
     column = table.columns[name]
     return f"{column.comparable(left)} IS NOT DISTINCT FROM {column.comparable(right)}"
+
+
+def _as_before(table: Table, name: str, at: int) -> str:
+    same = _same(table, name, f"t.{quote(name)}", f"s.b{at}")
+    # An undo deletes what was created without a value, and the column's default has taken that place.
+    return f"({same} OR s.b{at} IS NULL)" if table.columns[name].fills_in else same
 
 
 def _choice(table: Table, step: Step, name: str, at: int) -> str:

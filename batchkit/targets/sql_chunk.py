@@ -250,7 +250,7 @@ def _already(fields: Sequence[str], table: Table) -> pl.Expr:
         same = pl.col("#" + name).eq_missing(pl.col(AFTER + name)) & pl.col(LOST + name).is_null()
         same |= (pl.col(CHANGE) == "update") & pl.col(AFTER + name).eq_missing(pl.col(BEFORE + name))
         column = table.columns.get(name)
-        if column is not None and column.field.has_default and not column.field.nullable:
+        if column is not None and column.fills_in:
             same |= (pl.col(CHANGE) == "create") & pl.col(AFTER + name).is_null()  # the default was taken
         wanted.append(same)
     fulfilled = pl.col("#there") & pl.all_horizontal(wanted) if wanted else pl.col("#there")

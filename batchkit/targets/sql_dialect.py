@@ -211,11 +211,7 @@ def steps_of(frame: pl.DataFrame, table: Table) -> Iterator[Step]:
 
 def _create_steps(creates: pl.DataFrame, table: Table) -> Iterator[Step]:
     fields = written_fields(creates)
-    filled_in = [
-        name
-        for name in fields
-        if (column := table.columns.get(name)) and column.field.has_default and not column.field.nullable
-    ]
+    filled_in = [name for name in fields if (column := table.columns.get(name)) and column.fills_in]
     empty = [name for name in filled_in if creates[AFTER + name].null_count()]
     if not empty:
         yield Step("create", creates, fields)

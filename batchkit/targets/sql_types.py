@@ -61,6 +61,11 @@ class Column:
             return ""
         return self.exact if self.base in _WITH_MODIFIER else self.native
 
+    @property
+    def fills_in(self) -> bool:
+        """A row without a value gets the column's default: an empty cell is left out, and nothing is null."""
+        return self.field.has_default and not self.field.nullable
+
     def comparable(self, expression: str) -> str:
         """SQL that makes a value of this column comparable by IS NOT DISTINCT FROM."""
         if self.base in _NO_EQUALITY:

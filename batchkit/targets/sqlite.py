@@ -189,7 +189,7 @@ class Sqlite(Dialect):
         joined = step.frame.join(
             seen.unique(subset=keys, keep="any"), on=keys, how="left", maintain_order="left"
         )
-        fits = joined.select(fits_plan(step, lost)).to_series()
+        fits = joined.select(fits_plan(table, step, lost)).to_series()
         written.missing += joined.filter(~fits)[ITEM].to_list()
         return Step(step.kind, step.frame.filter(fits), step.fields)
 

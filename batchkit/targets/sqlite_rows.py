@@ -20,9 +20,12 @@ from .sqlite_catalog import primary_key
 def statement(table: Table, step: Step, *, compare: bool = True) -> tuple[str, Iterable[Any]]:
     """SQL for one row of a step, and the parameters of all its rows."""
     keys, fields = table.key, step.fields
-    befores = fields if compare else ()
-    where = [f"{quote(name)} = ?" for name in keys] + [f"{quote(name)} IS ?" for name in befores]
-    parameters = [KEY + name for name in keys] + [BEFORE + name for name in befores]
+    where, parameters = [f"{quote(name)} = ?" for name in keys], [KEY + name for name in keys]
+    for name in fields if compare else ():
+        # An undo deletes what was created without a value, and the column's default has taken that place.
+        filled = step.kind == "delete" and table.columns[name].fills_in
+        where.append(f"({quote(name)} IS ? OR ? IS NULL)" if filled else f"{quote(name)} IS ?")
+        parameters += [BEFORE + name] * (2 if filled else 1)
     if step.kind == "delete":
         sql = f"DELETE FROM {table.quoted} WHERE {' AND '.join(where)}"
     elif step.kind == "update":
@@ -103,7 +106,7 @@ def _missing_parent(raw: sqlite3.Connection, table: Table, step: Step, item: int
     return find_orphans(raw, replace(table, deferred=True), row).get(item)
 
 
-def fits_plan(step: Step, lost: Collection[str]) -> pl.Expr:
+def fits_plan(table: Table, step: Step, lost: Collection[str]) -> pl.Expr:
     """Whether the present values (columns `#field`) of what is to be changed are those of the plan."""
     fits, todo = [pl.col("#there").fill_null(value=False)], []
     for name in step.fields:
@@ -116,6 +119,8 @@ def fits_plan(step: Step, lost: Collection[str]) -> pl.Expr:
             same = before.eq_missing(after)
             todo.append(~same)
             fit |= same
+        elif table.columns[name].fills_in:
+            fit |= before.is_null()
         fits.append(fit)
     return pl.all_horizontal(fits) & (
         pl.any_horizontal(todo) if todo else pl.lit(value=step.kind == "delete")
