@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.terminal import Shop, call, make_shop
+from tests.terminal import Shop, call, make_shop, told
 
 
 @pytest.fixture
@@ -116,14 +117,45 @@ def test_plan_answers_programs(shop: Shop, tmp_path: Path) -> None:
     assert problem["advice"]
 
 
-def test_plan_shows_ten_problems_and_where_the_rest_is(tmp_path: Path) -> None:
+def test_plan_shows_a_few_problems_of_each_kind_and_where_the_rest_is(tmp_path: Path) -> None:
     """A thousand problems don't scroll the numbers away, and none is lost."""
     shop = make_shop(tmp_path, extra=[(f"9{n:04}", "") for n in range(30)])
     page = call("plan", *shop.options, "-o", tmp_path / "p").stdout
-    assert page.count("The target needs a value") == 10
-    assert "and 20 more" in page
-    again = next(line for line in page.splitlines() if "20 more" in line).partition("batchkit ")[2]
+    assert page.count("The target needs a value") == 3
+    assert "… and 27 more like this" in page
+    again = next(line for line in page.splitlines() if "27 not shown" in line).partition("batchkit ")[2]
     assert call(*again.split()).stdout.count("The target needs a value") == 30
+
+
+def test_a_key_that_is_none_is_one_line(shop: Shop) -> None:
+    """Where most rows share their key, that is said once, with how many values the key has."""
+    lines = ["id;name;type", *(f"{n:05};x;{'AB'[n % 2]}" for n in range(52))]
+    shop.csv.write_text("\n".join(lines), encoding="utf-8")
+    words = ["plan", str(shop.csv), "--to", shop.url, "--table", "shops", "--create"]
+    page = call(*words[:-2], "types", "--create", "--key", "type").stdout
+    assert page.count("type has 2 different values in 52 rows") == 1
+    assert "The same key stands" not in page
+    assert "--keep-duplicates first" in page
+    assert "52 problems" in page
+    assert "51 not shown" in page
+
+
+def test_notices_are_no_problems(tmp_path: Path) -> None:
+    """What is only worth knowing is counted on its own, behind what keeps rows from being sent."""
+    shop = make_shop(tmp_path, extra=[("99999", ""), ("1234", "Short")])
+    page = call("plan", *shop.options, "--field", "id.width=5", "--field", "id.repair=leading_zero").stdout
+    assert "1 problem, 1 notice" in page
+    assert page.index("The target needs a value") < page.index("leading zero")
+
+
+def test_look_brings_alike_problems_together(tmp_path: Path) -> None:
+    """Forty rows that are too short are shown as three and a number; `--all-problems` shows each."""
+    path = tmp_path / "short.csv"
+    path.write_text("a;b;c\n" + "1;2;3\n" * 60 + "1;2\n" * 40, encoding="utf-8")
+    page = call("look", path).stdout
+    assert "… and 37 more like this" in page
+    assert "row 101" not in page
+    assert "row 101" in call("look", path, "--all-problems").stdout
 
 
 def test_plan_by_a_job_file(shop: Shop, tmp_path: Path) -> None:
@@ -201,6 +233,27 @@ def test_a_job_that_deletes_takes_a_cap(shop: Shop, tmp_path: Path) -> None:
     call("plan", *shop.options, "--delete", "--delete-cap", "5%", "--save-job", job)
     call("plan", job, "--delete-cap", "100", "--save-job", job)
     assert "delete_cap = 100\n" in job.read_text()
+
+
+def test_french_dates_and_numbers_need_two_words(tmp_path: Path) -> None:
+    """Without `--dates` and `--decimal` the advice names them; with them every column is read, and saved so."""
+    path, job = tmp_path / "ventes.csv", tmp_path / "job.toml"
+    path.write_text("id;jour;montant;paye\n1;31/12/2026;1.234;02/01/2026\n2;01/02/2026;12,5;03/01/2026\n")
+    with sqlite3.connect(tmp_path / "v.sqlite") as connection:
+        connection.execute(
+            "CREATE TABLE ventes (id TEXT PRIMARY KEY, jour DATE, montant NUMERIC(9,3), paye DATE)"
+        )
+    connection.close()
+    words = ("plan", path, "--to", f"sqlite:///{tmp_path}/v.sqlite", "--table", "ventes", "--key", "id")
+    page = call(*words).stdout
+    assert '--dates "dd/mm/yyyy"' in page
+    assert '--decimal "," or --decimal "."' in page
+    told("plan", *words[1:], "--dates", "dd/mm/yyyy,dd-mm-yy", "--decimal", ",", "--save-job", job)
+    assert told("plan", job)["changes"] == {"create": 2}
+    assert 'dates = [\n    "dd/mm/yyyy",\n    "dd-mm-yy",\n]' in job.read_text()
+    shown = told("show", told("plan", job)["plan"], "--changes", "create")
+    assert shown[0]["fields"]["montant"]["after"] == "1234.000"
+    assert shown[0]["fields"]["jour"]["after"] == "2026-12-31"
 
 
 def test_hidden_rows_and_merged_cells_have_options(tmp_path: Path) -> None:

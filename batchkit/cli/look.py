@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +10,10 @@ import click
 
 from .. import progress
 from . import options
+from .alike import alike, title
 from .console import Console, bold, columns, count, dim, number, shell, shorten, style, value_text, width
 from .family import DONE, USAGE
-from .pages import problems_page
+from .pages import every_problem, problems_page
 
 if TYPE_CHECKING:
     from ..tables import Look
@@ -60,7 +60,11 @@ def look_page(found: Look, again: str, most: int | None) -> Iterator[str]:
     yield from columns([[dim(name), text] for name, text in _facts(found) if text])
     yield from _sheets(found)
     yield from _raw_rows(found) if found.header_row is None else _columns(found)
-    yield from problems_page(_title(found), found.problems[:most], len(found.problems), again)
+    groups = alike(found.problems)
+    if most is None:
+        yield from every_problem(title(groups), found.problems)
+    else:
+        yield from problems_page(title(groups), groups, most, again)
 
 
 def _facts(found: Look) -> Iterator[tuple[str, str]]:
@@ -114,13 +118,3 @@ def _raw_rows(found: Look) -> Iterator[str]:
     for row in found.preview:
         cells = [value_text(value, 24) if value else "" for name, value in row.items() if name != "#row"]
         yield f"  {dim(str(row.get('#row', '')).rjust(4))}  {shorten(' | '.join(cells), width() - 8)}"
-
-
-def _title(found: Look) -> str:
-    levels: Counter[str] = Counter(problem.level for problem in found.problems)
-    parts = [
-        count(levels[level], word)
-        for level, word in (("error", "problem"), ("warning", "warning"), ("notice", "notice"))
-        if levels[level]
-    ]
-    return ", ".join(parts)

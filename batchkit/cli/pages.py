@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import progress
 from ..states import Change, Outcome, RunState
+from .alike import KEPT, Alike, alike, alike_in, title, wrong_key
 from .console import (
     bold,
     columns,
@@ -93,14 +94,35 @@ def plan_page(plan: Plan, *, examples: int = 5, problems: int | None = 10) -> It
     yield ""
     yield from counts_page(summary.changes, MEANINGS) or ["  no rows"]
     yield from _examples(plan, examples)
-    about_file = len(summary.notices)
-    yield from problems_page("About the file", summary.notices[:problems], about_file, _all_problems(plan))
-    shown = plan.problems(None if problems is None else problems + about_file)[about_file:]
-    title = count(summary.problems - about_file, "problem")
-    yield from problems_page(title, shown, summary.problems - about_file, _all_problems(plan))
+    yield from _problems(plan, summary, problems)
     if not summary.reversible and summary.to_send:
         yield ""
         yield style("This can't be undone afterwards: ", fg="yellow") + summary.irreversible_because
+
+
+def _problems(plan: Plan, summary: PlanSummary, most: int | None) -> Iterator[str]:
+    where = f"batchkit show {shell(plan.path)} --all-problems"
+    groups = alike_in(plan)
+    if most is None:
+        yield from every_problem("About the file", summary.notices)
+        yield from every_problem(title(groups), plan.problems()[len(summary.notices) :])
+        return
+    yield from problems_page("About the file", alike(summary.notices), most, where)
+    if key := wrong_key(plan, summary.changes):
+        others = [group for group in groups if group.first[0].rule != key.rule]
+        total = sum(group.total for group in groups) - sum(group.total for group in others)
+        yield from problems_page(title(groups), [Alike(1, [key]), *others], most, where, total - 1)
+        return
+    yield from problems_page(title(groups), groups, most, where)
+
+
+def every_problem(heading: str, problems: Sequence[Problem]) -> Iterator[str]:
+    """Each problem with row, column, value and advice."""
+    if problems:
+        yield ""
+        yield bold(heading)
+    for problem in problems:
+        yield from problem_lines(problem)
 
 
 def _examples(plan: Plan, examples: int) -> Iterator[str]:
@@ -111,10 +133,6 @@ def _examples(plan: Plan, examples: int) -> Iterator[str]:
     yield bold("Examples")
     for view in views[:examples]:
         yield from change_lines(view, 6 if view.change is Change.UPDATE else 3)
-
-
-def _all_problems(plan: Plan) -> str:
-    return f"batchkit show {shell(plan.path)} --all-problems"
 
 
 def _shown(plan: Plan) -> list[str]:
@@ -138,7 +156,8 @@ def change_lines(view: ChangeView, most: int = 6) -> Iterator[str]:
     row = f"row {view.row}  " if view.row is not None else ""
     yield f"  {painted(view.change)}  {row}{bold(shorten(view.key, 60))}"
     changed = [field for field in view.fields if field.changed]
-    room = max(16, (width() - 34) // 2)
+    room = max(16, width() - 34)  # what is left beside a name; an update shows two values there
+    room = room // 2 if view.change is Change.UPDATE else room
     rows = []
     for field in changed[:most]:
         after = style(value_text(field.after, room), fg="green")
@@ -154,18 +173,35 @@ def change_lines(view: ChangeView, most: int = 6) -> Iterator[str]:
         yield dim(f"      and {count(len(changed) - most, 'more field')}")
 
 
-def problems_page(title: str, shown: Sequence[Problem], total: int, where: str) -> Iterator[str]:
-    """Problems with row, column, value and advice; then how many more there are and where to find them."""
-    if not total:
+def problems_page(
+    heading: str, groups: Sequence[Alike], most: int, where: str, unseen: int = 0
+) -> Iterator[str]:
+    """Problems with row, column, value and advice, a few of each kind; then where to find all of them.
+
+    Args:
+        heading: What stands above them.
+        groups: The problems by kind.
+        most: How many are shown, about.
+        where: The command that shows all.
+        unseen: How many there are besides.
+    """
+    if not groups:
         return
     yield ""
-    yield bold(title)
-    for problem in shown:
-        yield from problem_lines(problem)
-    if total > len(shown):
-        yield from map(
-            dim, with_command(f"and {number(total - len(shown))} more. All of them:", where, indent=2)
-        )
+    yield bold(heading)
+    shown = groups[:most]
+    share = max(1, min(KEPT - 1, most // max(1, len(shown))))
+    left = unseen + sum(group.total for group in groups[len(shown) :])
+    for group in shown:
+        # One that is left is shown rather than counted.
+        first = group.first[: share + (group.total == share + 1)]
+        for problem in first:
+            yield from problem_lines(problem)
+        if more := group.total - len(first):
+            yield dim(f"      {mark('…', '...')} and {number(more)} more like this")
+            left += more
+    if left:
+        yield from map(dim, with_command(f"{number(left)} not shown. All of them:", where, indent=2))
 
 
 def problem_lines(problem: Problem) -> Iterator[str]:

@@ -35,7 +35,7 @@ def _conflicts(run: Run, total: int) -> Iterator[str]:
     yield bold("Conflicts") + dim("  edited at the target since the plan was made; kept as they are")
     shown = 0
     for row in _rows(run):
-        place = f"row {number(row['row'])}  " if row["row"] is not None else ""
+        place = f"row {row['row']}  " if row["row"] is not None else ""
         yield f"  {place}{bold(shorten(str(row['key']), 60))}"
         yield from _values(row)
         shown += 1
