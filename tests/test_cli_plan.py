@@ -236,12 +236,12 @@ def test_a_job_that_deletes_takes_a_cap(shop: Shop, tmp_path: Path) -> None:
 
 
 def test_french_dates_and_numbers_need_two_words(tmp_path: Path) -> None:
-    """Without `--dates` and `--decimal` the advice names them; with them every column is read, and saved so."""
+    """Without `--dates` and `--decimal` the advice names them; with them every column is read."""
     path, job = tmp_path / "ventes.csv", tmp_path / "job.toml"
     path.write_text("id;jour;montant;paye\n1;31/12/2026;1.234;02/01/2026\n2;01/02/2026;12,5;03/01/2026\n")
     with sqlite3.connect(tmp_path / "v.sqlite") as connection:
         connection.execute(
-            "CREATE TABLE ventes (id TEXT PRIMARY KEY, jour DATE, montant NUMERIC(9,3), paye DATE)"
+            "CREATE TABLE ventes (id TEXT PRIMARY KEY, jour DATE, paye DATE, montant NUMERIC(9,3))"
         )
     connection.close()
     words = ("plan", path, "--to", f"sqlite:///{tmp_path}/v.sqlite", "--table", "ventes", "--key", "id")

@@ -38,7 +38,11 @@ def test_date_reads(text: str, formats: tuple[str, ...], day: date) -> None:
 @pytest.mark.parametrize(
     ("text", "formats", "words"),
     [
-        ("31/12/2026", (), "Write the date as 2026-12-31, or name the format dd/mm/yyyy."),
+        (
+            "31/12/2026",
+            (),
+            'Write the date as 2026-12-31, or say how the file writes dates: dates="dd/mm/yyyy".',
+        ),
         ("01/02/2026", (), "2026-02-01 or 2026-01-02"),
         ("31/02/2026", ("dd/mm/yyyy",), "no day 31 in month 2 of 2026, which has 28"),
         ("29/02/2023", ("dd/mm/yyyy",), "which has 28"),

@@ -181,7 +181,7 @@ def explain(text: str, formats: Sequence[DateFormat], rule: str = "date") -> Ver
         return Verdict(
             rule,
             "The year has two digits.",
-            f"Write the year in full, as {wanted.example}, or name a format that says so, such as dd/mm/yy.",
+            f'Write the year in full, as {wanted.example}, or say how the file has it: dates="dd/mm/yy".',
         )
     return Verdict(rule, f"This is not a date written {wanted.shown}.", _rewritten(text, wanted))
 
@@ -198,8 +198,9 @@ def _rewritten(text: str, wanted: DateFormat) -> str:
     possible = {shown: written for shown, written in readings.items() if written}
     if not possible:
         return f"There is no such day; write the date as {wanted.example}."
-    formats = " or ".join(possible)
-    return f"Write the date as {' or '.join(dict.fromkeys(possible.values()))}, or name the format {formats}."
+    formats = " or ".join(f'dates="{shown}"' for shown in possible)
+    written = " or ".join(dict.fromkeys(possible.values()))
+    return f"Write the date as {written}, or say how the file writes dates: {formats}."
 
 
 def _written(year: str, month: str, day: str, wanted: DateFormat) -> str:

@@ -114,7 +114,7 @@ _WORDS = {
 }
 _REPAIR = re.compile(r"repair=\(\"(\w+)\",\)")
 _ARGUMENT = re.compile(
-    r"\b(sheet|header_row|encoding|delimiter|table|key|mode|create|delete|delete_cap|map|keep_duplicates)=(True)?(?=(\")|[^\w=]|$)"
+    r"\b(sheet|header_row|encoding|delimiter|table|key|mode|create|delete|delete_cap|map|keep_duplicates|dates|decimal)=(True)?(?=(\")|[^\w=]|$)"
 )
 
 

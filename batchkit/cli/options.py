@@ -96,6 +96,18 @@ mapping = together(
         " May be repeated.",
     ),
     click.option(
+        "--dates",
+        metavar="FORMAT[,FORMAT]",
+        help="How the file writes dates, besides 2026-12-31, such as dd/mm/yyyy. For fields without a rule of"
+        " their own.",
+    ),
+    click.option(
+        "--decimal",
+        type=click.Choice([",", "."]),
+        help="The decimal mark of the file's numbers. For fields without a rule of their own."
+        " Default: either, and what could be read two ways is refused.",
+    ),
+    click.option(
         "--lookup",
         "lookups",
         multiple=True,
