@@ -147,6 +147,22 @@ def test_twins_may_keep_one(keep: str, expected: list[str]) -> None:
     assert kinds(planned({"id": ["3", "3"], "name": ["a", "b"]}, keep_duplicates=keep)) == expected
 
 
+@pytest.mark.parametrize(
+    ("keep", "expected"),
+    [("first", ["invalid", "create", "duplicate"]), ("last", ["invalid", "duplicate", "create"])],
+)
+def test_the_twin_that_counts_is_a_good_one(keep: str, expected: list[str]) -> None:
+    """A row that can't be sent anyway doesn't keep the others of its key from being sent."""
+    rows = {"id": ["3", "3", "3"], "price": ["abc", "1", "2"]}
+    assert kinds(planned(rows, keep_duplicates=keep)) == expected
+    backwards = {name: values[::-1] for name, values in rows.items()}
+    other = {"first": ["create", "duplicate", "invalid"], "last": ["duplicate", "create", "invalid"]}
+    assert kinds(planned(backwards, keep_duplicates=keep)) == other[keep]
+    bad = planned({"id": ["3", "3"], "price": ["abc", "def"]}, keep_duplicates=keep)
+    assert kinds(bad) == ["invalid", "invalid"]
+    assert {p.rule for p in bad.problems()} == {"decimal"}
+
+
 def test_many_twins_are_told_in_short() -> None:
     """A key that stands on a thousand rows doesn't make a thousand long messages."""
     plan = planned({"id": ["3"] * 1000, "name": ["a"] * 1000})

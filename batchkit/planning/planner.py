@@ -164,6 +164,7 @@ class _Planner:
 
     def _check_rows(self, spool: Spool) -> pl.DataFrame:
         keys = {name: self.sources[name] for name in self.key}
+        bad = [pl.Series(ROW, dtype=pl.UInt32)]
         for batch in self.outline.source.batches(WINDOW):
             checked = self._as_held(self.checker.check(batch))
             values = checked.values.rename({name: VALUE + name for name in self.checker.types})
@@ -171,14 +172,21 @@ class _Planner:
             spool.add(values.hstack(raw), _with_blank_keys(checked, keys))
             if self.key:
                 self.hashes.add(checked.values.select(self.key))
+            bad.append(checked.invalid)
             self.rows += batch.height
             self.progress("read", self.rows, None)
         late = [self.checker.finish(), self._source_problems(spool)]
         if self.key:
-            values_of = [VALUE + name for name in self.key]
-            late.append(
-                find_twins(spool, values_of, self.key_column, self.hashes, self.outline.keep_duplicates)
+            bad += [each.filter(pl.col("level") == "error")["row"] for each in late]
+            twins = find_twins(
+                spool,
+                [VALUE + name for name in self.key],
+                self.key_column,
+                self.hashes,
+                self.outline.keep_duplicates,
+                pl.concat(bad).unique(),
             )
+            late.append(twins)
         return pl.concat(late)
 
     def _as_held(self, checked: Checked) -> Checked:

@@ -54,7 +54,9 @@ def hash_keys(keys: pl.DataFrame) -> pl.Series:
     return hashes.to_frame("hash").select(pl.when(~blank).then("hash")).to_series()
 
 
-def find_twins(spool: Spool, key: Sequence[str], column: str, hashes: KeyHashes, keep: str) -> pl.DataFrame:
+def find_twins(
+    spool: Spool, key: Sequence[str], column: str, hashes: KeyHashes, keep: str, bad: pl.Series
+) -> pl.DataFrame:
     """The rows that can't be sent because another row has their key.
 
     Args:
@@ -63,6 +65,7 @@ def find_twins(spool: Spool, key: Sequence[str], column: str, hashes: KeyHashes,
         column: What problems call them.
         hashes: Of all rows.
         keep: `none`, or which row of each key counts: `first`, `last`.
+        bad: Rows that can't be sent for reasons of their own; none of them counts.
 
     Returns:
         Problems, one for each such row, in the columns of `problem_schema()`.
@@ -72,10 +75,11 @@ def find_twins(spool: Spool, key: Sequence[str], column: str, hashes: KeyHashes,
         return problem_schema().to_frame()
     suspects = pl.concat(_suspects(spool, key, repeated))
     rows = pl.col(ROW)
+    good = rows.filter(~rows.is_in(bad.implode()))
     groups = suspects.group_by(list(key)).agg(
         rows.head(_SHOWN_ROWS).alias(_ROWS),
         pl.len().alias(_COUNT),
-        (rows.max() if keep == "last" else rows.min()).alias("#kept"),
+        (good.max() if keep == "last" else good.min()).alias("#kept"),  # null where all are bad
     )
     twins = suspects.join(groups.filter(pl.col(_COUNT) > 1), on=list(key), how="inner", maintain_order="left")
     if keep != "none":
