@@ -14,7 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 from batchkit.cli import cli
+from batchkit.cli.pages import run_page
 from batchkit.run import Run, list_runs
+from batchkit.snapshot import Snapshot
+from batchkit.states import RunState
 from tests.terminal import (
     COMMAND,
     Shop,
@@ -124,6 +127,22 @@ def test_set_refuses_what_cannot_change(driven: subprocess.Popen[str]) -> None:
     for words in (["wrkers=2"], ["workers=none"], ["overwrite=true"], ["workers"]):
         assert told("set", "last", *words, code=2)["error"]["message"]
     assert driven.poll() is None
+
+
+def test_an_empty_value_takes_a_limit_away(driven: subprocess.Popen[str]) -> None:
+    """`confirm=`, `rate=` and `delay=` are taken by a running run: it asks and waits no more."""
+    told("set", "last", "rate=1000", "retries=2")
+    told("set", "last", "confirm=", "rate=", "delay=")
+    assert driven.wait(timeout=20) == 0
+    settings = Run.open("last").snapshot().settings
+    assert [settings[name] for name in ("confirm", "rate", "delay")] == ["none", None, 0]
+
+
+def test_what_slows_a_run_is_a_sentence() -> None:
+    """The page of a run that is running says why it isn't faster, in the words of the live bar."""
+    snapshot = Snapshot("r", RunState.RUNNING, limiter="the rate is limited to 2 items per second.")
+    page = "\n".join(run_page(snapshot, {}))
+    assert "Slow because the rate is limited to 2 items per second\n" in page + "\n"
 
 
 def test_a_finished_run_is_not_controlled(shop: Shop) -> None:

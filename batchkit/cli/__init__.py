@@ -9,7 +9,9 @@
     family          the command itself: groups of verbs, errors, exit codes
     drive           a run in this terminal: live bar, Ctrl-C
     steps           what can be done now about a run
-    pages           what plans and runs look like
+    pages, results  what plans and runs look like
+    alike           problems of one kind, brought together
+    named           the run that "last" means
     objects         what --json prints
     console         colours, JSON, questions
     options, job, outputs   what verbs share
