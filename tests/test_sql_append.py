@@ -150,3 +150,27 @@ class TestLookups:
         joined = "SELECT siret, trim(name) FROM companies JOIN categories ON id = cat ORDER BY siret"
         assert database.query(joined) == [("0", "tools"), ("1", "new"), ("2", "new"), ("4", "toys")]
         assert database.query("SELECT count(*) FROM categories") == [(3,)]
+
+    def test_a_row_that_is_refused_leaves_no_category(self, database: Database) -> None:
+        """A name that only refused rows bear is not created; one that another row bears is, now or later."""
+        target = self.open_shop(database)
+        database.execute(
+            "CREATE TABLE goods (siret text PRIMARY KEY, cat integer, price integer CHECK (price >= 0))"
+        )
+        target = connected(SqlTarget(database.url, table="goods", key=["siret"], lookups=self.LOOKUP))
+        wanted: list[Any] = [
+            ("create", None, {"siret": str(i), "cat": None, "price": price})
+            for i, price in enumerate([1, -1, -1])
+        ]
+        names: list[Any] = [{"cat": name} for name in ("both", "both", "lost")]
+        frame = plan_frame(wanted, ["siret"], target.fields(), names=names)
+        assert by_item(target.apply(frame, context(frame))) == {
+            1: ("rejected", "check"),
+            2: ("rejected", "check"),
+        }
+        there = "SELECT trim(name) FROM categories ORDER BY id"
+        assert database.query(there) == [("tools",), ("toys",), ("both",)]
+        wanted = [("create", None, {"siret": "9", "cat": None, "price": 1})]
+        frame = plan_frame(wanted, ["siret"], target.fields(), names=[{"cat": "lost"}])
+        assert target.apply(frame, context(frame)) == []
+        assert database.query(there)[-1] == ("lost",)

@@ -62,18 +62,24 @@ class ChunkWriter:
 
     def _write(self, frame: pl.DataFrame, context: ChunkContext) -> tuple[list[Result], dict[str, Any]]:
         frame, results = _refuse_unwritable(frame, self.table.key)
-        frame, unnamed, learned = self.lookups.fill(self.dialect, self.link, frame)
-        results += unnamed
-        current, marks = self._current(frame, context), list[Result]()
+        named = self.lookups.fill(self.dialect, self.link, frame)
+        results += named.results + self._write_named(named.frame, context)
+        if any(named.made.values()):
+            refused = {result.item for result in results if result.outcome is not Outcome.DONE}
+            self.lookups.drop_unused(self.dialect, self.link, frame, named, refused)
+        return results, named.learned
+
+    def _write_named(self, frame: pl.DataFrame, context: ChunkContext) -> list[Result]:
+        results, marks = list[Result](), list[Result]()
+        current = self._current(frame, context)
         if current is not None:
-            frame, more, marks = self._settle(frame, current, context)
-            results += more
+            frame, results, marks = self._settle(frame, current, context)
         if frame.height:
             written = self.dialect.write(self.link, self.table, frame)
             results += written.results
             results += self._explain(frame, written.missing, context)
         told = {result.item for result in results}
-        return results + [mark for mark in marks if mark.item not in told], learned
+        return results + [mark for mark in marks if mark.item not in told]
 
     def _explain(self, frame: pl.DataFrame, items: list[int], context: ChunkContext) -> list[Result]:
         if not items:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -21,6 +22,23 @@ if TYPE_CHECKING:
 Spec = Mapping[str, Any]
 
 
+@dataclass(slots=True)
+class Named:
+    """What became of the names in a chunk.
+
+    Attributes:
+        frame: The rows, with ids in their `after:` columns.
+        results: Said of the rows whose name can't be had.
+        learned: Ids by place and name, to be remembered once the transaction is committed.
+        made: Those of them whose row this chunk created.
+    """
+
+    frame: pl.DataFrame
+    results: list[Result] = field(default_factory=list)
+    learned: dict[str, dict[str, Any]] = field(default_factory=dict)
+    made: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
 class Lookups:
     """The lookups of one target, with a cache of all ids that are committed.
 
@@ -32,13 +50,13 @@ class Lookups:
     """
 
     def __init__(self, specs: Mapping[str, Spec]) -> None:
-        for field, spec in specs.items():
+        for name, spec in specs.items():
             if missing := {"table", "by"} - set(spec):
                 raise UsageError(
-                    f"The lookup of {field} doesn't say its {' and '.join(sorted(missing))}.",
+                    f"The lookup of {name} doesn't say its {' and '.join(sorted(missing))}.",
                     advice='Write it as {"table": "categories", "by": "name", "id": "id"}.',
                 )
-        self.specs = {field: dict(spec) for field, spec in specs.items()}
+        self.specs = {name: dict(spec) for name, spec in specs.items()}
         self.ambiguous: dict[str, set[str]] = {}
         self._ids: dict[str, dict[str, Any]] = {}
         self._unique: dict[str, bool] = {}
@@ -95,54 +113,77 @@ class Lookups:
                 self.ambiguous.setdefault(_place(spec), set()).update(twice)
         return {name: value for name, value in ids.items() if name not in twice}
 
-    def fill(
-        self, dialect: Dialect, link: Connection, frame: pl.DataFrame
-    ) -> tuple[pl.DataFrame, list[Result], dict[str, Any]]:
+    def fill(self, dialect: Dialect, link: Connection, frame: pl.DataFrame) -> Named:
         """Create the lookup rows that `name:` columns ask for, and put their ids in.
 
         Runs inside the chunk's transaction: rolled back with it, the new rows are gone too.
-
-        Returns:
-            The frame with ids in its `after:` columns, results for the rows whose name can't be had, and
-            what may be remembered once the transaction is committed.
         """
-        results: list[Result] = []
-        learned: dict[str, Any] = {}
-        for field, spec in self.specs.items():
-            column = NAME + field
-            if column not in frame.columns or frame[column].null_count() == frame.height:
-                continue
-            names = frame[column].str.strip_chars()
-            ids, reasons = self._ensure(dialect, link, spec, sorted(set(names.drop_nulls().to_list())))
-            learned.setdefault(_place(spec), {}).update(ids)
-            bad = names.is_not_null() & ~names.is_in(list(ids))
-            results += [
-                _unnamed(item, field, spec, name, reasons.get(name))
-                for item, name in zip(frame.filter(bad)[ITEM], names.filter(bad), strict=True)
-            ]
-            values = self._ids_of(spec, list(ids.values()))
-            mapped = names.replace_strict(list(ids), values, default=None, return_dtype=values.dtype)
-            frame = frame.with_columns(
-                pl.coalesce(mapped.cast(frame.schema[AFTER + field]), pl.col(AFTER + field)).alias(
-                    AFTER + field
-                )
-            ).filter(~bad)
-        return frame, results, learned
+        named = Named(frame)
+        for name in self.specs:
+            column = NAME + name
+            if column in frame.columns and named.frame[column].null_count() < named.frame.height:
+                self._fill_one(dialect, link, name, named)
+        return named
+
+    def _fill_one(self, dialect: Dialect, link: Connection, name: str, named: Named) -> None:
+        spec, frame = self.specs[name], named.frame
+        names = frame[NAME + name].str.strip_chars()
+        ids, reasons, made = self._ensure(dialect, link, spec, sorted(set(names.drop_nulls().to_list())))
+        named.learned.setdefault(_place(spec), {}).update(ids)
+        named.made.setdefault(_place(spec), {}).update(made)
+        bad = names.is_not_null() & ~names.is_in(list(ids))
+        named.results += [
+            _unnamed(item, name, spec, text, reasons.get(text))
+            for item, text in zip(frame.filter(bad)[ITEM], names.filter(bad), strict=True)
+        ]
+        values = self._ids_of(spec, list(ids.values()))
+        mapped = names.replace_strict(list(ids), values, default=None, return_dtype=values.dtype)
+        kept = pl.coalesce(mapped.cast(frame.schema[AFTER + name]), pl.col(AFTER + name))
+        named.frame = frame.with_columns(kept.alias(AFTER + name)).filter(~bad)
+
+    def drop_unused(
+        self, dialect: Dialect, link: Connection, frame: pl.DataFrame, named: Named, refused: Collection[int]
+    ) -> None:
+        """Take back the lookup rows that were created for rows which did not go in, before the COMMIT.
+
+        Args:
+            dialect: How.
+            link: Where.
+            frame: The chunk as it came.
+            named: What `fill` returned for it.
+            refused: Items that were not written.
+        """
+        written = frame.filter(~pl.col(ITEM).is_in(list(refused)))
+        used: dict[str, set[str]] = {}
+        for name, spec in self.specs.items():
+            if NAME + name in frame.columns:
+                texts = written[NAME + name].drop_nulls().str.strip_chars()
+                used.setdefault(_place(spec), set()).update(texts)
+        for spec in self.specs.values():
+            place = _place(spec)
+            unused = {
+                name: named.made[place].pop(name) for name in set(named.made.get(place, ())) - used[place]
+            }
+            if unused and _drop(dialect, link, spec, list(unused.values())):
+                for name in unused:
+                    named.learned[place].pop(name, None)
 
     def _ensure(
         self, dialect: Dialect, link: Connection, spec: Spec, names: list[str]
-    ) -> tuple[dict[str, Any], dict[str, str]]:
+    ) -> tuple[dict[str, Any], dict[str, str], dict[str, Any]]:
+        """Ids by name, reasons for names the database refuses, and ids of rows that were created for it."""
         with self._lock:
             known = self._ids.get(_place(spec), {})
             ids = {name: known[name] for name in names if name in known}
         unknown = [name for name in names if name not in ids]
         reasons: dict[str, str] = {}
+        made: list[Any] = []
         if unknown and spec.get("create"):
             self._guard(dialect, link, spec)
-            reasons = _create(dialect, link, spec, unknown)
+            made, reasons = _create(dialect, link, spec, unknown)
         if unknown:
             ids |= self._query(dialect, link, spec, unknown)
-        return ids, reasons
+        return ids, reasons, {name: ids[name] for name in unknown if ids.get(name) in made}
 
     def _guard(self, dialect: Dialect, link: Connection, spec: Spec) -> None:
         """Where no unique index keeps a name from being created twice, a lock must."""
@@ -162,32 +203,48 @@ class Lookups:
                 self._ids.setdefault(place, {}).update(ids)
 
 
-def _create(dialect: Dialect, link: Connection, spec: Spec, names: list[str]) -> dict[str, str]:
-    """Create the missing rows; reasons for the names the database refuses."""
+def _create(
+    dialect: Dialect, link: Connection, spec: Spec, names: list[str]
+) -> tuple[list[Any], dict[str, str]]:
+    """Create the missing rows; their ids, and reasons for the names the database refuses."""
     by = quote(str(spec["by"]))
     sql = (
         f"INSERT INTO {_table(spec)} ({by}) SELECT n.name FROM {{names}} AS n WHERE NOT EXISTS "
         f"(SELECT 1 FROM {_table(spec)} AS old WHERE {_text(dialect, spec, 'old.')} = n.name) "
-        "ORDER BY n.name ON CONFLICT DO NOTHING"
+        f"ORDER BY n.name ON CONFLICT DO NOTHING RETURNING {quote(_id(spec))}"
     )
     try:
         with _savepoint(link):
-            dialect.names(link, sql, names)
-        return {}
+            return [row[0] for row in dialect.names(link, sql, names)], {}
     except Exception as error:
         if classify_sql(error).fate is not Fate.REJECT:
             raise
+    made: list[Any] = []
     reasons: dict[str, str] = {}
     for name in names:
         try:
             with _savepoint(link):
-                dialect.names(link, sql, [name])
+                made += [row[0] for row in dialect.names(link, sql, [name])]
         except Exception as error:
             failure = classify_sql(error)
             if failure.fate is not Fate.REJECT:
                 raise
             reasons[name] = failure.reason
-    return reasons
+    return made, reasons
+
+
+def _drop(dialect: Dialect, link: Connection, spec: Spec, ids: Sequence[Any]) -> bool:
+    """Delete rows by their ids; False where something of the database's own refers to them."""
+    identity = quote(_id(spec))
+    sql = f"DELETE FROM {_table(spec)} WHERE CAST({identity} AS text) IN (SELECT n.name FROM {{names}} AS n)"
+    try:
+        with _savepoint(link):
+            dialect.names(link, sql, [str(value) for value in ids])
+    except Exception as error:
+        if classify_sql(error).fate is not Fate.REJECT:
+            raise
+        return False
+    return True
 
 
 class _savepoint:  # noqa: N801 - reads as a keyword where it is used
