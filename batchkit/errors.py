@@ -26,6 +26,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 
+def joined(message: str, advice: str) -> str:
+    """What happened and what to do next as one text, with a stop between them."""
+    stop = "" if not advice or message.endswith((".", "!", "?", ":")) else "."
+    return f"{message}{stop} {advice}".strip()
+
+
 class BatchkitError(Exception):
     """Anything batchkit itself raises.
 
@@ -46,8 +52,7 @@ class BatchkitError(Exception):
             setattr(self, name, value)
 
     def __str__(self) -> str:
-        stop = "" if not self.advice or self.message.endswith((".", "!", "?", ":")) else "."
-        return f"{self.message}{stop} {self.advice}".strip()
+        return joined(self.message, self.advice)
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows instead of a traceback (IPython asks for it by this name)."""

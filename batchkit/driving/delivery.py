@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
+from ..errors import joined
 from ..journal import CODES, Intent, Journal, OutcomeRow
 from ..reports.tally import signature
 from ..retry import Backoff
@@ -199,7 +200,7 @@ class Delivery:
                 self._settle(call, Outcome.UNKNOWN, failure)
             case Fate.ABORT:
                 self._s.log.write("aborted", rule=failure.rule, reason=failure.reason)
-                self._s.give_up(f"{failure.reason} {failure.advice}".strip(), False)
+                self._s.give_up(joined(failure.reason, failure.advice), False)
             case Fate.REJECT if call.size > 1:
                 await self._split(call)
             case Fate.REJECT:
@@ -213,7 +214,7 @@ class Delivery:
             return True
         tripped = self._s.breakers.not_answered(settings, failure.reason) if failure.connection else None
         if tripped:
-            self._s.give_up(f"{tripped} {failure.advice}".strip(), True)
+            self._s.give_up(joined(tripped, failure.advice), True)
             return not gate.leaving
         backoff = Backoff(settings.backoff, settings.backoff_max, settings.retries)
         if backoff.may_retry(call.attempt):
@@ -225,7 +226,7 @@ class Delivery:
         if failure.connection or self._frames:
             # The items are sound: it is the target that can't take them now, so they stay pending.
             self._s.give_up(
-                f"The target failed {call.attempt} times: {failure.reason} {failure.advice}".strip(), True
+                joined(f"The target failed {call.attempt} times: {failure.reason}", failure.advice), True
             )
             call.attempt = 0
             return not gate.leaving
