@@ -856,6 +856,31 @@ def test_an_empty_cell_of_a_field_with_a_default(tmp_path: Path) -> None:
     assert there() == [(1, "old", 1)]
 
 
+def test_children_before_their_parents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that refers to itself is filled in small chunks from a file in any order, and emptied."""
+    monkeypatch.setattr(planning, "WINDOW", 7)
+    monkeypatch.setattr(spool, "IN_MEMORY", 500)
+    with sqlite3.connect(tmp_path / "c.sqlite") as base:
+        base.execute("CREATE TABLE t (id TEXT PRIMARY KEY, up TEXT REFERENCES t (id))")
+    base.close()
+    chance = random.Random(3)
+    pairs = [(f"{n:03}", None if n == 0 else f"{chance.randrange(n):03}") for n in range(100)]
+    chance.shuffle(pairs)
+    rows = pl.DataFrame({"id": [key for key, _ in pairs], "up": [up for _, up in pairs]})
+    plan = Job(rows, f"sqlite:///{tmp_path / 'c.sqlite'}", "t", ["id"]).plan()
+    assert plan.counts == {"create": 100}
+    assert sorted(plan.changes().collect()["row"]) == list(range(2, 102))
+    assert "order" in {each.rule for each in plan.summary().notices}
+    run = plan.start(report=False, chunk_size=5)
+    run.wait(20)
+    assert run.snapshot().outcomes["done"] == 100
+    undo = run.undo().start(report=False, chunk_size=5)
+    undo.wait(20)
+    assert undo.snapshot().outcomes["done"] == 100
+    straight = Job(rows.sort("id"), f"sqlite:///{tmp_path / 'c.sqlite'}", "t", ["id"]).plan()
+    assert straight.changes().collect()["row"].to_list() == list(range(2, 102))
+
+
 def test_query_on_the_same_table(tmp_path: Path) -> None:
     """Names in a table are mended in place: a query on it is the source, the table is the target."""
     url = companies(tmp_path)

@@ -28,6 +28,7 @@ from ..states import Change
 from ..targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, NAME, PROBLEMS, RAW, FrameTarget
 from .deletes import DeleteCap, planned_deletes
 from .diff import ISSUE, OK, Compare, diff
+from .families import Families, in_generations
 from .lookups import Lookups
 from .lost import UNREADABLE, told
 from .planfile import WINDOW, PlanWriter, regroup
@@ -130,6 +131,8 @@ class _Planner:
         self.lookups = Lookups(outline.target, outline.mapping.fields, self.sources)
         self.hashes = KeyHashes()
         self.held: list[pl.Series] = []
+        own = getattr(outline.target, "self_references", ())
+        self.families = Families(name for name in own if name in self.fields and self.key)
         self.rows = 0
         self.schema = self._schema()
 
@@ -172,6 +175,7 @@ class _Planner:
             spool.add(values.hstack(raw), _with_blank_keys(checked, keys))
             if self.key:
                 self.hashes.add(checked.values.select(self.key))
+                self.families.add(checked.values, self.key[0])
             bad.append(checked.invalid)
             self.rows += batch.height
             self.progress("read", self.rows, None)
@@ -229,14 +233,26 @@ class _Planner:
     # Second pass
 
     def _compared(self, spool: Spool, late: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        waiting = self.families.generations(self.hashes.all()) if self.families.fields else None
+        if waiting is None:
+            yield from self._in_order(spool, late)
+        else:
+            count = plural(int((waiting > 0).sum()), "row")
+            refers = _listed(self.families.fields)
+            self.notices.append(
+                notice("order", f"{count} of the source will be sent after the rows that {refers} refers to")
+            )
+            yield from in_generations(self._in_order(spool, late), waiting, self.path)
+        if self.outline.delete_cap is not None:
+            yield from self._deletes(self.outline.delete_cap)
+
+    def _in_order(self, spool: Spool, late: pl.DataFrame) -> Iterator[pl.DataFrame]:
         done = 0
         for rows, problems in spool.parts():
             here = late.filter(pl.col("row").is_in(rows[ROW].implode())) if late.height else late
             yield self._compare(rows, pl.concat([problems, here]))
             done += rows.height
             self.progress("compare", done, self.rows)
-        if self.outline.delete_cap is not None:
-            yield from self._deletes(self.outline.delete_cap)
 
     def _compare(self, rows: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
         twins = problems.filter(pl.col("rule") == DUPLICATE)["row"]

@@ -120,6 +120,12 @@ class SqlTarget(FrameTarget):
         """Names of lookups that stand for several rows, per `table.column.id`; they were not resolved."""
         return self._lookups.ambiguous
 
+    @property
+    def self_references(self) -> tuple[str, ...]:
+        """Columns that hold the key of another row of the same table."""
+        table = self._known()
+        return table.self_references if table is not None else ()
+
     def describe(self) -> dict[str, Any]:
         """Arguments that make the same target again, without a password."""
         return {
@@ -278,6 +284,8 @@ class SqlTarget(FrameTarget):
         if not creatable:
             self._reflected = check_table(self._dialect, link, self._name, self._schema, self.keys)
             self.warnings = _warnings(self._reflected)
+            if self._reflected.self_references:
+                self.max_workers = 1  # the row that another refers to must be there first
         for field, spec in self._lookups.specs.items():
             schema, _, name = str(spec["table"]).rpartition(".")
             found = check_table(self._dialect, link, name, schema or None, (str(spec["by"]),))

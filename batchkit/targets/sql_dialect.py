@@ -52,6 +52,12 @@ class Table:
     bulk: bool = False
     deferred: bool = False
 
+    @property
+    def self_references(self) -> tuple[str, ...]:
+        """Columns that hold the key of another row of this table; only where the key is one column."""
+        own = [each for each in self.foreign if each.table == self.name and each.parents in {(), self.key}]
+        return tuple(each.columns[0] for each in own if len(each.columns) == len(self.key) == 1)
+
     def schema(self, names: Sequence[str]) -> dict[str, pl.DataType]:
         """The polars types of these columns."""
         return {name: dtype_of(self.columns[name].field) for name in names}
