@@ -265,3 +265,25 @@ def test_the_lock_says_who_drives(tmp_path: Path) -> None:
     with pytest.raises(RunBusy):
         run.undo()
     ownership.release()
+
+
+def test_corrections_in_the_fix_file_survive_a_resume(tmp_path: Path) -> None:
+    """A resume writes the rows to fix anew, but never over a file that somebody is correcting."""
+    bad = {0, 1}
+
+    def behave(items: Sequence[Item]) -> list[Result]:
+        return [Result(i.index, Outcome.REJECTED, "bad", "bad") for i in items if i.index in bad]
+
+    target = CallRecorder("memory:test", behave=behave)
+    run = plan_of(tmp_path / "p.parquet", 10).start(target=target, canary=4, chunk_size=2)
+    _until(lambda: run.state is RunState.PAUSED)
+    run.stop()
+    run.wait(20)
+    fix = run.folder / "fix.csv"
+    fix.write_text(fix.read_text(encoding="utf-8-sig") + "mine", encoding="utf-8")
+    bad.add(9)
+    run.resume(target=target)
+    assert run.wait(20) is RunState.FINISHED
+    (kept,) = run.folder.glob("fix-corrected-*.csv")
+    assert kept.read_text(encoding="utf-8").endswith("mine")
+    assert len(fix.read_text(encoding="utf-8-sig").splitlines()) == 4

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import threading
 import traceback
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..engine import Engine
 from ..errors import BatchkitError, DiskFull
@@ -20,6 +21,9 @@ from ..secrets import redact
 from ..settings import Settings
 from ..states import ACTIVE, Outcome, RunState
 from ..targets.base import CallTarget, FrameTarget, Target
+
+if TYPE_CHECKING:
+    from ..run import Run
 
 _live: dict[Path, Driver] = {}
 _last_words: dict[Path, str] = {}
@@ -161,7 +165,7 @@ class Driver(threading.Thread):
         finally:
             target.close()
         if journal.meta("report", True):
-            self._report()
+            self._report(journal)
 
     def _check_disk(self, plan: Plan, settings: Settings) -> None:
         need = disk_need(plan.to_send(), atomic=True)
@@ -174,17 +178,26 @@ class Driver(threading.Thread):
                 advice="Free some disk, or lower the setting disk_reserve.",
             )
 
-    def _report(self) -> None:
+    def _report(self, journal: Journal) -> None:
         """Leave a report in the run folder; a report that can't be written never spoils the run."""
         from ..run import Run
 
         try:
             run = Run(self._folder)
-            if run.fix_file() is None:
-                (self._folder / "fix.csv").unlink(missing_ok=True)  # of an earlier session: all is mended
+            self._write_fix_file(journal, run)
             run.report()
         except Exception as error:  # noqa: BLE001 - the run itself went well
             self._log.write("no report", error=str(error), trace=traceback.format_exc())
+
+    def _write_fix_file(self, journal: Journal, run: Run) -> None:
+        """Leave the rows to fix; never over a file that somebody has begun to correct."""
+        path = self._folder / "fix.csv"
+        if path.is_file() and path.stat().st_mtime_ns != journal.meta("fix_written"):
+            path.replace(path.with_name(f"fix-corrected-{datetime.now().astimezone():%Y%m%d-%H%M%S}.csv"))
+        if run.fix_file() is None:
+            path.unlink(missing_ok=True)
+        else:
+            journal.set_meta(fix_written=path.stat().st_mtime_ns)
 
     def _fail(self, journal: Journal, error: BaseException) -> None:
         words = str(error)
