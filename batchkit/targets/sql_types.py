@@ -227,7 +227,9 @@ def _sqlite_decimal(numbers: list[int], facts: dict[str, Any]) -> FieldType:
     return FieldType("decimal", precision=precision, scale=numbers[1] if len(numbers) > 1 else 0, **facts)
 
 
-def sqlite_column(name: str, values: Sequence[Any], field: FieldType) -> tuple[pl.Series, pl.Series | None]:
+def sqlite_column(
+    name: str, values: Sequence[Any] | pl.Series, field: FieldType
+) -> tuple[pl.Series, pl.Series | None]:
     """Values as SQLite returns them, typed; SQLite columns may hold any type, whatever they declare.
 
     Returns:
@@ -245,7 +247,7 @@ def sqlite_column(name: str, values: Sequence[Any], field: FieldType) -> tuple[p
     return typed, raw.is_not_null() & typed.is_null()
 
 
-def _quick(name: str, values: Sequence[Any], field: FieldType) -> tuple[pl.Series, pl.Series]:
+def _quick(name: str, values: Sequence[Any] | pl.Series, field: FieldType) -> tuple[pl.Series, pl.Series]:
     match field.type:
         case "date":
             raw = pl.Series(name, values, dtype=pl.String, strict=True)
@@ -288,7 +290,8 @@ def _text(value: Any, _field: FieldType) -> str | None:
 
 
 def _integer(value: Any, _field: FieldType) -> int | None:
-    return int(value) if isinstance(value, int) or (isinstance(value, float) and value.is_integer()) else None
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    return int(value) if whole and -(2**63) <= value < 2**63 else None
 
 
 def _float(value: Any, _field: FieldType) -> float | None:

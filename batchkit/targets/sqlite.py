@@ -20,8 +20,9 @@ import polars as pl
 from .base import ITEM, KEY, LOST, Fate
 from .sql_dialect import Dialect, Step, Table, Written, key_frame, quote, steps_of
 from .sql_errors import classify_sql
-from .sql_types import Column, sqlite_column, to_sqlite
+from .sql_types import Column, to_sqlite
 from .sqlite_catalog import reflect
+from .sqlite_read import fill_keys, frame_of, read_columns
 from .sqlite_rows import (
     find_orphans,
     fits_plan,
@@ -110,20 +111,17 @@ class Sqlite(Dialect):
         declared = ", ".join(f"k{i} {_declared(table.columns[name])}" for i, name in enumerate(table.key))
         raw.execute(f"DROP TABLE IF EXISTS {KEYS}")
         raw.execute(f"CREATE TEMP TABLE batchkit_keys ({declared})")
-        marks = ", ".join("?" * len(table.key))
         raw.execute("SAVEPOINT batchkit_read")  # one transaction for the keys, whether or not we are in one
         try:
-            held = to_sqlite(keys.select(table.key))
-            values = zip(*(column.to_list() for column in held.get_columns()), strict=True)
-            raw.executemany(f"INSERT INTO {KEYS} VALUES ({marks})", values)
+            fill_keys(raw, KEYS, to_sqlite(keys.select(table.key)))
             wanted = [*shown, *(f"t.{quote(name)}" for name in fields)]
             on = " AND ".join(f"t.{quote(name)} = k.k{i}" for i, name in enumerate(table.key))
-            sql = f"SELECT {', '.join(wanted)} FROM {KEYS} AS k JOIN {table.quoted} AS t ON {on}"
-            rows = _fetch(raw, sql)
+            source = f"{KEYS} AS k JOIN {table.quoted} AS t ON {on}"
+            found = read_columns(raw, table, [*table.key, *fields], wanted, source)
         finally:
             raw.execute("RELEASE batchkit_read")
         raw.execute(f"DROP TABLE {KEYS}")
-        return _frame(table, [*table.key, *fields], rows)
+        return found
 
     def scan(
         self, link: Connection, table: Table, fields: Sequence[str], size: int
@@ -132,7 +130,7 @@ class Sqlite(Dialect):
         names = [*table.key, *fields]
         cursor = _raw(link).execute(f"SELECT {', '.join(map(quote, names))} FROM {table.quoted}")
         while rows := cursor.fetchmany(size):
-            yield _frame(table, names, rows)
+            yield frame_of(table, names, rows)
 
     def write(self, link: Connection, table: Table, frame: pl.DataFrame) -> Written:
         """Write the chunk, all at once where it fits and row by row where it doesn't."""
@@ -204,32 +202,6 @@ def _declared(column: Column) -> str:
     """The type of a staging column: the same affinity, without the rest a declaration may carry."""
     word = column.native.split("(")[0].strip()
     return quote(word) if word else ""
-
-
-def _fetch(raw: sqlite3.Connection, sql: str) -> list[Any]:
-    try:
-        return raw.execute(sql).fetchall()
-    except sqlite3.OperationalError as error:
-        if "decode" not in str(error):
-            raise
-        # Text that isn't UTF-8: shown with replacement characters. The compare will tell it apart.
-        raw.text_factory = lambda data: data.decode("utf-8", "replace")
-        try:
-            return raw.execute(sql).fetchall()
-        finally:
-            raw.text_factory = str
-
-
-def _frame(table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
-    columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    series, lost = [], []
-    for name, values in zip(names, columns, strict=True):
-        typed, gone = sqlite_column(name, values, table.columns[name].field)
-        series.append(typed)
-        if gone is not None:
-            texts = [str(value) if bad else None for value, bad in zip(values, gone, strict=True)]
-            lost.append(pl.Series(LOST + name, texts, dtype=pl.String))
-    return pl.DataFrame(series + lost)
 
 
 def _write_at_once(raw: sqlite3.Connection, table: Table, step: Step) -> bool:
