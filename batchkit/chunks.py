@@ -15,23 +15,26 @@ CALL_CHUNK = 50
 """Items per chunk where each call is a request over the network."""
 
 
-def recommended_size(items: int, *, call_size: int | None, row_bytes: float = 200.0) -> int:
+def recommended_size(
+    items: int, *, call_size: int | None, row_bytes: float = 200.0, most: int | None = None
+) -> int:
     """Chunk size that suits a target.
 
     Args:
         items: Items to send in all.
         call_size: Items one call carries; None when a call is a whole chunk.
         row_bytes: Mean size of an item in bytes.
+        most: Limit instead of `FRAME_CHUNK`, where the target does better with larger transactions.
 
     Returns:
         For chunks that are one call: a tenth of the items, so that there is progress to see, from 1,000 to
-        `FRAME_CHUNK`; fewer where rows are so large that a chunk would pass 16 MiB. Otherwise `CALL_CHUNK`,
+        `FRAME_CHUNK`; fewer where rows are so large that a chunk would pass 32 MiB. Otherwise `CALL_CHUNK`,
         or a few calls' worth when calls are large.
     """
     if call_size is not None:
         return max(CALL_CHUNK, 4 * call_size)
-    by_weight = int(16 * 1024**2 / max(row_bytes, 1.0))
-    return max(1, min(max(items // 10, 1_000), FRAME_CHUNK, by_weight))
+    by_weight = int(32 * 1024**2 / max(row_bytes, 1.0))
+    return max(1, min(max(items // 10, 1_000), most or FRAME_CHUNK, by_weight))
 
 
 def by_count(items: Iterable[T], size: int) -> Iterator[list[T]]:

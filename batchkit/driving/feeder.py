@@ -77,7 +77,8 @@ def _split(frame: pl.DataFrame, prefix: str) -> list[dict[str, object]]:
 def chunk_size(settings: Settings, plan: Plan, target: Target) -> int:
     """Items per chunk: what the operator said, else what suits the target and the plan."""
     call_size = settings.call_size or target.call_size
-    return settings.chunk_size or recommended_size(plan.to_send(), call_size=call_size)
+    suited = recommended_size(plan.to_send(), call_size=call_size, most=target.chunk_items)
+    return settings.chunk_size or suited
 
 
 class Covered:

@@ -156,6 +156,7 @@ class Target(ABC):
         reversible: Its changes can be undone from before-images.
         call_size: Items one call carries; None when a call is a whole chunk.
         max_workers: Calls it can bear at once; None when it does not care.
+        chunk_items: Items of a chunk beyond which it gains nothing; None for the usual limit.
     """
 
     idempotent: bool = False
@@ -163,6 +164,7 @@ class Target(ABC):
     reversible: bool = False
     call_size: int | None = 1
     max_workers: int | None = None
+    chunk_items: int | None = None
     keys: tuple[str, ...] = ()
 
     @property

@@ -98,6 +98,7 @@ class SqlTarget(FrameTarget):
         self._timeouts = {"busy": busy_timeout, "lock": lock_timeout, "statement": statement_timeout}
         self._dialect: Dialect = _dialect(self._address)
         self.max_workers = self._dialect.max_workers
+        self.chunk_items = self._dialect.chunk_items
         mark = "?" if self._address.dialect == "sqlite" else "%s"
         self._checkpoint = Checkpoint(self._schema, mark) if mode == "append" else None
         self.warnings: list[str] = []

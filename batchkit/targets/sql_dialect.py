@@ -102,6 +102,7 @@ class Dialect(ABC):
 
     name: str
     max_workers: int | None = None
+    chunk_items: int | None = None
     begin = "BEGIN"
 
     @contextmanager

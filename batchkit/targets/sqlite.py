@@ -61,6 +61,7 @@ class Sqlite(Dialect):
 
     name = "sqlite"
     max_workers = 1  # SQLite has one writer at a time, however many ask
+    chunk_items = 100_000  # each commit waits for the disk, and nobody else can write meanwhile anyway
     begin = "BEGIN IMMEDIATE"
 
     @contextmanager
