@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,10 +25,11 @@ from .driving.tally import Tally
 from .errors import BatchkitError
 from .estimate import disk_estimate, disk_need, memory_in_use
 from .journal import Journal, Message
+from .pacing import until_window
 from .plan import Plan
 from .runlog import RunLog
 from .secrets import redact
-from .settings import LIVE, Settings
+from .settings import LIVE, Settings, window_times
 from .snapshot import Snapshot
 from .states import PLANNED_OUTCOME, Change, Outcome, RunState
 from .targets.base import CallTarget, FrameTarget
@@ -130,7 +132,7 @@ class Engine:
             seconds=tally.seconds,
             rate=tally.rate() if working else None,
             eta=tally.eta(left, self._delays(left)) if working else None,
-            limiter=tally.limiter(self._width()) if state is RunState.RUNNING else "",
+            limiter=self._limiter() if state is RunState.RUNNING else "",
             success_rate=tally.done / tried if tried else None,
             top_errors=tally.errors.most_common(10),
             workers=self._width(),
@@ -396,6 +398,12 @@ class Engine:
 
     def _disk_need(self) -> int:
         return disk_need(self._tally.outcomes[Outcome.PENDING], atomic=self._frames)
+
+    def _limiter(self) -> str:
+        window = self._settings.window
+        if window and until_window(window_times(window), datetime.now().astimezone()) > 0:
+            return f"the run works only from {window.replace('-', ' to ')}"
+        return self._tally.limiter(self._width())
 
     def _delays(self, left: int) -> float:
         """Seconds of delay between the chunks that are left."""

@@ -250,6 +250,13 @@ class Run:
             raise RunError(
                 f"The run {self.id} is finished: nothing is left to send.", advice=self._what_remains()
             )
+        undone = self._undone_by()
+        if undone:
+            raise RunError(
+                f"The run {self.id} was undone by {undone}: it is not taken up again.",
+                advice="Make a new plan from the source, or undo the undo.",
+                by=undone,
+            )
         Driver.prepare(self.folder, settle=settle, overwrite=overwrite, settings=settings)
         if detach:
             self._detach()
@@ -393,7 +400,7 @@ class Run:
     def _undone_by(self) -> str | None:
         for run in list_runs():
             if run.journal.meta("undoes") == self.id and not run.dry_run and run.snapshot().outcomes["done"]:
-                return run.id
+                return None if run._undone_by() else run.id
         return None
 
     # Plumbing.

@@ -287,3 +287,38 @@ def test_corrections_in_the_fix_file_survive_a_resume(tmp_path: Path) -> None:
     (kept,) = run.folder.glob("fix-corrected-*.csv")
     assert kept.read_text(encoding="utf-8").endswith("mine")
     assert len(fix.read_text(encoding="utf-8-sig").splitlines()) == 4
+
+
+def test_an_undone_run_is_not_taken_up_again(tmp_path: Path) -> None:
+    """A run undone half-way stays undone: resuming it, or undoing it twice, is refused with the way on."""
+    MemoryTarget._stores.pop("memory:test", None)
+    target = MemoryTarget("memory:test", key=["id"])
+    run = plan_of(tmp_path / "p.parquet", 10).start(target=target, canary=4, report=False)
+    _until(lambda: run.state is RunState.PAUSED)
+    run.stop()
+    run.wait(20)
+    undo = run.undo().start(target=target, report=False)
+    undo.wait(20)
+    assert target.rows == {}
+    with pytest.raises(RunError, match="was undone by"):
+        run.resume(target=target)
+    with pytest.raises(RunError, match="was undone already"):
+        run.undo()
+    again = undo.undo().start(target=target, report=False)
+    again.wait(20)
+    assert len(target.rows) == 4
+    run.resume(target=target)
+    assert run.wait(20) is RunState.FINISHED
+    assert len(target.rows) == 10
+    MemoryTarget._stores.pop("memory:test", None)
+
+
+def test_a_run_outside_its_window_says_so(tmp_path: Path) -> None:
+    """A run that waits for its time of day says what it waits for."""
+    run = plan_of(tmp_path / "p.parquet", 3).start(
+        target=CallRecorder("memory:test"), window="03:00-03:01", report=False
+    )
+    _until(lambda: run.state is RunState.RUNNING)
+    assert "only from 03:00 to 03:01" in run.snapshot().limiter
+    run.stop()
+    run.wait(20)
