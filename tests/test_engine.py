@@ -19,7 +19,7 @@ from batchkit.run import Run
 from batchkit.states import Outcome, RunState
 from batchkit.targets.base import Fate, Item, Result
 from batchkit.testing import CallRecorder, MemoryTarget, refuse
-from tests.plans import plan_of
+from tests.plans import closed_window, plan_of
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +140,7 @@ def test_pause_and_stop_cut_every_wait_short(plan: Plan) -> None:
         {"delay": 60, "chunk_size": 5},
         {"rate": 0.05},
         {"backoff": 60},
-        {"window": "03:00-03:01"},
+        {"window": closed_window()},
     ):
         target = _calls(behave=refused if "backoff" in options else None)
         run = plan.start(target=target, report=False, **options)
