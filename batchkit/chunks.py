@@ -27,14 +27,14 @@ def recommended_size(
         most: Limit instead of `FRAME_CHUNK`, where the target does better with larger transactions.
 
     Returns:
-        For chunks that are one call: a tenth of the items, so that there is progress to see, from 1,000 to
+        For chunks that are one call: a fifth of the items, so that there is progress to see, from 1,000 to
         `FRAME_CHUNK`; fewer where rows are so large that a chunk would pass 32 MiB. Otherwise `CALL_CHUNK`,
         or a few calls' worth when calls are large.
     """
     if call_size is not None:
         return max(CALL_CHUNK, 4 * call_size)
     by_weight = int(32 * 1024**2 / max(row_bytes, 1.0))
-    return max(1, min(max(items // 10, 1_000), most or FRAME_CHUNK, by_weight))
+    return max(1, min(max(items // 5, 1_000), most or FRAME_CHUNK, by_weight))
 
 
 def by_count(items: Iterable[T], size: int) -> Iterator[list[T]]:

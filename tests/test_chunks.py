@@ -36,7 +36,7 @@ def test_recommended_size_follows_the_target_and_the_rows() -> None:
     """Transactions get large chunks (smaller for huge rows), requests small ones of a few calls."""
     assert recommended_size(1_000_000, call_size=None) == FRAME_CHUNK
     assert recommended_size(1_000_000, call_size=None, row_bytes=1_000_000) == 33
-    assert recommended_size(20_000, call_size=None) == 2_000
+    assert recommended_size(20_000, call_size=None) == 4_000
     assert recommended_size(7, call_size=None) == 1_000
     assert recommended_size(10_000, call_size=1) == 50
     assert recommended_size(10_000, call_size=25) == 100
