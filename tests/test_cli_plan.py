@@ -180,6 +180,55 @@ def test_plan_maps_columns_to_fields(shop: Shop, tmp_path: Path) -> None:
         assert answer["changes"] == {"create": 4, "update": 8, "unchanged": 8, "invalid": 1}
 
 
+@pytest.fixture
+def wide(tmp_path: Path) -> tuple[str | Path, ...]:
+    """The call that plans a row whose name (`Nom`, mapped) and town (by its name) differ at the target."""
+    path, database = tmp_path / "wide.csv", tmp_path / "wide.sqlite"
+    path.write_text("id;Nom;ville\n1;new;Lyon\n", encoding="utf-8")
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE shops (id TEXT PRIMARY KEY, name TEXT, ville TEXT)")
+        connection.execute("INSERT INTO shops VALUES ('1', 'old', 'Paris')")
+    connection.close()
+    words = ("--to", f"sqlite:///{database.as_posix()}", "--table", "shops", "--key", "id")
+    return (path, *words, "--map", "Nom=name")
+
+
+def written(*words: str | Path) -> dict[str, str]:
+    """The fields that the plan of this call would write to its one row."""
+    shown = told("show", told("plan", *words)["plan"], "--changes", "update")
+    return {name: values["after"] for row in shown for name, values in row["fields"].items()}
+
+
+def test_map_leaves_the_other_columns_in_and_only_leaves_them_out(
+    wide: tuple[str | Path, ...], tmp_path: Path
+) -> None:
+    """`--map` alone still writes what has the same name; `--only` doesn't, by column or field, saved too."""
+    assert written(*wide) == {"name": "new", "ville": "Lyon"}
+    for only in ("Nom", "name", "NAME"):
+        assert written(*wide, "--only", only) == {"name": "new"}
+    assert written(*wide, "--only", "name,ville") == {"name": "new", "ville": "Lyon"}
+    job = tmp_path / "job.toml"
+    assert written(*wide, "--only", "ville", "--save-job", job) == {"ville": "Lyon"}
+    assert written(job) == {"ville": "Lyon"}
+
+
+def test_only_names_what_is_there(wide: tuple[str | Path, ...]) -> None:
+    """A column nobody knows, and a rule for a field that is left out, are wrong calls that say so."""
+    refused = call("plan", *wide, "--only", "vile", code=2).stderr
+    assert "--only 'vile'" in refused
+    assert "Did you mean 'ville'?" in refused
+    refused = call("plan", *wide, "--only", "ville", "--field", "name.required=true", code=2).stderr
+    assert "--only ville,name" in refused
+
+
+def test_only_goes_with_a_key_named_by_its_column(wide: tuple[str | Path, ...]) -> None:
+    """The key is written whatever its column is called, and is found under that name."""
+    path = Path(wide[0])
+    path.write_text(path.read_text().replace("id;", "Numéro;"), encoding="utf-8")
+    words = [*wide[:-3], "Numéro", "--map", "Nom=name", "--map", "Numéro=id"]
+    assert written(*words, "--only", "ville") == {"ville": "Lyon"}
+
+
 def test_plan_with_a_rule_for_a_field(shop: Shop) -> None:
     """`--field` adds a check to one field and leaves the others as they are."""
     answer = json.loads(call("plan", *shop.options, "--field", "name.pattern=Épicerie 1.*", "--json").stdout)
@@ -254,6 +303,22 @@ def test_french_dates_and_numbers_need_two_words(tmp_path: Path) -> None:
     shown = told("show", told("plan", job)["plan"], "--changes", "create")
     assert shown[0]["fields"]["montant"]["after"] == "1234.000"
     assert shown[0]["fields"]["jour"]["after"] == "2026-12-31"
+
+
+def test_a_rule_leaves_the_numbers_of_a_workbook_alone(tmp_path: Path) -> None:
+    """Cells that are numbers stay what they are, `--decimal ,` or not, with a `--field` for another column."""
+    import xlsxwriter
+
+    path, database = tmp_path / "sales.xlsx", tmp_path / "sales.sqlite"
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        for n, row in enumerate([("id", "amount"), ("1", 12.5)]):
+            sheet.write_row(n, 0, row)
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE sales (id TEXT PRIMARY KEY, amount NUMERIC(9,2))")
+    connection.close()
+    words = ("plan", path, "--to", f"sqlite:///{database.as_posix()}", "--table", "sales", "--key", "id")
+    assert told(*words, "--decimal", ",", "--field", "id.required=true")["changes"] == {"create": 1}
 
 
 def test_hidden_rows_and_merged_cells_have_options(tmp_path: Path) -> None:

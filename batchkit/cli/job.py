@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from ..errors import UsageError
 from .console import shell
 
 if TYPE_CHECKING:
+    from ..fields import Field
     from ..job import Job
 
 EXAMPLE = "For example: batchkit plan FILE.csv --to sqlite:///companies.sqlite --table companies --key siret"
@@ -27,6 +28,7 @@ def make_job(source: str, **given: Any) -> Job:
     chosen = _chosen(given)
     rules = chosen.pop("fields", {})
     replaced, query = chosen.pop("replaced", None), chosen.pop("query", None)
+    only = chosen.pop("only", ())
     if Path(source).suffix.lower() == ".toml":
         job = Job.load(source)
         if replaced:
@@ -41,7 +43,7 @@ def make_job(source: str, **given: Any) -> Job:
         job = Job(source=_query(source, query) if query else source, **chosen)
     if "delete_cap" in chosen and not job.delete:
         raise UsageError("--delete-cap goes with --delete.")
-    return _with_rules(job, rules) if rules else job
+    return _with_fields(job, rules, only) if rules or only else job
 
 
 def _require(source: str, chosen: Mapping[str, Any]) -> None:
@@ -154,6 +156,7 @@ def _rule_value(rule: str, value: str) -> Any:
 
 _READERS: dict[str, Any] = {
     "key": _key,
+    "only": _key,
     "map": _map,
     "lookups": _lookups,
     "fields": _rules,
@@ -161,21 +164,56 @@ _READERS: dict[str, Any] = {
 }
 
 
-def _with_rules(job: Job, rules: Mapping[str, Mapping[str, Any]]) -> Job:
-    """The job with rules for some fields; which other fields there are is found as planning finds it."""
+def _with_fields(job: Job, rules: Mapping[str, Mapping[str, Any]], only: Sequence[str]) -> Job:
+    """The job with its fields written out: those that planning would find, with rules, or some of them."""
     from ..fields import Field
-    from ..fitting import fit
 
-    columns = job.open_source().columns
-    target = job.open_target()
-    try:
-        target.connect()
-        fields = {one.name: one for one in fit(job, columns, target.fields()).mapping.fields}
-    finally:
-        target.close()
+    key, fields = _fitted(job)
     for name, rule in rules.items():
         options = fields[name].to_dict() if name in fields else {}
         if {"column", "constant", "template"} & set(rule):
             options.pop("column", None)
         fields[name] = Field.from_dict(name, {**options, **rule})
+    if only:
+        fields = _chosen_fields(fields, only, key, rules)
     return replace(job, fields=tuple(fields.values()), map={})
+
+
+def _fitted(job: Job) -> tuple[tuple[str, ...], dict[str, Field]]:
+    """The key and the fields by name, as planning finds them."""
+    from ..fitting import fit
+
+    source = job.open_source()
+    typed = source.describe().get("kind") != "csv"  # there, numbers are numbers already
+    target = job.open_target(key=(), mode="append")  # the key may be named by its column
+    try:
+        target.connect()
+        fitted = fit(job, source.columns, target.fields(), typed=typed)
+    finally:
+        target.close()
+    return fitted.key, {one.name: one for one in fitted.mapping.fields}
+
+
+def _chosen_fields(
+    fields: Mapping[str, Field], only: Sequence[str], key: Sequence[str], rules: Mapping[str, Any]
+) -> dict[str, Field]:
+    """The key's fields and those that `--only` names, by their own name or their column's."""
+    from ..fields import did_you_mean
+    from ..mapping import normalised
+
+    names = {normalised(one.column): name for name, one in fields.items() if one.column}
+    names |= {normalised(name): name for name in fields}
+    for word in only:
+        if normalised(word) not in names:
+            raise UsageError(
+                f"--only {word!r} is neither a field that is filled nor a column that fills one.",
+                advice=did_you_mean(word, fields),
+            )
+    kept = {*key, *(names[normalised(word)] for word in only)}
+    for name in rules:
+        if name not in kept:
+            raise UsageError(
+                f"--field gives a rule for {name!r}, which --only leaves out.",
+                advice=f"Add it, as in --only {','.join([*only, name])}, or take the rule away.",
+            )
+    return {name: one for name, one in fields.items() if name in kept}

@@ -84,8 +84,15 @@ mapping = together(
         "map",
         multiple=True,
         metavar="COL=FIELD",
-        help="This column of the file feeds this field of the target. May be repeated; only the columns named"
-        " (and the key) are written then. Without it each column feeds the field of the same name.",
+        help="This column of the file feeds this field of the target. May be repeated. Every other column"
+        " still feeds the field of the same name; --only leaves those out.",
+    ),
+    click.option(
+        "--only",
+        "only",
+        multiple=True,
+        metavar="COL[,COL]",
+        help="Write only these columns of the file or fields of the target, and the key. May be repeated.",
     ),
     click.option(
         "--field",
