@@ -76,8 +76,8 @@ def test_a_plan_replaces_plans_only(shop: Shop, tmp_path: Path) -> None:
     call("plan", *shop.options, "-o", plan)
 
 
-def test_a_job_replaces_jobs_only(shop: Shop, tmp_path: Path) -> None:
-    """`--save-job` refuses the source, the target, the plan and what is no job; an older job gives way."""
+def test_a_job_replaces_nothing(shop: Shop, tmp_path: Path) -> None:
+    """`--save-job` refuses the source, the target, the plan, what is no job, and another job."""
     job, plan = tmp_path / "job.toml", tmp_path / "new.plan"
     job.write_text("[tool.black]\nline-length = 100\n")
     before = {path: path.read_bytes() for path in (shop.csv, shop.database, job)}
@@ -89,9 +89,24 @@ def test_a_job_replaces_jobs_only(shop: Shop, tmp_path: Path) -> None:
     assert before == {path: path.read_bytes() for path in before}
     job.unlink()
     call("plan", *shop.options, "--save-job", job)
-    call("plan", job, "--save-job", job, "--mode", "update")
-    assert "update" in job.read_text()
+    commented = "# ours\n" + job.read_text()
+    job.write_text(commented)
+    call("plan", *shop.options, "--save-job", job)
+    refused = call("plan", job, "--save-job", job, "--mode", "update", "-o", plan, code=2).stderr
+    assert "holds another job" in refused
+    assert "Name another file" in refused
+    assert job.read_text() == commented, "the same job is left as it is laid out, another one is refused"
+    assert not plan.exists(), "refused before anything is done"
     assert "the job file" in call("plan", job, "-o", job, code=2).stderr
+
+
+def test_a_job_is_saved_once_it_was_planned(shop: Shop, tmp_path: Path) -> None:
+    """A call that fails leaves no job file behind."""
+    job = tmp_path / "job.toml"
+    call("plan", *shop.options[:-1], "idd", "--save-job", job, code=2)
+    assert not job.exists()
+    call("plan", *shop.options, "--save-job", job)
+    assert job.is_file()
 
 
 def test_programs_get_a_thousand_problems_and_a_count(tmp_path: Path) -> None:
@@ -280,8 +295,9 @@ def test_a_job_that_deletes_takes_a_cap(shop: Shop, tmp_path: Path) -> None:
     """`--delete-cap` beside a job file that says delete is enough."""
     job = tmp_path / "job.toml"
     call("plan", *shop.options, "--delete", "--delete-cap", "5%", "--save-job", job)
-    call("plan", job, "--delete-cap", "100", "--save-job", job)
-    assert "delete_cap = 100\n" in job.read_text()
+    other = tmp_path / "other.toml"
+    call("plan", job, "--delete-cap", "100", "--save-job", other)
+    assert "delete_cap = 100\n" in other.read_text()
 
 
 def test_french_dates_and_numbers_need_two_words(tmp_path: Path) -> None:
@@ -306,7 +322,7 @@ def test_french_dates_and_numbers_need_two_words(tmp_path: Path) -> None:
 
 
 def test_a_rule_leaves_the_numbers_of_a_workbook_alone(tmp_path: Path) -> None:
-    """Cells that are numbers stay what they are, `--decimal ,` or not, with a `--field` for another column."""
+    """Cells that are numbers stay what they are, with `--decimal ,` and a `--field` for another column."""
     import xlsxwriter
 
     path, database = tmp_path / "sales.xlsx", tmp_path / "sales.sqlite"

@@ -172,7 +172,7 @@ mapping = together(
         "--save-job",
         type=click.Path(dir_okay=False),
         metavar="JOB.toml",
-        help="Also save all this as a job file.",
+        help="Also save all this as a job file, once the plan is made. Another job is never replaced.",
     ),
 )
 

@@ -25,7 +25,9 @@ def refuse_outputs(job: Job, source: str, output: str | None, save_job: str | No
         save_job: Where the job goes.
 
     Raises:
-        UsageError: One of them is the source, the target, the other one, or a file of another kind.
+        UsageError: One of them is the source, the target, the other one, a file of another kind, or a job
+            file that says something else.
+        JobError: The job can't be saved.
     """
     kept = _kept(job)
     if output:
@@ -38,6 +40,25 @@ def refuse_outputs(job: Job, source: str, output: str | None, save_job: str | No
         refuse_to_replace(path, kept | ({Path(output): "the plan of this call"} if output else {}))
         if _holds_something(path) and not _is_job_file(save_job):
             raise _refused(path, "job")
+        if not holds_job(path, job) and _holds_something(path):
+            raise UsageError(
+                f"{path} holds another job; it would be overwritten.",
+                advice="Name another file by --save-job, or remove that one first.",
+                path=path,
+            )
+
+
+def holds_job(path: Path, job: Job) -> bool:
+    """Whether the file says just what the job says, however it is laid out.
+
+    Raises:
+        JobError: The job can't be saved.
+    """
+    wanted = tomllib.loads(job.to_toml(path.expanduser().absolute().parent))
+    try:
+        return tomllib.loads(path.expanduser().read_text(encoding="utf-8-sig")) == wanted
+    except (OSError, ValueError):
+        return False
 
 
 def refuse_twice(*paths: str | None) -> None:

@@ -14,7 +14,7 @@ from .console import Console, has_terminal_output, number, shell
 from .family import DONE
 from .job import make_job
 from .objects import plan_object
-from .outputs import refuse_outputs
+from .outputs import holds_job, refuse_outputs
 from .pages import plan_page
 
 if TYPE_CHECKING:
@@ -78,11 +78,12 @@ def make_plan(
     """
     job = make_job(**given)
     refuse_outputs(job, given["source"], output, save_job)
-    if save_job:
-        path = job.save(save_job)
-        console.note(f"Job   {path}")
     with _Ticker() as ticker:
-        return job.plan(output, progress=ticker)
+        plan = job.plan(output, progress=ticker)
+    if save_job:  # not before: a job that can't be planned is none to keep
+        kept = holds_job(Path(save_job), job)  # its comments stay, too
+        console.note(f"Job   {Path(save_job).expanduser().absolute() if kept else job.save(save_job)}")
+    return plan
 
 
 def load_plan(path: str) -> Plan:
