@@ -125,7 +125,10 @@ class Lookups:
 
     def _advice(self, name: str, absent: Sequence[str]) -> dict[str, str]:
         table = self._lookups[name].get("table")
-        general = f"Correct it, add it to {table}, or let missing ones be created (create = true)."
+        general = (
+            f"Correct it, add it to {table}, or let missing ones be created: --create-missing, "
+            "or create = true in the lookup of a job file."
+        )
         there = self._names_there(name)
         return {text: _did_you_mean(text, there) + general for text in absent}
 

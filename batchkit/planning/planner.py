@@ -23,12 +23,13 @@ from ..checks import Checked, Checker, problem_schema
 from ..places import plans_folder
 from ..plan import Plan
 from ..problems import Problem
-from ..sources import ROW, SHOWN, notice, plural, warning
+from ..sources import ROW, notice, plural, warning
 from ..states import Change
 from ..targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, NAME, PROBLEMS, RAW, FrameTarget
 from .deletes import DeleteCap, planned_deletes
 from .diff import ISSUE, OK, Compare, diff
 from .families import Families, in_generations
+from .held import Held
 from .lookups import Lookups
 from .lost import UNREADABLE, told
 from .planfile import WINDOW, PlanWriter, regroup
@@ -129,8 +130,9 @@ class _Planner:
         self.sources = {name: self.checker.resolved.columns.get(name, name) for name in self.checker.types}
         self.key_column = ", ".join(self.sources[name] for name in self.key)
         self.lookups = Lookups(outline.target, outline.mapping.fields, self.sources)
+        self.held = Held(outline.target, self.checker.types, outline.types, self.sources, self.lookups.names)
         self.hashes = KeyHashes()
-        self.held: list[pl.Series] = []
+        self.found_keys: list[pl.Series] = []
         own = getattr(outline.target, "self_references", ())
         self.families = Families(name for name in own if name in self.fields and self.key)
         self.rows = 0
@@ -146,7 +148,7 @@ class _Planner:
                 return Plan(self.path, writer.finish(self._facts(writer)))
 
     def _schema(self) -> pl.Schema:
-        types = dict(self.checker.types)
+        types = dict(self.held.types)
         types.update({name: dtype_of(kind.type, kind.scale) for name, kind in self._lookup_types().items()})
         columns: dict[str, pl.DataType | type[pl.DataType]] = {
             ITEM: pl.UInt32,
@@ -169,7 +171,7 @@ class _Planner:
         keys = {name: self.sources[name] for name in self.key}
         bad = [pl.Series(ROW, dtype=pl.UInt32)]
         for batch in self.outline.source.batches(WINDOW):
-            checked = self._as_held(self.checker.check(batch))
+            checked = self.held.convert(self.checker.check(batch))
             values = checked.values.rename({name: VALUE + name for name in self.checker.types})
             raw = batch.drop(ROW).rename({name: RAW + name for name in self.outline.source.columns})
             spool.add(values.hstack(raw), _with_blank_keys(checked, keys))
@@ -192,31 +194,6 @@ class _Planner:
             )
             late.append(twins)
         return pl.concat(late)
-
-    def _as_held(self, checked: Checked) -> Checked:
-        """The values as the target would give them back, so that they can be compared with what it has."""
-        target = self.outline.target
-        names = [name for name in self.checker.types if name not in self.lookups.names]
-        if not isinstance(target, FrameTarget) or not names:
-            return checked
-        frame, refused = target.canonical(checked.values.select(names))
-        values = checked.values.with_columns(frame.get_columns())
-        if not refused:
-            return Checked(values, checked.problems)
-        rows = [
-            {
-                "row": checked.values[ROW][at],
-                "column": self.sources[name],
-                "value": str(checked.values[name][at])[:SHOWN],
-                "rule": "type",
-                "message": f"The target can't take this value: {reason}",
-                "advice": "Correct the value so that it fits the column's type.",
-                "level": "error",
-            }
-            for name, at, reason in refused
-        ]
-        found = pl.DataFrame(rows, schema=problem_schema())
-        return Checked(values, pl.concat([checked.problems, found]).sort("row", maintain_order=True))
 
     def _source_problems(self, spool: Spool) -> pl.DataFrame:
         # A problem belongs to its row if that row became an item; else (a skipped row) to the file.
@@ -305,7 +282,7 @@ class _Planner:
         given = wanted.select(pl.col(key).alias(key.removeprefix(KEY)) for key in keys).drop_nulls().unique()
         if given.height:
             held = target.held_keys(given)
-            self.held.append(hash_keys(held.cast(pl.Schema(self._key_types()))))
+            self.found_keys.append(hash_keys(held.cast(pl.Schema(self._key_types()))))
 
     def _key_types(self) -> dict[str, pl.DataType]:
         return {name: self.schema[KEY + name] for name in self.key}
@@ -319,7 +296,7 @@ class _Planner:
         if spared is not None:
             self.notices.append(spared)
             return
-        known = pl.concat([self.hashes.all(), *self.held])
+        known = pl.concat([self.hashes.all(), *self.found_keys])
         for gone in planned_deletes(self._frame_target(), self._key_types(), self.fields, known, cap):
             frame = gone.with_row_index(ROW)
             listed = _as_lists(told(frame, self.sources))

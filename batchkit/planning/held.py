@@ -1,0 +1,95 @@
+"""Checked values as the target would hold them, so that they can be compared with what it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from ..checks import Checked, problem_schema
+from ..reading.frames import as_texts
+from ..sources import ROW, SHOWN
+from ..targets.base import FrameTarget
+
+if TYPE_CHECKING:
+    from ..targets.base import FieldType, Target
+
+
+class Held:
+    """What a target makes of checked values.
+
+    A field may be checked as another type than the target's: a date in a column of texts. The check is made
+    on the date; what is compared and written is its canonical text.
+
+    Args:
+        target: The target.
+        types: Type of each field's values after the checks.
+        declared: The target's fields; empty when it takes any.
+        columns: Column of the source by field, for problems.
+        skipped: Fields whose values are not the target's own yet: names that will become ids.
+
+    Attributes:
+        types: Type of each field's values in the plan.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        types: Mapping[str, pl.DataType],
+        declared: Mapping[str, FieldType],
+        columns: Mapping[str, str],
+        skipped: Sequence[str],
+    ) -> None:
+        self._target = target
+        self._columns = columns
+        self._names = [name for name in types if name not in skipped]
+        self._longest = {
+            name: declared[name].max_length
+            for name in self._names
+            if types[name] != pl.String and name in declared and declared[name].type == "text"
+        }
+        self.types = {name: pl.String() if name in self._longest else kind for name, kind in types.items()}
+
+    def convert(self, checked: Checked) -> Checked:
+        """The values as the target would give them back, and problems where it can't take one."""
+        values = checked.values
+        if self._longest:
+            values = values.with_columns(_texts(values[name]) for name in self._longest)
+        found = list(self._too_long(values))
+        if isinstance(self._target, FrameTarget) and self._names:
+            frame, refused = self._target.canonical(values.select(self._names))
+            found += [
+                self._problem(name, values, at, f"The target can't take this value: {reason}")
+                for name, at, reason in refused
+            ]
+            values = values.with_columns(frame.get_columns())
+        if not found:
+            return Checked(values, checked.problems)
+        told = pl.DataFrame(found, schema=problem_schema())
+        return Checked(values, pl.concat([checked.problems, told]).sort("row", maintain_order=True))
+
+    def _too_long(self, values: pl.DataFrame) -> Iterator[dict[str, Any]]:
+        for name, longest in self._longest.items():
+            if longest is not None:
+                rows: Iterable[int] = (values[name].str.len_chars() > longest).arg_true()
+                what = f"The target takes at most {longest} characters"
+                yield from (self._problem(name, values, at, what) for at in rows)
+
+    def _problem(self, name: str, values: pl.DataFrame, at: int, message: str) -> dict[str, Any]:
+        return {
+            "row": values[ROW][at],
+            "column": self._columns[name],
+            "value": str(values[name][at])[:SHOWN],
+            "rule": "type",
+            "message": message,
+            "advice": "Correct the value so that it fits the column's type.",
+            "level": "error",
+        }
+
+
+def _texts(values: pl.Series) -> pl.Series:
+    if not isinstance(values.dtype, pl.Decimal):
+        return as_texts(values.to_frame()).to_series()
+    texts = values.cast(pl.String)
+    return texts.str.replace(r"(\.\d*?)0+$", "$1").str.strip_suffix(".")

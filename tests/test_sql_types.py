@@ -1,0 +1,70 @@
+"""Types: a field that is checked as one type, in a column that the database declares as another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from batchkit.fields import Field
+from batchkit.job import Job
+from batchkit.plan import Plan
+from tests.sql_databases import Database, database_fixture
+
+any_database = database_fixture()
+FRENCH = ("dd/mm/yyyy",)
+
+
+def _plan(database: Database, rows: dict[str, list[str | None]], *fields: Field, **options: Any) -> Plan:
+    return Job(pl.DataFrame(rows), database.url, "t", ["id"], fields=fields, **options).plan()
+
+
+@pytest.mark.parametrize(
+    ("field", "cells", "texts"),
+    [
+        (Field("v", type="date", formats=FRENCH), ["31/01/2021", "1/2/2020"], ["2021-01-31", "2020-02-01"]),
+        (Field("v", type="integer"), ["012", "1 000"], ["12", "1000"]),
+        (Field("v", type="decimal"), ["12,50", "3,00"], ["12.5", "3"]),
+        (Field("v", type="boolean"), ["oui", "0"], ["true", "false"]),
+    ],
+)
+def test_a_typed_field_in_a_column_of_texts(
+    database: Database, field: Field, cells: list[str], texts: list[str]
+) -> None:
+    """The check is of the operator's type; the canonical text is compared and written, junk is undone."""
+    database.execute(
+        "CREATE TABLE t (id integer PRIMARY KEY, v text)",
+        f"INSERT INTO t VALUES (1, '{texts[0]}'), (2, 'junk'), (3, ''), (4, NULL), (5, 'left')",
+    )
+    rows: dict[str, list[str | None]] = {
+        "id": ["1", "2", "3", "4", "5", "6"],
+        "v": [cells[0], cells[1], cells[0], cells[1], "never", cells[0]],
+    }
+    plan = _plan(database, rows, field)
+    kinds = plan.changes().collect()["change"].to_list()
+    assert kinds == ["unchanged", "update", "update", "update", "invalid", "create"]
+    assert [each.rule for each in plan.problems() if each.level == "error"] == [field.type]
+    before, after = plan.page(None, 1, 1)[0].fields[0][1:3]
+    assert (before, after) == ("junk", texts[1])
+    run = plan.start(report=False)
+    run.wait(20)
+    wanted = [texts[0], texts[1], texts[0], texts[1], "left", texts[0]]
+    assert [value for (value,) in database.query("SELECT v FROM t ORDER BY id")] == wanted
+    assert _plan(database, rows, field).counts == {"unchanged": 5, "invalid": 1}
+    run.undo().start(report=False).wait(20)
+    there = [value for (value,) in database.query("SELECT v FROM t ORDER BY id")]
+    assert there == [texts[0], "junk", "", None, "left"]
+
+
+def test_a_typed_key_in_a_column_of_texts(database: Database) -> None:
+    """A key that is checked as a number finds its item by the number's text."""
+    database.execute(
+        "CREATE TABLE t (id varchar(3) PRIMARY KEY, v text)", "INSERT INTO t VALUES ('7', 'a'), ('x', 'b')"
+    )
+    rows: dict[str, list[str | None]] = {"id": ["007", "8", "08", "9", "12345"], "v": ["z"] * 5}
+    fields = [Field("id", type="integer"), Field("v")]
+    plan = _plan(database, rows, *fields, delete=True, delete_cap=1)
+    kinds = plan.changes().collect()["change"].to_list()
+    assert kinds == ["update", "duplicate", "duplicate", "create", "invalid", "delete"]
+    assert "at most 3 characters" in plan.problems()[-1].message
