@@ -195,6 +195,32 @@ def test_plan_maps_columns_to_fields(shop: Shop, tmp_path: Path) -> None:
         assert answer["changes"] == {"create": 4, "update": 8, "unchanged": 8, "invalid": 1}
 
 
+def test_a_lookup_creates_what_is_missing_when_told(tmp_path: Path) -> None:
+    """A name nobody knows is refused with the option that creates it; with it the name and the row go in."""
+    path, database, job = tmp_path / "goods.csv", tmp_path / "goods.sqlite", tmp_path / "job.toml"
+    path.write_text("id;categorie\n1;Bois\n2;Pierre\n", encoding="utf-8")
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE categories (id INTEGER PRIMARY KEY, nom TEXT UNIQUE)")
+        connection.execute("INSERT INTO categories (nom) VALUES ('Bois')")
+        connection.execute("CREATE TABLE goods (id TEXT PRIMARY KEY, categorie_id INTEGER)")
+    words = (path, "--to", f"sqlite:///{database.as_posix()}", "--table", "goods", "--key", "id")
+    lookup = ("--lookup", "categorie_id=categories.nom")
+    refused = told("plan", *words, *lookup)
+    assert refused["changes"] == {"create": 1, "invalid": 1}
+    [problem] = refused["problems"]
+    assert "--create-missing" in problem["advice"]
+    assert "create = true" in problem["advice"]
+    assert "--lookup" in call("plan", *words, "--create-missing", code=2).stderr
+    made = told("plan", *words, *lookup, "--create-missing", "--save-job", job)
+    assert made["changes"] == told("plan", job)["changes"] == {"create": 2}
+    only = ("--create-missing", "--only", "categorie")
+    assert told("plan", *words, *lookup, *only)["changes"] == {"create": 2}
+    assert told("apply", made["plan"], "--yes")["outcomes"]["done"] == 2
+    query = "SELECT nom FROM goods JOIN categories ON categorie_id = categories.id ORDER BY goods.id"
+    assert connection.execute(query).fetchall() == [("Bois",), ("Pierre",)]
+    connection.close()
+
+
 @pytest.fixture
 def wide(tmp_path: Path) -> tuple[str | Path, ...]:
     """The call that plans a row whose name (`Nom`, mapped) and town (by its name) differ at the target."""

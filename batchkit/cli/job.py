@@ -28,7 +28,7 @@ def make_job(source: str, **given: Any) -> Job:
     chosen = _chosen(given)
     rules = chosen.pop("fields", {})
     replaced, query = chosen.pop("replaced", None), chosen.pop("query", None)
-    only = chosen.pop("only", ())
+    only, create_missing = chosen.pop("only", ()), chosen.pop("create_missing", False)
     if Path(source).suffix.lower() == ".toml":
         job = Job.load(source)
         if replaced:
@@ -43,6 +43,8 @@ def make_job(source: str, **given: Any) -> Job:
         job = Job(source=_query(source, query) if query else source, **chosen)
     if "delete_cap" in chosen and not job.delete:
         raise UsageError("--delete-cap goes with --delete.")
+    if create_missing:
+        job = _creating(job)
     return _with_fields(job, rules, only) if rules or only else job
 
 
@@ -162,6 +164,21 @@ _READERS: dict[str, Any] = {
     "fields": _rules,
     "delete_cap": _delete_cap,
 }
+
+
+def _creating(job: Job) -> Job:
+    """The job with every lookup creating the names that are missing."""
+    if not job.all_lookups:
+        raise UsageError(
+            "--create-missing goes with --lookup.",
+            advice="Name the table of the names, as in --lookup categorie_id=categories.nom.",
+        )
+    lookups = {name: {**lookup, "create": True} for name, lookup in job.lookups.items()}
+    fields = [
+        replace(one, lookup={**one.lookup, "create": True}) if one.lookup is not None else one
+        for one in job.own_fields
+    ]
+    return replace(job, lookups=lookups, fields=fields)
 
 
 def _with_fields(job: Job, rules: Mapping[str, Mapping[str, Any]], only: Sequence[str]) -> Job:

@@ -122,6 +122,11 @@ mapping = together(
         help="The field holds the id of a row of another table, which the file gives by its name (COLUMN).",
     ),
     click.option(
+        "--create-missing",
+        is_flag=True,
+        help="With --lookup: names that the other table lacks are created there.",
+    ),
+    click.option(
         "--mode",
         type=click.Choice(["upsert", "update", "insert", "append"]),
         help="upsert writes new and changed rows, update only rows that exist, insert only new ones,"
