@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Table
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,28 +44,47 @@ def fit(job: Job, columns: Sequence[str], types: Table[str, FieldType], *, typed
         typed: The source's numbers were numbers and not text, so that no decimal mark need be told.
 
     Raises:
-        MappingError: A field or the key isn't there.
+        MappingError: A field or the key isn't there, or a lookup is of a field that nothing fills.
     """
     fields = _mapped(job, list(job.own_fields) or _fields_by_name(job, columns, types), types)
     keys = [_key_field(name, fields, columns, types) for name in job.key]
     known = {one.name for one in fields}
     added = [one for one in keys if one.name not in known]
     whole = [_with_defaults(one, job, types, typed=typed) for one in (*added, *fields)]
+    _check_lookups(job, [one.name for one in whole])
     return Fit(Mapping(tuple(whole)), tuple(one.name for one in keys))
 
 
-def new_types(fitted: Fit) -> dict[str, FieldType]:
-    """The fields of a table that is yet to be made: as the mapping says, text where it doesn't."""
-    return {
-        one.name: FieldType(
-            type=one.type or "text",
-            scale=one.scale,
-            max_length=one.max_length,
-            nullable=one.name not in fitted.key,
-            key=one.name in fitted.key,
+def new_types(fitted: Fit, ids: Table[str, FieldType] | None = None) -> dict[str, FieldType]:
+    """The fields of a table that is yet to be made: as the mapping says, text where it doesn't.
+
+    Args:
+        fitted: The mapping and the key.
+        ids: What the ids are of the fields that are given by name.
+    """
+    found = {}
+    for one in fitted.mapping.fields:
+        is_key = one.name in fitted.key
+        same = ids.get(one.name) if ids and one.lookup is not None else None
+        found[one.name] = FieldType(
+            type=same.type if same else one.type or "text",
+            scale=same.scale if same else one.scale,
+            precision=same.precision if same else None,
+            max_length=same.max_length if same else one.max_length,
+            nullable=not is_key,
+            key=is_key,
         )
-        for one in fitted.mapping.fields
-    }
+    return found
+
+
+def _check_lookups(job: Job, names: Sequence[str]) -> None:
+    for name in job.lookups:
+        if name not in names:
+            raise MappingError(
+                f"The lookup of {name!r} is of no field that the job fills.",
+                advice=f"{did_you_mean(name, names)} To fill {name}, map a column of the source to it.",
+                lookup=name,
+            )
 
 
 def field_name(column: str) -> str:
@@ -90,7 +109,7 @@ def _fields_by_name(job: Job, columns: Sequence[str], types: Table[str, FieldTyp
     taken = {normalised(column) for column in job.map}
     free = [column for column in columns if normalised(column) not in taken]
     if not types:
-        return _new_fields(free)
+        return _new_fields(free, job.lookups)
     filled = {_known_name(name, types) for name in job.map.values()}
     open_names = [name for name, kind in types.items() if not kind.generated and name not in filled]
     found = {
@@ -126,10 +145,13 @@ def _synonyms(name: str, job: Job) -> tuple[str, ...]:
     return (name.removesuffix("_id"),) if name in job.lookups and name.endswith("_id") else ()
 
 
-def _new_fields(columns: Sequence[str]) -> list[Field]:
+def _new_fields(columns: Sequence[str], lookups: Collection[str] = ()) -> list[Field]:
     fields: dict[str, Field] = {}
     for column in columns:
-        name = free = field_name(column)
+        name = field_name(column)
+        if name not in lookups and f"{name}_id" in lookups:
+            name += "_id"  # fed by a name, such as `categorie_id` by the column `categorie`
+        free = name
         n = 1
         while free in fields:
             n += 1

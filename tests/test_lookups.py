@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from batchkit.errors import MappingError
 from batchkit.job import Job
 from batchkit.plan import Plan
 
@@ -77,3 +78,16 @@ def test_an_unknown_name_is_a_problem_on_its_row(database: Path) -> None:
     problems = [problem for problem in plan.problems() if problem.level == "error"]
     assert [problem.row for problem in problems] == [3, 4]
     assert all("Fleuriste" in str(problem) for problem in problems)
+
+
+def test_a_lookup_of_no_field_is_refused(database: Path) -> None:
+    """A lookup whose field nothing fills isn't passed over: names would be written where ids belong."""
+    lookup = {"table": "categories", "by": "nom"}
+    address, rows = f"sqlite:///{database}", pl.DataFrame(ROWS)
+    named = {"categorie": "categorie_id"}
+    job = Job(rows, address, "shops", ["id"], map=named, lookups={"categori": lookup})
+    with pytest.raises(MappingError, match=r"lookup of 'categori' .* Did you mean 'categorie_id'\?"):
+        job.plan()
+    job = Job(rows, address, "shops", ["id"], fields=["nom"], lookups={"categorie_id": lookup})
+    with pytest.raises(MappingError, match="map a column of the source to it"):
+        job.plan()
