@@ -298,10 +298,11 @@ class Job:
         try:
             probe.connect()
             types = probe.fields()
+            ids = getattr(probe, "lookup_types", {})
         finally:
             probe.close()
         fitted = fit(self, source.columns, types, typed=_is_typed(source))
-        new = {} if types or not self.create else {"create_types": new_types(fitted)}
+        new = {} if types or not self.create else {"create_types": new_types(fitted, ids)}
         target = self.open_target(key=fitted.key, **new)
         try:
             target.connect()

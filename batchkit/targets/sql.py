@@ -19,7 +19,7 @@ from .base import AFTER, KEY, ChunkContext, Failure, FieldType, FrameTarget, Res
 from .sql_address import Address, parse_address
 from .sql_checkpoint import Checkpoint
 from .sql_chunk import ChunkWriter
-from .sql_connect import check_address, check_table, make_engine, memory_engine, told
+from .sql_connect import check_address, check_lookup, check_table, make_engine, memory_engine, told
 from .sql_create import create_table
 from .sql_dialect import Dialect, Table
 from .sql_errors import classify_sql
@@ -122,6 +122,11 @@ class SqlTarget(FrameTarget):
         return self._lookups.ambiguous
 
     @property
+    def lookup_types(self) -> dict[str, FieldType]:
+        """What kind of ids each field that is given by name refers to; known once connected."""
+        return self._lookups.types
+
+    @property
     def self_references(self) -> tuple[str, ...]:
         """Columns that hold the key of another row of the same table."""
         table = self._known()
@@ -152,6 +157,12 @@ class SqlTarget(FrameTarget):
         """
         check_address(self._address, create=self.create)
         if self._absent_file():
+            for field, spec in self._lookups.specs.items():
+                raise TargetError(
+                    f"There is no table {spec['table']!r} for the lookup of {field}: the database is yet to "
+                    "be made.",
+                    advice="Make it with that table first.",
+                )
             return
         with told(self._address), self._connection() as link:
             self._look(link)
@@ -288,15 +299,8 @@ class SqlTarget(FrameTarget):
             if self._reflected.self_references:
                 self.max_workers = 1  # the row that another refers to must be there first
         for field, spec in self._lookups.specs.items():
-            schema, _, name = str(spec["table"]).rpartition(".")
-            found = check_table(self._dialect, link, name, schema or None, (str(spec["by"]),))
-            identity = found.columns.get(str(spec.get("id", "id")))
-            if identity is None:
-                raise TargetError(
-                    f"Table {name!r}, the lookup of {field}, has no column {spec.get('id', 'id')!r}.",
-                    advice=f"Its columns are: {', '.join(found.columns)}.",
-                )
-            self._lookups.declare(spec, identity.field)
+            identity = check_lookup(self._dialect, link, field, spec).columns[str(spec.get("id", "id"))]
+            self._lookups.declare(field, identity.field)
 
     def _absent_file(self) -> bool:
         return self.create and self._address.path is not None and not self._address.path.exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
@@ -140,20 +140,44 @@ def check_table(
     """
     table = dialect.reflect(link, name, schema, key)
     if table is None:
-        names = dialect.table_names(link, schema)
+        near = _near(name, dialect.table_names(link, schema), "Tables there are")
         raise TargetError(
             f"There is no table {name!r} in the database.",
-            advice=_near(name, names, "Tables there are") + " Use --create to have it made.",
+            advice=f"{near} Use --create to have it made.",
             table=name,
         )
-    missing = [column for column in key if column not in table.columns]
+    _check_columns(table, key, "the key")
+    return table
+
+
+def check_lookup(dialect: Dialect, link: Connection, field: str, spec: Mapping[str, Any]) -> Table:
+    """The table that a field's names are looked up in, with the columns of the names and of the ids.
+
+    Raises:
+        TargetError: There is no such table or column; the message names what is near.
+    """
+    schema, _, name = str(spec["table"]).rpartition(".")
+    columns = (str(spec["by"]), str(spec.get("id", "id")))
+    table = dialect.reflect(link, name, schema or None, columns[:1])
+    if table is None:
+        near = _near(name, dialect.table_names(link, schema or None), "Tables there are")
+        raise TargetError(
+            f"There is no table {spec['table']!r} for the lookup of {field}.",
+            advice=near,
+            table=spec["table"],
+        )
+    _check_columns(table, columns, f"the lookup of {field}")
+    return table
+
+
+def _check_columns(table: Table, columns: Sequence[str], where: str) -> None:
+    missing = [column for column in columns if column not in table.columns]
     if missing:
         raise TargetError(
-            f"Table {name!r} has no column {missing[0]!r}, which the key names.",
+            f"Table {table.name!r} has no column {missing[0]!r}, which {where} names.",
             advice=_near(missing[0], list(table.columns), "Its columns are"),
-            table=name,
+            table=table.name,
         )
-    return table
 
 
 def _near(name: str, names: list[str], otherwise: str) -> str:

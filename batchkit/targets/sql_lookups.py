@@ -47,6 +47,7 @@ class Lookups:
 
     Attributes:
         ambiguous: Per `table.by`: names that stand for two rows or more, and so for none.
+        types: Per field: what its ids are, as far as they have been declared.
     """
 
     def __init__(self, specs: Mapping[str, Spec]) -> None:
@@ -58,14 +59,16 @@ class Lookups:
                 )
         self.specs = {name: dict(spec) for name, spec in specs.items()}
         self.ambiguous: dict[str, set[str]] = {}
+        self.types: dict[str, FieldType] = {}
         self._ids: dict[str, dict[str, Any]] = {}
         self._unique: dict[str, bool] = {}
         self._whole: dict[str, bool] = {}
         self._lock = threading.Lock()
 
-    def declare(self, spec: Spec, identity: FieldType) -> None:
-        """Say what kind of ids a lookup has, so that an answer without any has the same type."""
-        self._whole[_place(spec)] = identity.type == "integer"
+    def declare(self, name: str, identity: FieldType) -> None:
+        """Say what kind of ids a field's lookup has, so that an answer without any has the same type."""
+        self.types[name] = identity
+        self._whole[_place(self.specs[name])] = identity.type == "integer"
 
     def _ids_of(self, spec: Spec, ids: Sequence[Any]) -> pl.Series:
         whole = self._whole.get(_place(spec), all(isinstance(value, int | None) for value in ids))
