@@ -57,7 +57,8 @@ class Job:
         delete: Delete what the target has and the source lacks.
         delete_cap: How much may be deleted: a count, or a share of the target's items such as 0.1 or `10%`.
         ignore_case, ignore_space, normalize_unicode: When a text at the target counts as the wanted one.
-        keep_duplicates: Which of several rows with one key counts: `none`, `first` or `last`.
+        keep_duplicates: Which of several rows with one key counts: `none` (none of them is sent), `first`
+            or `last` (the others are `unchanged`).
         dates: How dates are written where a field doesn't say, besides ISO: `dd/mm/yyyy`, several if need be.
         decimal: Decimal mark of a text file's numbers where a field doesn't say: `auto`, `,` or `.`. Those of
             a workbook or a frame are numbers already.

@@ -140,23 +140,46 @@ def test_twins_are_never_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keep", "expected"), [("first", ["create", "duplicate"]), ("last", ["duplicate", "create"])]
+    ("keep", "expected"), [("first", ["create", "unchanged"]), ("last", ["unchanged", "create"])]
 )
 def test_twins_may_keep_one(keep: str, expected: list[str]) -> None:
-    """The operator may say which of several rows counts."""
-    assert kinds(planned({"id": ["3", "3"], "name": ["a", "b"]}, keep_duplicates=keep)) == expected
+    """The operator may say which of several rows counts; the others are no errors, and end no run badly."""
+    plan = planned({"id": ["3", "3"], "name": ["a", "b"]}, keep_duplicates=keep)
+    assert kinds(plan) == expected
+    row, counts = (3, 2) if keep == "first" else (2, 3)
+    told = f"Row {counts}, which has the same key, counts"
+    assert [(p.row, p.rule, p.level, p.message) for p in plan.problems()] == [
+        (row, "duplicate", "notice", told)
+    ]
+    assert plan.page("unchanged")[0].fields[0][1:3] == (None, None)
+
+
+@pytest.mark.parametrize("keep", ["first", "last"])
+def test_left_out_twins_are_not_to_be_fixed(tmp_path: Path, keep: str) -> None:
+    """A run whose only doubtful rows were left out by choice rejects nothing and has nothing to fix."""
+    address = f"sqlite:///{tmp_path / 'c.sqlite'}"
+    rows = pl.DataFrame({"id": ["3", "4", "3"], "name": ["a", "b", "c"]})
+    run = Job(rows, address, "t", ["id"], keep_duplicates=keep, create=True).plan().start()
+    run.wait(20)
+    outcomes = {kind: count for kind, count in run.snapshot().outcomes.items() if count}
+    assert outcomes == {"done": 2, "unchanged": 1}
+    assert run.fix_file() is None
+    with sqlite3.connect(tmp_path / "c.sqlite") as base:
+        there = base.execute("SELECT name FROM t ORDER BY id").fetchall()
+    base.close()
+    assert there == [("a" if keep == "first" else "c",), ("b",)]
 
 
 @pytest.mark.parametrize(
     ("keep", "expected"),
-    [("first", ["invalid", "create", "duplicate"]), ("last", ["invalid", "duplicate", "create"])],
+    [("first", ["invalid", "create", "unchanged"]), ("last", ["invalid", "unchanged", "create"])],
 )
 def test_the_twin_that_counts_is_a_good_one(keep: str, expected: list[str]) -> None:
     """A row that can't be sent anyway doesn't keep the others of its key from being sent."""
     rows = {"id": ["3", "3", "3"], "price": ["abc", "1", "2"]}
     assert kinds(planned(rows, keep_duplicates=keep)) == expected
     backwards = {name: values[::-1] for name, values in rows.items()}
-    other = {"first": ["create", "duplicate", "invalid"], "last": ["duplicate", "create", "invalid"]}
+    other = {"first": ["create", "unchanged", "invalid"], "last": ["unchanged", "create", "invalid"]}
     assert kinds(planned(backwards, keep_duplicates=keep)) == other[keep]
     bad = planned({"id": ["3", "3"], "price": ["abc", "def"]}, keep_duplicates=keep)
     assert kinds(bad) == ["invalid", "invalid"]

@@ -241,7 +241,9 @@ class _Planner:
         if self.outline.delete_cap is not None:
             self._note_held(wanted)
         planned, issues = self._diff(wanted)
-        planned = planned.with_columns(_twins_apart(twins, bad))
+        planned = _with_twins(
+            planned, twins.filter(~twins.is_in(bad.implode())), self.outline.keep_duplicates
+        )
         listed = _as_lists(pl.concat([problems, unresolved, issues]))
         planned = planned.join(listed, left_on=ROW, right_on="row", how="left", maintain_order="left")
         return self._shaped(planned.hstack(rows.select(pl.col(f"^{re.escape(RAW)}.*$"))))
@@ -429,9 +431,20 @@ def _blank_key(checked: Checked, name: str, column: str) -> pl.DataFrame:
     )
 
 
-def _twins_apart(twins: pl.Series, bad: pl.Series) -> pl.Expr:
-    only_twin = pl.col(ROW).is_in(twins.implode()) & ~pl.col(ROW).is_in(bad.implode())
-    return pl.when(only_twin).then(pl.lit(str(Change.DUPLICATE))).otherwise(pl.col(CHANGE)).alias(CHANGE)
+def _with_twins(planned: pl.DataFrame, twins: pl.Series, keep: str) -> pl.DataFrame:
+    """The rows, where those that another row's key keeps from being sent are called so.
+
+    Which row counts may be the operator's own choice: then the others want nothing, and nothing is wrong.
+    """
+    if not twins.len():
+        return planned
+    mine = pl.col(ROW).is_in(twins.implode())
+    kind = Change.DUPLICATE if keep == "none" else Change.UNCHANGED
+    planned = planned.with_columns(pl.when(mine).then(pl.lit(str(kind))).otherwise(CHANGE).alias(CHANGE))
+    if keep == "none":
+        return planned
+    wanted = pl.col("^" + AFTER + ".*$")
+    return planned.with_columns(pl.when(~mine).then(wanted).name.keep())
 
 
 _SAYS: Final = {

@@ -57,7 +57,7 @@ def hash_keys(keys: pl.DataFrame) -> pl.Series:
 def find_twins(
     spool: Spool, key: Sequence[str], column: str, hashes: KeyHashes, keep: str, bad: pl.Series
 ) -> pl.DataFrame:
-    """The rows that can't be sent because another row has their key.
+    """The rows that are not sent because another row has their key.
 
     Args:
         spool: The checked rows, with `#row` and the key columns.
@@ -68,7 +68,8 @@ def find_twins(
         bad: Rows that can't be sent for reasons of their own; none of them counts.
 
     Returns:
-        Problems, one for each such row, in the columns of `problem_schema()`.
+        Problems, one for each such row, in the columns of `problem_schema()`: errors, or notices where the
+        operator said which row counts.
     """
     repeated = hashes.repeated()
     if repeated.is_empty():
@@ -98,9 +99,7 @@ def _problems(twins: pl.DataFrame, key: Sequence[str], column: str, keep: str) -
         message = pl.concat_str(pl.lit("The same key stands on "), _others(), pl.lit(" as well"))
         advice = "Keep one of these rows, or say which one counts: keep_duplicates first or last."
     else:
-        message = pl.concat_str(
-            pl.lit("The same key stands on row "), pl.col("#kept"), pl.lit(", which counts")
-        )
+        message = pl.concat_str(pl.lit("Row "), pl.col("#kept"), pl.lit(", which has the same key, counts"))
         advice = "Nothing to do if that row is the right one."
     return twins.select(
         row=pl.col(ROW),
@@ -109,7 +108,7 @@ def _problems(twins: pl.DataFrame, key: Sequence[str], column: str, keep: str) -
         rule=pl.lit(RULE),
         message=message,
         advice=pl.lit(advice),
-        level=pl.lit("error"),
+        level=pl.lit("error" if keep == "none" else "notice"),
     ).match_to_schema(problem_schema())
 
 
