@@ -159,6 +159,17 @@ def test_watch_follows_to_the_end(driven: subprocess.Popen[str]) -> None:
     assert driven.wait(timeout=20) == 0
 
 
+def test_watch_ends_at_a_pause_where_nobody_reads_along(driven: subprocess.Popen[str]) -> None:
+    """Of a paused run a program gets the object and exit code 4, and so does a log; neither hangs."""
+    run = told("pause", "last")["run"]
+    for words in (["watch", run, "--json"], ["watch", run]):
+        done = batchkit(*words, timeout=10)
+        assert done.returncode == 4, done.stderr
+        assert "paused" in done.stdout
+    assert json.loads(batchkit("watch", run, "--json", timeout=10).stdout)["state"] == "paused"
+    assert driven.poll() is None
+
+
 def test_a_run_is_named_by_its_beginning(driven: subprocess.Popen[str]) -> None:
     """`last`, the id, the beginning of it and its folder all mean the run; a stranger is not found (2)."""
     run = Run.open("last")

@@ -268,3 +268,11 @@ def has_terminal_output() -> bool:
         return sys.stderr is not None and sys.stderr.isatty()
     except ValueError:  # closed
         return False
+
+
+def has_terminal_stdout() -> bool:
+    """Whether stdout is a terminal, where somebody reads along."""
+    try:
+        return sys.stdout is not None and sys.stdout.isatty()
+    except ValueError:  # closed
+        return False

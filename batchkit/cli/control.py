@@ -11,7 +11,7 @@ from ..errors import UsageError
 from ..states import RunState
 from . import options
 from .apply import detach, detached, finish
-from .console import Console
+from .console import Console, has_terminal_stdout
 from .drive import OVER, TICK, drive, exit_code
 from .family import DONE
 from .named import any_run, real_run
@@ -38,16 +38,19 @@ def _open_unfinished(console: Console, name: str) -> Run:
 def watch(name: str, with_json: bool) -> int:
     """Watch a run live, whichever process drives it; Ctrl-C only ends the watching.
 
+    At a terminal a pause is watched to its end. With --json, or where no terminal reads along, a paused run
+    is the end of it (exit code 4): nobody may ever resume it.
     RUN is the id of a run, the beginning of one, a run folder, or "last".
     """
     from ..progress import Bar
 
     console = Console(with_json)
     run = any_run(console, name)
+    enough = OVER if has_terminal_stdout() and not with_json else (*OVER, RunState.PAUSED)
     try:
         with Bar(run) as bar:
             snapshot = bar.update()
-            while snapshot.state not in OVER:
+            while snapshot.state not in enough:
                 time.sleep(TICK)
                 snapshot = bar.update()
     except KeyboardInterrupt:
