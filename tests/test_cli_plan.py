@@ -289,7 +289,7 @@ def test_advice_speaks_of_options(shop: Shop) -> None:
     page = call("plan", *shop.options).stdout
     assert "--keep-duplicates first" in page
     kept = call("plan", *shop.options, "--keep-duplicates", "first", "--json").stdout
-    assert json.loads(kept)["changes"] == {"create": 1, "duplicate": 1}
+    assert json.loads(kept)["changes"] == {"create": 1, "unchanged": 1}
 
 
 @pytest.mark.parametrize(
@@ -306,6 +306,15 @@ def test_each_form_of_a_delete_cap_works(shop: Shop, cap: str, deletes: int | No
         assert json.loads(call(*words, "--json").stdout)["changes"]["delete"] == deletes
     else:
         assert "--delete-cap N" in call(*words, code=2).stderr
+
+
+def test_the_heading_counts_deletes_apart(shop: Shop) -> None:
+    """The rows of the file are those of the file; what is to be deleted stands beside them."""
+    lines = shop.csv.read_text(encoding="utf-8-sig").splitlines()
+    shop.csv.write_text("\n".join(line for line in lines if line[:5] != "00001"), encoding="utf-8")
+    page = call("plan", *shop.options, "--delete").stdout
+    assert page.splitlines()[1].startswith("20 rows in the source and 1 row to delete, key id, ")
+    assert call("plan", *shop.options).stdout.splitlines()[1].startswith("20 rows, key id, ")
 
 
 @pytest.mark.parametrize("cap", ["many", "-1", "1.5", "101%", "%"])

@@ -88,7 +88,7 @@ def plan_page(plan: Plan, *, examples: int = 5, problems: int | None = 10) -> It
     yield bold(f"{summary.source or 'source'} {arrow} {place(summary)}")
     key = f"key {' + '.join(summary.key)}, " if summary.key else ""
     fields = count(len(summary.fields), "field")
-    yield f"{count(summary.rows, 'row')}, {key}{fields} written, mode {summary.mode}"
+    yield f"{_rows(summary)}, {key}{fields} written, mode {summary.mode}"
     if summary.undoes:
         yield f"This plan undoes run {summary.undoes}."
     yield ""
@@ -98,6 +98,16 @@ def plan_page(plan: Plan, *, examples: int = 5, problems: int | None = 10) -> It
     if not summary.reversible and summary.to_send:
         yield ""
         yield style("This can't be undone afterwards: ", fg="yellow") + summary.irreversible_because
+
+
+def _rows(summary: PlanSummary) -> str:
+    """The rows of the source, and apart from them what is only at the target and shall go."""
+    deletes = summary.changes.get(Change.DELETE, 0)
+    if summary.undoes or not deletes:
+        return count(summary.rows, "row")
+    of_source = getattr(summary, "source_rows", None)
+    rows = summary.rows - deletes if of_source is None else of_source
+    return f"{count(rows, 'row')} in the source and {count(deletes, 'row')} to delete"
 
 
 def _problems(plan: Plan, summary: PlanSummary, most: int | None) -> Iterator[str]:
