@@ -165,6 +165,14 @@ def test_run_is_plan_and_apply_in_one(shop: Shop, tmp_path: Path) -> None:
     assert told("run", *shop.options, "--yes")["outcomes"]["unchanged"] == 20
 
 
+def test_run_shows_as_much_as_plan_does(tmp_path: Path) -> None:
+    """`--examples` and `--all-problems` are taken by both verbs."""
+    shop = make_shop(tmp_path, extra=[(f"9{n:04}", "") for n in range(30)])
+    page = call("run", *shop.options, "--yes", "--examples", "0", "--all-problems", code=1).stdout
+    assert page.count("The target needs a value") >= 30
+    assert "Examples" not in page
+
+
 def test_settings_are_checked_before_anything_starts(shop: Shop) -> None:
     """A setting that doesn't fit is a wrong call (2), whichever option it came by."""
     plan = planned(shop)
@@ -190,6 +198,20 @@ def test_undo_takes_it_back(shop: Shop) -> None:
     undone = told("undo", "last", "--yes")
     assert undone["outcomes"]["done"] == 12
     assert shop.held() == before
+
+
+def test_an_undo_keeps_what_was_edited_since(shop: Shop) -> None:
+    """A row edited after the run comes out as a conflict of the undo's run: kept, listed, and no surprise."""
+    call("run", *shop.options, "--yes")
+    with sqlite3.connect(shop.database) as connection:
+        connection.execute("UPDATE shops SET name = 'edited' WHERE id = '00002'")
+    connection.close()
+    undone = call("undo", "last", "--yes", code=1).stdout
+    assert "conflict" in undone
+    assert shop.held()["00002"] == "edited"
+    assert "00002" in undone.partition("Conflicts")[2]
+    promised = " ".join(call("undo", "--help").stdout.split())
+    assert "come out as conflicts of the undo's own run, which keeps them and lists them" in promised
 
 
 def test_last_is_what_can_be_steered(shop: Shop) -> None:

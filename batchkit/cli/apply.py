@@ -15,7 +15,7 @@ from .family import DONE, STOPPED
 from .named import real_run
 from .objects import run_object
 from .pages import place, plan_page
-from .plan import PLAN_OPTIONS, load_plan, make_plan
+from .plan import PAGE_OPTIONS, PLAN_OPTIONS, load_plan, make_plan
 from .results import result_page
 from .steps import advice
 
@@ -56,12 +56,21 @@ def apply(plan: str, dry_run: bool, yes: bool, detach: bool, with_json: bool, **
 
 @click.command(short_help="Plan, show, ask and apply in one.")
 @PLAN_OPTIONS
+@PAGE_OPTIONS
 @dry_run
 @options.yes
 @options.running
 @detach
 @options.as_json
-def run(dry_run: bool, yes: bool, detach: bool, with_json: bool, **given: Any) -> int:
+def run(
+    examples: int,
+    all_problems: bool,
+    dry_run: bool,
+    yes: bool,
+    detach: bool,
+    with_json: bool,
+    **given: Any,
+) -> int:
     """Plan, show the plan, ask, and apply it.
 
     SOURCE is a CSV or Excel file, or a job file (JOB.toml). This is `plan` and `apply` in one.
@@ -69,7 +78,7 @@ def run(dry_run: bool, yes: bool, detach: bool, with_json: bool, **given: Any) -
     console = Console(with_json)
     settings = options.chosen_settings(given)
     plan = make_plan(console, **given)
-    console.page(plan_page(plan))
+    console.page(plan_page(plan, examples=examples, problems=None if all_problems else 10))
     console.say()
     return start(console, plan, settings, dry_run=dry_run, yes=yes, detach=detach)
 
@@ -84,8 +93,9 @@ def run(dry_run: bool, yes: bool, detach: bool, with_json: bool, **given: Any) -
 def undo(name: str, dry_run: bool, yes: bool, detach: bool, with_json: bool, **given: Any) -> int:
     """Take back what a run did.
 
-    Rows it created are deleted, rows it changed get their former values, rows that somebody edited since are
-    kept and listed. It is a plan like any other: shown first, applied when you agree.
+    Rows it created are deleted, rows it changed get their former values. It is a plan like any other: shown
+    first, applied when you agree. Rows that somebody edited since are met while it runs: they come out as
+    conflicts of the undo's own run, which keeps them and lists them.
     RUN is the id of a run, the beginning of one, a run folder, or "last", which passes dry runs over.
     """
     console = Console(with_json)

@@ -33,20 +33,25 @@ PLAN_OPTIONS = options.together(
         help="Where the plan file goes. Default: the plans folder of BATCHKIT_HOME.",
     ),
 )
+PAGE_OPTIONS = options.together(
+    click.option(
+        "--examples",
+        type=click.IntRange(min=0),
+        default=5,
+        metavar="N",
+        help="How many changes are shown. Default: 5.",
+    ),
+    click.option(
+        "--all-problems",
+        is_flag=True,
+        help="Show every problem instead of the first ten (`plan --json`: 1,000).",
+    ),
+)
 
 
 @click.command(short_help="Find out what would change; nothing is written.")
 @PLAN_OPTIONS
-@click.option(
-    "--examples",
-    type=click.IntRange(min=0),
-    default=5,
-    metavar="N",
-    help="How many changes are shown. Default: 5.",
-)
-@click.option(
-    "--all-problems", is_flag=True, help="Show every problem instead of the first ten (1,000 with --json)."
-)
+@PAGE_OPTIONS
 @options.as_json
 def plan(examples: int, all_problems: bool, with_json: bool, **given: Any) -> int:
     """Find out what would change, and keep it as a plan file; nothing is written to the target.
