@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from functools import cached_property
 from importlib import import_module
 from itertools import accumulate
@@ -20,7 +21,7 @@ from .errors import PlanError
 from .planning.planfile import read_facts, regroup
 from .problems import Problem
 from .states import SENDABLE, Change
-from .targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, NAME, PROBLEMS, RAW
+from .targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, FREE_SCALE, ITEM, KEY, NAME, PROBLEMS, RAW
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +68,7 @@ class PlanSummary:
 
     Attributes:
         changes: Number of items by kind of change; only kinds that occur, in the order of `states.Change`.
-        rows: Items in all.
+        rows: Items in all, deletes included; see `source_rows`.
         problems: Problems in all, those about the whole file included.
         source: Name of the source.
         target: Address of the target, without any secret.
@@ -102,13 +103,18 @@ class PlanSummary:
     notices: list[Problem]
 
     @property
+    def source_rows(self) -> int:
+        """Items that a row of the source stands for: all but deletes. An undo has no source, and so none."""
+        return 0 if self.undoes is not None else self.rows - self.changes.get(Change.DELETE, 0)
+
+    @property
     def to_send(self) -> int:
         """Items that would reach the target."""
         return sum(n for kind, n in self.changes.items() if kind in SENDABLE)
 
     def to_dict(self) -> dict[str, Any]:
         """The summary as plain JSON-able values."""
-        return asdict(self)
+        return {**asdict(self), "source_rows": self.source_rows}
 
 
 class Plan:
@@ -397,7 +403,7 @@ class Plan:
         return ChangeView(
             item=row[ITEM],
             row=row[FILE_ROW],
-            key=" / ".join("" if value is None else str(value) for value in keys),
+            key=" / ".join("" if value is None else str(_plain(value)) for value in keys),
             change=change,
             fields=[_field_view(name, row, change) for name in self.fields],
             problems=[Problem(row=row[FILE_ROW], **each) for each in row[PROBLEMS] or ()],
@@ -408,7 +414,15 @@ class Plan:
 def _field_view(name: str, row: dict[str, Any], change: Change) -> FieldView:
     before, after = row[BEFORE + name], row[AFTER + name]
     after = row.get(NAME + name) or after  # a lookup row that is yet to be made is known by its name
-    return FieldView(name, before, after, changed=change in SENDABLE and before != after)
+    return FieldView(name, _plain(before), _plain(after), changed=change in SENDABLE and before != after)
+
+
+def _plain(value: Any) -> Any:
+    """A value without the zeros that only stand there because nobody said how many decimals there are."""
+    if not isinstance(value, Decimal) or value.as_tuple().exponent != -FREE_SCALE:
+        return value
+    text = format(value, "f").rstrip("0")
+    return Decimal(text.removesuffix("."))
 
 
 def _kind(kind: str) -> str:

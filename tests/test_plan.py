@@ -322,6 +322,11 @@ def test_delete_only_when_asked() -> None:
     assert kinds(plan) == ["unchanged", "unchanged", "delete"]
     last = plan.page("delete")[0]
     assert (last.row, last.key) == (None, "9")
+    assert (plan.summary().rows, plan.summary().source_rows, plan.summary().to_dict()["source_rows"]) == (
+        3,
+        2,
+        2,
+    )
     assert last.fields[0] == ("name", "Other", None, True)
 
 

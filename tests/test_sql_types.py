@@ -68,3 +68,26 @@ def test_a_typed_key_in_a_column_of_texts(database: Database) -> None:
     kinds = plan.changes().collect()["change"].to_list()
     assert kinds == ["update", "duplicate", "duplicate", "create", "invalid", "delete"]
     assert "at most 3 characters" in plan.problems()[-1].message
+
+
+def test_decimals_whose_scale_nobody_says(database: Database) -> None:
+    """They are shown as people write them, and a column made for them takes any number of decimals."""
+    database.execute(
+        "CREATE TABLE old (id numeric PRIMARY KEY, v numeric)", "INSERT INTO old VALUES (1.5, 2.25)"
+    )
+    rows = pl.DataFrame({"id": ["1,5", "3,0", "4", "4"], "v": ["100", "0,125", "1", "1"]})
+    plan = Job(rows, database.url, "old", ["id"], decimal=",").plan()
+    shown = [(one.key, [str(value) for value in one.fields[0][1:3]]) for one in plan.page()[:2]]
+    assert shown == [("1.5", ["2.25", "100"]), ("3", ["None", "0.125"])]
+    assert {one.value for one in plan.problems()} == {"4"}
+    fields = [Field("v", type="decimal", decimal=",")]
+    new = Job(rows.head(2), database.url, "t", ["id"], fields=fields, create=True).plan()
+    assert str(new.page()[0].fields[0].after) == "100"
+    new.start(report=False).wait(20)
+    if database.kind == "sqlite":
+        declared = database.query("SELECT type FROM pragma_table_info('t') WHERE name = 'v'")
+        assert declared == [("NUMERIC",)]
+    else:
+        facts = "SELECT numeric_scale FROM information_schema.columns"
+        assert database.query(f"{facts} WHERE table_name = 't' AND column_name = 'v'") == [(None,)]
+    assert [float(value) for (value,) in database.query("SELECT v FROM t ORDER BY id")] == [100, 0.125]

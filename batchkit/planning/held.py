@@ -80,7 +80,7 @@ class Held:
         return {
             "row": values[ROW][at],
             "column": self._columns[name],
-            "value": str(values[name][at])[:SHOWN],
+            "value": _text_at(values[name], at)[:SHOWN],
             "rule": "type",
             "message": message,
             "advice": "Correct the value so that it fits the column's type.",
@@ -91,5 +91,16 @@ class Held:
 def _texts(values: pl.Series) -> pl.Series:
     if not isinstance(values.dtype, pl.Decimal):
         return as_texts(values.to_frame()).to_series()
-    texts = values.cast(pl.String)
-    return texts.str.replace(r"(\.\d*?)0+$", "$1").str.strip_suffix(".")
+    return values.to_frame().select(decimal_text(pl.col(values.name), values.dtype)).to_series()
+
+
+def decimal_text(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """The text of a value; a decimal's without trailing zeros."""
+    text = value.cast(pl.String, strict=False)
+    if not isinstance(dtype, pl.Decimal):
+        return text
+    return text.str.replace(r"(\.\d*?)0+$", "$1").str.strip_suffix(".")
+
+
+def _text_at(values: pl.Series, at: int) -> str:
+    return str(_texts(values.slice(at, 1))[0])

@@ -29,7 +29,7 @@ from ..targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, NAME, PRO
 from .deletes import DeleteCap, planned_deletes
 from .diff import ISSUE, OK, Compare, diff
 from .families import Families, in_generations
-from .held import Held
+from .held import Held, decimal_text
 from .lookups import Lookups
 from .lost import UNREADABLE, told
 from .planfile import WINDOW, PlanWriter, regroup
@@ -474,7 +474,9 @@ def _issues(planned: pl.DataFrame, column: str) -> pl.DataFrame:
     return found.select(
         row=ROW,
         column=pl.lit(column),
-        value=pl.concat_str([pl.col(name).cast(pl.String, strict=False) for name in keys], separator=" / "),
+        value=pl.concat_str(
+            [decimal_text(pl.col(one), planned.schema[one]) for one in keys], separator=" / "
+        ),
         rule=rule,
         message=rule.replace_strict(messages),
         advice=rule.replace_strict(advices),

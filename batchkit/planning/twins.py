@@ -9,6 +9,7 @@ import polars as pl
 
 from ..checks import problem_schema
 from ..sources import ROW, SHOWN
+from .held import decimal_text
 
 if TYPE_CHECKING:
     from .spool import Spool
@@ -97,7 +98,10 @@ def _problems(twins: pl.DataFrame, key: Sequence[str], column: str, keep: str) -
     value = pl.concat_str([_text(name, twins.schema[name]) for name in key], separator=" / ")
     if keep == "none":
         message = pl.concat_str(pl.lit("The same key stands on "), _others(), pl.lit(" as well"))
-        advice = "Keep one of these rows, or say which one counts: keep_duplicates first or last."
+        advice = (
+            "Keep one of these rows, or say which one counts: --keep-duplicates first or last, "
+            'or keep_duplicates = "first" in a job file.'
+        )
     else:
         message = pl.concat_str(pl.lit("Row "), pl.col("#kept"), pl.lit(", which has the same key, counts"))
         advice = "Nothing to do if that row is the right one."
@@ -123,4 +127,4 @@ def _others() -> pl.Expr:
 
 
 def _text(name: str, dtype: pl.DataType) -> pl.Expr:
-    return pl.col(name).bin.encode("hex") if dtype == pl.Binary else pl.col(name).cast(pl.String)
+    return pl.col(name).bin.encode("hex") if dtype == pl.Binary else decimal_text(pl.col(name), dtype)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 KEY, BEFORE, AFTER, NAME, RAW = "key:", "before:", "after:", "name:", "raw:"
 LOST = "lost:"
+FREE_SCALE = 10
+"""Decimals that are carried of a `decimal` whose scale nobody says."""
 ITEM, FILE_ROW, CHANGE, PROBLEMS = "item", "row", "change", "problems"
 
 

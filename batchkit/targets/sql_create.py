@@ -46,7 +46,7 @@ def _sql_type(field: FieldType, dialect: str) -> Any:
         case "integer":
             return sa.Integer() if dialect == "sqlite" else sa.BigInteger()
         case "decimal":
-            return sa.Numeric(field.precision or 38, 10 if field.scale is None else field.scale)
+            return sa.Numeric() if field.scale is None else sa.Numeric(field.precision or 38, field.scale)
         case "float":
             return sa.Double()
         case "date":

@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from .base import LOST, FieldType
+from .base import FREE_SCALE, LOST, FieldType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FREE_SCALE: Final = 10
 SQLITE_DIGITS: Final = 15
 _INTEGERS: Final = {"int2": 15, "int4": 31, "int8": 63, "oid": 32}
 _AS_THEY_ARE: Final = frozenset({"text", "varchar", "bpchar", "name", "citext", "json", "jsonb", "char"})
