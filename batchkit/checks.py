@@ -113,7 +113,7 @@ class Checker:
                 value=None,
                 rule="white_space",
                 message=f"White space around {plural(total, 'cell')} is left out: {names}.",
-                advice="To keep it, give the field strip = false.",
+                advice="To keep it: --field FIELD.strip=false, or strip = false for the field in a job file.",
                 level="notice",
             )
         ]

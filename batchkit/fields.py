@@ -171,6 +171,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = get_close_matches(word, names, n=3, cutoff=0.6)
     if near:
         return f"Did you mean {' or '.join(repr(name) for name in near)}?"
+    if any("," in name or not any(map(str.isalnum, name)) for name in names):
+        names = [repr(name) for name in names]  # `,` and `.` would be read as punctuation
     return f"There is: {', '.join(names)}." if names else ""
 
 
@@ -228,7 +230,7 @@ def _check_sense(field: Field) -> None:
     if field.repair and field.repaired_width is None:
         raise MappingError(
             f"Field {field.name!r}: repair needs to know how long a whole value is.",
-            advice="Say it, as in width=5 for postal codes.",
+            advice=f"Say it, as in --field {field.name}.width=5 (width=5) for postal codes.",
         )
     if field.phone is not None and not re.fullmatch(r"[A-Z]{2}", field.phone):
         raise MappingError(

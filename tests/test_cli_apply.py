@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -171,6 +172,28 @@ def test_run_shows_as_much_as_plan_does(tmp_path: Path) -> None:
     page = call("run", *shop.options, "--yes", "--examples", "0", "--all-problems", code=1).stdout
     assert page.count("The target needs a value") >= 30
     assert "Examples" not in page
+
+
+def test_advice_in_files_is_in_options_and_entries(tmp_path: Path) -> None:
+    """What stands beside a row to fix can be typed, or written into a job file; none of it is Python."""
+    rows = ["id;siret;jour;montant", "1;5750553900213;31/12/2026;1,234", "2;;;", "2;;;"]
+    (tmp_path / "firms.csv").write_text("\n".join(rows), encoding="utf-8")
+    database = tmp_path / "firms.sqlite"
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE firms (id TEXT PRIMARY KEY, siret TEXT, jour DATE, montant NUMERIC)")
+    connection.close()
+    words = ("run", tmp_path / "firms.csv", "--to", f"sqlite:///{database.as_posix()}", "--table", "firms")
+    fix = told(*words, "--key", "id", "--field", "siret.siret=true", "--yes", code=1)["fix"]
+    advice = Path(fix).read_text(encoding="utf-8-sig")
+    for option, entry in (
+        ("--field siret.repair=leading_zero", 'repair = ""leading_zero""'),
+        ("--dates dd/mm/yyyy", 'dates = [""dd/mm/yyyy""]'),
+        ("--decimal ,", 'decimal = "","" or "".""'),
+        ("--keep-duplicates first", 'keep_duplicates = ""first""'),
+    ):
+        assert option in advice
+        assert entry in advice
+    assert not re.search(r"(?<![.\w])\w+=[\"(\[]", advice), "as Python has it"
 
 
 def test_settings_are_checked_before_anything_starts(shop: Shop) -> None:

@@ -346,8 +346,8 @@ def test_french_dates_and_numbers_need_two_words(tmp_path: Path) -> None:
     connection.close()
     words = ("plan", path, "--to", f"sqlite:///{tmp_path}/v.sqlite", "--table", "ventes", "--key", "id")
     page = call(*words).stdout
-    assert '--dates "dd/mm/yyyy"' in page
-    assert '--decimal "," or --decimal "."' in page
+    assert '--dates dd/mm/yyyy, or dates = ["dd/mm/yyyy"] in a job file' in page
+    assert '--decimal , or --decimal . (decimal = "," or "." in a job file)' in page
     told("plan", *words[1:], "--dates", "dd/mm/yyyy,dd-mm-yy", "--decimal", ",", "--save-job", job)
     assert told("plan", job)["changes"] == {"create": 2}
     assert 'dates = [\n    "dd/mm/yyyy",\n    "dd-mm-yy",\n]' in job.read_text()

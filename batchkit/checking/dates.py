@@ -181,7 +181,8 @@ def explain(text: str, formats: Sequence[DateFormat], rule: str = "date") -> Ver
         return Verdict(
             rule,
             "The year has two digits.",
-            f'Write the year in full, as {wanted.example}, or say how the file has it: dates="dd/mm/yy".',
+            f"Write the year in full, as {wanted.example}, or say how the file has it: --dates dd/mm/yy"
+            ', or dates = ["dd/mm/yy"] in a job file.',
         )
     return Verdict(rule, f"This is not a date written {wanted.shown}.", _rewritten(text, wanted))
 
@@ -198,9 +199,11 @@ def _rewritten(text: str, wanted: DateFormat) -> str:
     possible = {shown: written for shown, written in readings.items() if written}
     if not possible:
         return f"There is no such day; write the date as {wanted.example}."
-    formats = " or ".join(f'dates="{shown}"' for shown in possible)
+    option = " or ".join(f"--dates {shown}" for shown in possible)
+    entry = " or ".join(f'dates = ["{shown}"]' for shown in possible)
     written = " or ".join(dict.fromkeys(possible.values()))
-    return f"Write the date as {written}, or say how the file writes dates: {formats}."
+    how = f"{option}, or {entry} in a job file"
+    return f"Write the date as {written}, or say how the file writes dates: {how}."
 
 
 def _written(year: str, month: str, day: str, wanted: DateFormat) -> str:

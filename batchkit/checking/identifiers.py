@@ -44,8 +44,13 @@ def addresses(cells: Cells, kind: str) -> None:
         cells.judge(bad & cells.text.is_in(list(wrong)), wrong.__getitem__)
 
 
-def numbers_of_firms(cells: Cells, kind: str) -> None:
+def numbers_of_firms(cells: Cells, kind: str, field: str) -> None:
     """Check SIREN or SIRET numbers by python-stdnum, La Poste's own rule included; spaces are removed.
+
+    Args:
+        cells: The cells.
+        kind: `siren` or `siret`.
+        field: The field's name, for advice.
 
     Raises:
         SettingsError: python-stdnum isn't installed.
@@ -55,7 +60,7 @@ def numbers_of_firms(cells: Cells, kind: str) -> None:
     spaced = cells.text.str.contains(r"\s").arg_true()
     if len(spaced):
         cells.text = patched(cells.text, spaced, cells.text.gather(spaced).str.replace_all(r"\s", ""))
-    _rewrite(cells, ~_passes_luhn(cells.text, digits), reader)
+    _rewrite(cells, ~_passes_luhn(cells.text, digits), lambda text: _named(reader(text), field))
 
 
 def phones(cells: Cells, region: str) -> None:
@@ -220,6 +225,15 @@ def _read_firm(library: ModuleType, kind: str, digits: int, text: str) -> Readin
     return None, Verdict(kind, *_why_not_a_firm(library, name, digits, plain))
 
 
+_GIVEN_BACK = '--field FIELD.repair=leading_zero, or repair = "leading_zero" for the field in a job file'
+
+
+def _named(reading: Reading, field: str) -> Reading:
+    # The readers remember their answers for all fields, so the field's name comes in behind them.
+    text, remark = reading
+    return text, remark and remark._replace(advice=remark.advice.replace("FIELD", field))
+
+
 def _why_not_a_firm(library: ModuleType, name: str, digits: int, plain: str) -> tuple[str, str]:
     if _SHORTENED.fullmatch(plain):
         return (
@@ -235,7 +249,7 @@ def _why_not_a_firm(library: ModuleType, name: str, digits: int, plain: str) -> 
     if digits - 4 <= len(plain) < digits and library.is_valid(plain.zfill(digits)):
         return (
             f"This {name} has {len(plain)} digits, not {digits}: a spreadsheet dropped its leading zero.",
-            f'Add the leading zero: {plain.zfill(digits)}; or ask for repair=("leading_zero",).',
+            f"Add the leading zero: {plain.zfill(digits)}; or have it given back: {_GIVEN_BACK}.",
         )
     if len(plain) != digits:
         return f"This {name} has {len(plain)} digits instead of {digits}.", "Copy it again from its source."

@@ -136,7 +136,8 @@ def _mark_of(plain: str, rule: NumberRule) -> str:
     if dots + commas > 1 or re.fullmatch(r"[+-]?(?!0[.,])\d{1,3}[.,]\d{3}", plain, re.ASCII):
         raise Unreadable(
             f"{plain!r} can be read as {_readings(plain, mark)}.",
-            f'Say which mark the file has before decimals, decimal="," or decimal="."; or write no {mark!r}.',
+            "Say which mark the file has before decimals: --decimal , or --decimal . "
+            f'(decimal = "," or "." in a job file); or write no {mark!r}.',
         )
     return mark
 

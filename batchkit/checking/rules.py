@@ -54,7 +54,7 @@ class Rules:
             self._give_back_zeros(cells)
         for kind in ("siren", "siret"):
             if getattr(field, kind):
-                numbers_of_firms(cells, kind)
+                numbers_of_firms(cells, kind, field.name)
         for kind in ("email", "url"):
             if getattr(field, kind):
                 addresses(cells, kind)

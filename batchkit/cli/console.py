@@ -106,7 +106,6 @@ def in_options(text: str) -> str:
 
 
 _WORDS = {
-    "keep_duplicates first": "--keep-duplicates first",
     "raise delete_cap.": "raise it: --delete-cap N or N%, or delete_cap in a job file.",
     "header_row=N (--header-row N)": "--header-row N",
     'key=["siret"]': "--key siret",
