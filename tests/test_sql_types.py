@@ -91,3 +91,21 @@ def test_decimals_whose_scale_nobody_says(database: Database) -> None:
         facts = "SELECT numeric_scale FROM information_schema.columns"
         assert database.query(f"{facts} WHERE table_name = 't' AND column_name = 'v'") == [(None,)]
     assert [float(value) for (value,) in database.query("SELECT v FROM t ORDER BY id")] == [100, 0.125]
+
+
+def test_large_decimals_whose_scale_nobody_says(database: Database) -> None:
+    """Prices of millions go in and are found again; what SQLite would hold as another number is refused."""
+    fields = [Field("v", type="decimal", decimal=",")]
+    cells = ["1234567,89", "250000", "-999999999,5", "1234567890,1234567890"]
+    rows = pl.DataFrame({"id": ["1", "2", "3", "4"], "v": cells})
+    job = Job(rows, database.url, "t", ["id"], fields=fields, create=True)
+    run = job.plan().start(report=False)
+    run.wait(20)
+    long = int(database.kind == "sqlite")
+    assert (run.snapshot().outcomes["done"], run.snapshot().outcomes["rejected"]) == (4 - long, long)
+    there = [float(value) for (value,) in database.query("SELECT v FROM t ORDER BY id")]
+    assert there[:3] == [1234567.89, 250000, -999999999.5]
+    assert job.plan().counts == {"unchanged": 4 - long} | ({"create": 1} if long else {})
+    changed = Job(rows.with_columns(v=pl.lit("300000,5")), database.url, "t", ["id"], fields=fields).plan()
+    changed.start(report=False).wait(20)
+    assert {float(value) for (value,) in database.query("SELECT v FROM t")} == {300000.5}

@@ -139,6 +139,11 @@ def refuse_long_decimals(table: Table, frame: pl.DataFrame) -> tuple[pl.DataFram
         # A whole number is kept as an INTEGER, which has more digits than a float.
         limit = 10 ** max(SQLITE_DIGITS - dtype.scale, 0) if dtype.scale else 2**63
         bad = (frame[column].cast(pl.Float64).abs() >= limit).fill_null(value=False)
+        if dtype.scale and bad.any():
+            # What is long by its scale alone has zeros at its end, which don't count as digits.
+            digits = frame[column].cast(pl.String).str.replace(r"(\.\d*?)0+$", "$1")
+            digits = digits.str.replace_all("[-.]", "").str.strip_chars_start("0")
+            bad &= (digits.str.len_bytes() > SQLITE_DIGITS).fill_null(value=False)
         reason = f"{name}: an SQLite decimal keeps {SQLITE_DIGITS} digits; this one has more."
         advice = "Shorten the number, or have the column declared as TEXT."
         for item in frame.filter(bad)[ITEM]:
