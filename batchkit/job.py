@@ -27,6 +27,7 @@ READING: Final = (
 )  # fmt: skip
 """Options that say how the source's file is read."""
 
+_UNSAID: Final = object()
 _TABLED: Final = ("sqlite", "postgresql", "postgres")
 _CHOICES: Final = {
     "mode": MODES,
@@ -190,7 +191,13 @@ class Job:
         if "key" in plain:
             plain["key"] = list(self.key)
         if "fields" in plain:
-            plain["fields"] = {one.name: one.to_dict() for one in self.own_fields}
+            plain["fields"] = {one.name: self._said_of(one) for one in self.own_fields}
+        if "lookups" in plain:
+            # What a field says of its own counts, so that the job's word for it would be read by nobody.
+            own = {name for name, said in plain.get("fields", {}).items() if "lookup" in said}
+            plain["lookups"] = {name: each for name, each in self.lookups.items() if name not in own}
+            if not plain["lookups"]:
+                del plain["lookups"]
         plain = {name: plain_value(value) for name, value in plain.items() if value is not None}
         refuse_passwords(plain)
         return plain
@@ -345,6 +352,12 @@ class Job:
     def own_fields(self) -> tuple[Field, ...]:
         """The job's fields, each as a `Field`."""
         return self.fields  # type: ignore[return-value]  # made so by __post_init__
+
+    def _said_of(self, one: Field) -> dict[str, Any]:
+        """The field's options, without those that the job says already."""
+        said = one.to_dict()
+        known = {"lookup": self.lookups.get(one.name), "blank": self.blank}
+        return {option: value for option, value in said.items() if value != known.get(option, _UNSAID)}
 
     def _plain_source(self, folder: Path | None) -> Any:
         if isinstance(self.source, str):

@@ -127,6 +127,29 @@ def test_save_load_is_identity(tmp_path: Path) -> None:
     assert again.to_toml(tmp_path) == path.read_text(encoding="utf-8")
 
 
+def test_nothing_is_saved_twice(tmp_path: Path) -> None:
+    """What the job says of all fields isn't repeated in each; a file that repeats it is the same job."""
+    lookup = {"table": "categories", "by": "name"}
+    lookups = {"category_id": lookup, "other_id": lookup}
+    fields = [
+        Field("name", blank="keep"),
+        Field("category_id", blank="keep", lookup=lookup),
+        Field("other_id", lookup={**lookup, "by": "code"}),
+    ]
+    one = job(fields=fields, blank="keep", lookups=lookups)
+    text = one.save(tmp_path / "job.toml").read_text(encoding="utf-8")
+    assert text.count("keep") == 1
+    assert text.count('by = "name"') == 1
+    assert text.count('by = "code"') == 1
+    again = Job.load(tmp_path / "job.toml")
+    assert again.all_lookups == one.all_lookups
+    names = ["siret", "name", "category_id", "other_id"]
+    types = dict.fromkeys(names, TEXT)
+    assert fit(again, names, types) == fit(one, names, types)
+    old = {**one.to_dict(), "fields": {each.name: each.to_dict() for each in fields}, "lookups": lookups}
+    assert fit(Job.from_dict(old), names, types) == fit(one, names, types)
+
+
 def test_save_writes_relative_paths(tmp_path: Path) -> None:
     """Files under the job's folder are named relative to it, so that the folder can move."""
     text = full_job(tmp_path).save(tmp_path / "job.toml").read_text(encoding="utf-8")
