@@ -109,6 +109,23 @@ def test_a_job_is_saved_once_it_was_planned(shop: Shop, tmp_path: Path) -> None:
     assert job.is_file()
 
 
+def test_a_job_file_in_another_encoding_is_told_from_wrong_toml(shop: Shop, tmp_path: Path) -> None:
+    """A job that an editor saved as Latin-1 is met with the line and what to save it as."""
+    job = tmp_path / "job.toml"
+    call("plan", *shop.options, "--save-job", job)
+    job.write_bytes(job.read_bytes() + "name = 'Épiceries'\n".encode("latin-1"))
+    refused = call("plan", job, code=2).stderr
+    assert f"line {job.read_bytes().count(10)}" in refused
+    assert "Save it as UTF-8" in refused
+    assert "codec" not in refused
+
+
+def test_values_that_look_like_punctuation_are_quoted(shop: Shop, tmp_path: Path) -> None:
+    """What there is to choose from can be told from the commas between."""
+    refused = call("plan", *shop.options, "--field", "name.decimal=;", code=2).stderr
+    assert "There is: 'auto', ',', '.'." in refused
+
+
 def test_programs_get_a_thousand_problems_and_a_count(tmp_path: Path) -> None:
     """A file of bad rows doesn't flood who reads the answer; `--all-problems` gives the rest."""
     shop = make_shop(tmp_path, extra=[(f"9{n:04}", "") for n in range(1_200)])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..errors import JobError, UsageError
 from .console import shell
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def make_job(source: str, **given: Any) -> Job:
     replaced, query = chosen.pop("replaced", None), chosen.pop("query", None)
     only, create_missing = chosen.pop("only", ()), chosen.pop("create_missing", False)
     if Path(source).suffix.lower() == ".toml":
+        _refuse_other_encodings(source)
         job = Job.load(source)
         if replaced:
             chosen["source"] = str(Path(replaced).expanduser().absolute())
@@ -46,6 +48,20 @@ def make_job(source: str, **given: Any) -> Job:
     if create_missing:
         job = _creating(job)
     return _with_fields(job, rules, only) if rules or only else job
+
+
+def _refuse_other_encodings(path: str) -> None:
+    with contextlib.suppress(OSError):  # what can't be read is told by who reads it
+        text = Path(path).read_bytes()
+        try:
+            text.decode()
+        except UnicodeDecodeError as error:
+            line = text.count(b"\n", 0, error.start) + 1
+            raise JobError(
+                f"The job file {path} isn't UTF-8, as TOML must be (line {line}).",
+                advice="Save it as UTF-8: editors offer that as the encoding in Save as.",
+                path=path,
+            ) from None
 
 
 def _require(source: str, chosen: Mapping[str, Any]) -> None:
