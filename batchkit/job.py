@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from . import secrets
 from .errors import JobError, MappingError
 from .fields import Field, did_you_mean
-from .jobfile import moved, plain_value, refuse_mixed_password, refuse_passwords, under
+from .jobfile import file_of, moved, plain_value, refuse_mixed_password, refuse_passwords, under
 
 if TYPE_CHECKING:
     from .fitting import Fit
@@ -238,12 +238,17 @@ class Job:
 
         Raises:
             BatchkitError: The source can't be read, the mapping doesn't fit, the target refuses, no room.
+            PlanError: Something else than a plan is at the path, or the source or target's file shall be.
         """
         from .fitting import fit
         from .planning.deletes import DeleteCap
         from .planning.diff import Compare
+        from .planning.planfile import check_place
         from .planning.planner import Outline, make_plan
 
+        if path is not None:
+            path = Path(path).expanduser().absolute()
+            check_place(path, self._own_files())
         source = self.open_source()
         own = target is None
         if target is None:
@@ -267,10 +272,20 @@ class Job:
                 job=self._text(),
                 folder=self.folder,
             )
-            return make_plan(outline, Path(path) if path is not None else None, progress)
+            return make_plan(outline, path, progress)
         finally:
             if own:
                 target.close()
+
+    def _own_files(self) -> dict[Path, str]:
+        """The files that the job reads and writes."""
+        files = {}
+        if isinstance(self.source, str):
+            files[self._base() / Path(self.source).expanduser()] = "the source"
+        target = file_of(self.to)
+        if target is not None:
+            files[self._base() / target] = "the target"
+        return files
 
     def _text(self) -> str | None:
         try:

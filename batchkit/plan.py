@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from .errors import PlanError
-from .planning.planfile import read_facts, regroup
+from .planning.planfile import check_place, read_facts
 from .problems import Problem
+from .sources import regrouped
 from .states import SENDABLE, Change
 from .targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, FREE_SCALE, ITEM, KEY, NAME, PROBLEMS, RAW
 
@@ -147,9 +148,10 @@ class Plan:
         """Put the same plan at another place as well; quick whatever its size when both are on one disk.
 
         Raises:
-            PlanError: The place can't be written to.
+            PlanError: The place can't be written to, or something else than a plan is there.
         """
         path = Path(path).expanduser().absolute()
+        check_place(path)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -296,7 +298,7 @@ class Plan:
         Yields:
             Frames with `item, row, change, key:*, before:*, after:*, name:*`.
         """
-        yield from regroup(self._sendable(after_item), size)
+        yield from regrouped(self._sendable(after_item), size)
 
     def _sendable(self, after_item: int) -> Iterator[pl.DataFrame]:
         columns = [name for name in self._schema if not name.startswith(RAW) and name != PROBLEMS]

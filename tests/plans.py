@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 
 from batchkit.plan import Plan
-from batchkit.planning.planfile import WINDOW, PlanWriter, regroup
+from batchkit.planning.planfile import WINDOW, PlanWriter
+from batchkit.sources import regrouped
 from batchkit.states import Change
 from batchkit.targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW
 
@@ -73,6 +74,6 @@ def write_plan(path: Path, frame: pl.DataFrame, **facts: Any) -> Plan:
         "folder": None,
     }
     with PlanWriter(path, frame.schema) as writer:
-        for window in regroup([frame], WINDOW):
+        for window in regrouped([frame], WINDOW):
             writer.write(window)
         return Plan(path, writer.finish({**told, **facts}))

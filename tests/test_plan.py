@@ -27,9 +27,9 @@ from batchkit.planning import planner as planning
 from batchkit.planning import spool
 from batchkit.planning.diff import Compare, diff
 from batchkit.planning.inverse import inverse
-from batchkit.planning.planfile import PlanWriter, regroup
+from batchkit.planning.planfile import PlanWriter
 from batchkit.problems import Problem
-from batchkit.sources import ROW
+from batchkit.sources import ROW, regrouped
 from batchkit.states import SENDABLE, Change
 from batchkit.targets.base import AFTER, BEFORE, CHANGE, ITEM, KEY
 from batchkit.testing import MemoryTarget
@@ -485,7 +485,7 @@ def test_to_pandas() -> None:
 def test_regroup_keeps_rows(sizes: list[int], size: int) -> None:
     """Regrouped frames hold the same rows in the same order."""
     frames = [pl.DataFrame({"n": list(range(n))}, schema={"n": pl.Int64}) for n in sizes]
-    out = list(regroup(frames, size))
+    out = list(regrouped(frames, size))
     assert [n for frame in out for n in frame["n"]] == [n for frame in frames for n in frame["n"]]
     assert all(frame.height == size for frame in out[:-1])
 
@@ -555,6 +555,29 @@ def test_save_makes_a_second_plan(tmp_path: Path) -> None:
     second = first.save(tmp_path / "runs" / "plan.parquet")
     first.path.unlink()
     assert Plan.load(second.path).counts == first.counts
+
+
+def test_only_plans_are_written_over(tmp_path: Path) -> None:
+    """A plan replaces a plan; a source, a database, yet to be made or not, or any other file is kept."""
+    source, base, other = tmp_path / "c.csv", tmp_path / "c.sqlite", tmp_path / "letter.parquet"
+    source.write_text("id;name\n1;a\n", encoding="utf-8")
+    pl.DataFrame({"a": [1]}).write_parquet(other)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    job = Job(str(source), f"sqlite:///{base}", "t", ["id"], create=True)
+    plan = job.plan(tmp_path / "p.parquet")
+    assert Plan.load(job.plan(plan.path).path).counts == {"create": 1}
+    kept = {path: path.read_bytes() for path in (source, other)}
+    for path, why in ((source, "source"), (base, "target"), (other, "no plan"), (folder, "a folder")):
+        with pytest.raises(PlanError, match=f"can't be written to .*{why}.* another path"):
+            job.plan(path)
+    for path in kept:
+        with pytest.raises(PlanError, match="another path"):
+            plan.save(path)
+        with pytest.raises(PlanError, match="another path"):
+            PlanWriter(path, pl.Schema())
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert not base.exists()
 
 
 def test_no_half_file_after_an_error(tmp_path: Path) -> None:

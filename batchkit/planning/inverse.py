@@ -15,11 +15,11 @@ from ..errors import PlanError
 from ..places import plans_folder
 from ..plan import Plan
 from ..problems import Problem
-from ..sources import notice, plural, warning
+from ..sources import notice, plural, regrouped, warning
 from ..states import Change, Outcome
 from ..targets.base import AFTER, BEFORE, CHANGE, ITEM, NAME, PROBLEMS, RAW, FrameTarget
 from .lost import ROUNDED
-from .planfile import WINDOW, PlanWriter, regroup
+from .planfile import WINDOW, PlanWriter
 
 _SHOWN: Final = 10
 """Keys and names that a notice lists."""
@@ -56,7 +56,7 @@ def inverse(
     schema = _schema(plan)
     made = _NewNames(plan)
     with PlanWriter(place, schema) as writer:
-        for frame in regroup(_numbered(_reversed_rows(plan, done, schema, made)), WINDOW):
+        for frame in regrouped(_numbered(_reversed_rows(plan, done, schema, made)), WINDOW):
             writer.write(frame)
         notices = list(_notices(plan, done, made))
         if not writer.counts:

@@ -18,7 +18,7 @@ import re
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -49,11 +49,15 @@ class PlanWriter:
     a second one; at most two wait between them.
 
     Args:
-        path: Where the plan shall be; an existing file is replaced.
+        path: Where the plan shall be; a plan that is there already is replaced.
         schema: Columns and types of every frame.
+
+    Raises:
+        PlanError: Something else than a plan is there already.
     """
 
     def __init__(self, path: Path, schema: pl.Schema) -> None:
+        check_place(path)
         self.path = path
         self.schema = schema
         self.counts: Counter[str] = Counter()
@@ -216,6 +220,36 @@ def read_facts(path: Path, *, verify: bool = True) -> dict[str, Any]:
     return dict(facts)
 
 
+def check_place(path: Path, taken: Mapping[Path, str] | None = None) -> None:
+    """Make sure that a plan may be written there: only another plan, or an empty file, is written over.
+
+    Args:
+        path: Where the plan shall be.
+        taken: Files that are kept whatever they are, there already or not, and what they are.
+
+    Raises:
+        PlanError: It may not.
+    """
+    what = next((name for place, name in (taken or {}).items() if place.resolve() == path.resolve()), None)
+    if what is None and path.is_dir():
+        what = "a folder"
+    elif what is None and path.exists() and path.stat().st_size and not _is_plan(path):
+        what = "there already, and no plan"
+    if what is not None:
+        raise PlanError(
+            f"The plan can't be written to {path}: that is {what}.",
+            advice="Choose another path, such as one that ends in .plan.parquet.",
+            path=path,
+        )
+
+
+def _is_plan(path: Path) -> bool:
+    try:
+        return _SEAL.search(_footer(path) or b"") is not None
+    except OSError:
+        return False
+
+
 def _damaged(path: Path, how: str) -> PlanError:
     return PlanError(
         f"The plan {path} is damaged: {how}.", advice="Make the plan again from its source.", path=path
@@ -285,21 +319,3 @@ def disk_errors(path: Path) -> Iterator[None]:
                 path=path,
             ) from None
         raise
-
-
-def regroup(frames: Iterable[pl.DataFrame], size: int) -> Iterator[pl.DataFrame]:
-    """The same rows in the same order, in frames of exactly `size` rows (the last may hold fewer)."""
-    waiting: list[pl.DataFrame] = []
-    height = 0
-    for frame in frames:
-        waiting.append(frame)
-        height += frame.height
-        if height < size:
-            continue
-        joined = pl.concat(waiting)
-        whole = height - height % size
-        for start in range(0, whole, size):
-            yield joined.slice(start, size)
-        waiting, height = [joined.slice(whole)], height - whole
-    if height:
-        yield pl.concat(waiting)

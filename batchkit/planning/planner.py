@@ -23,7 +23,7 @@ from ..checks import Checked, Checker, problem_schema
 from ..places import plans_folder
 from ..plan import Plan
 from ..problems import Problem
-from ..sources import ROW, notice, plural, warning
+from ..sources import ROW, notice, plural, regrouped, warning
 from ..states import Change
 from ..targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, NAME, PROBLEMS, RAW, FrameTarget
 from .deletes import DeleteCap, planned_deletes
@@ -32,7 +32,7 @@ from .families import Families, in_generations
 from .held import Held, decimal_text
 from .lookups import Lookups
 from .lost import UNREADABLE, told
-from .planfile import WINDOW, PlanWriter, regroup
+from .planfile import WINDOW, PlanWriter
 from .spool import Spool
 from .twins import RULE as DUPLICATE
 from .twins import KeyHashes, find_twins, hash_keys
@@ -143,7 +143,7 @@ class _Planner:
             row_problems = self._check_rows(spool)
             with PlanWriter(self.path, self.schema) as writer:
                 frames = self._compared(spool, row_problems)
-                for frame in regroup(self._numbered(frames), WINDOW):
+                for frame in regrouped(self._numbered(frames), WINDOW):
                     writer.write(frame)
                 return Plan(self.path, writer.finish(self._facts(writer)))
 
