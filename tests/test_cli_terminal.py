@@ -136,12 +136,26 @@ def test_ctrl_c_twice_leaves_at_once(shop: Shop) -> None:
     assert whole(shop)
 
 
+def test_chunk_by_chunk_asks_once_before_the_first(shop: Shop) -> None:
+    """The yes to the whole is the yes to its first chunk; each further one is asked about."""
+    with Terminal("run", *shop.options, "--confirm", "chunk", "--chunk-size", "30") as terminal:
+        terminal.expect("[y/N]")
+        terminal.type("y\r")
+        terminal.expect("Go on?")
+        assert done() == 30
+        assert "0 items are sent" not in terminal.plain.replace("30 items are sent", "")
+        assert "Resume to send" not in terminal.plain
+        terminal.type("y\r")
+        assert terminal.wait() == 0, terminal.plain
+    assert whole(shop)
+
+
 def test_a_canary_asks_and_goes_on(shop: Shop) -> None:
     """At a terminal the canary's pause is a question; a yes writes the rest."""
     with Terminal("run", *shop.options, "--canary", "5") as terminal:
         terminal.expect("[y/N]")
         terminal.type("y\r")
-        terminal.expect("Go on?")
+        terminal.expect("The first 5 items are sent: look at them. Go on?")
         assert done() == 5
         terminal.type("y\r")
         assert terminal.wait() == 0, terminal.plain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -85,8 +86,10 @@ def drive(begin: Callable[[], Run], *, yes: bool = False) -> tuple[Run, Snapshot
         run = begin()
         stop.resume = resume_command(run)
         snapshot = _watch(run, stop)
+    agreed = _is_before_the_first_chunk(snapshot)  # the yes to the whole is the yes to that one
     while snapshot.state is RunState.PAUSED:
-        goes_on = not yes and console.has_terminal() and _go_on(snapshot)
+        goes_on = agreed or (not yes and console.has_terminal() and _go_on(snapshot))
+        agreed = False
         with signals_to(stop):
             if goes_on:
                 run.resume()
@@ -154,12 +157,18 @@ def _has_question(snapshot: Snapshot) -> bool:
     return snapshot.state is RunState.PAUSED and snapshot.message != PAUSED_ON_REQUEST
 
 
+def _is_before_the_first_chunk(snapshot: Snapshot) -> bool:
+    return snapshot.settings.get("confirm") == "chunk" and not snapshot.calls and not snapshot.chunks
+
+
 def _go_on(snapshot: Snapshot) -> bool:
     """Whether the person at the terminal wants a paused run to go on."""
     import click
 
     with contextlib.suppress(click.Abort, KeyboardInterrupt, EOFError):
-        return console.agree(f"{snapshot.message} Go on?", err=True)
+        # The question takes the place of "resume to send ...", which is for those who are not asked.
+        facts = re.sub(r"(?:,? then resume|\. Resume) to send [^.]*\.$", ".", snapshot.message)
+        return console.agree(f"{facts} Go on?", err=True)
     return False
 
 
