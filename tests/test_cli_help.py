@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -48,6 +49,17 @@ def test_each_verb_and_option_is_documented(verb: str) -> None:
 def test_each_verb_that_reports_has_json(verb: str) -> None:
     """Programs can read what people can."""
     assert any("--json" in parameter.opts for parameter in cli.commands[verb].params)
+
+
+def test_options_that_the_readme_and_the_advice_name_are_there() -> None:
+    """No `--option` in the README, or in what a rule or a page advises, leads nowhere."""
+    known = {name for verb in cli.commands.values() for one in verb.params for name in one.opts}
+    root = Path(__file__).parent.parent
+    modules = [path for path in (root / "batchkit").rglob("*.py") if not path.name.startswith("sample")]
+    for path in [root / "README.md", *modules]:  # samples are made by a command of their own
+        text = path.read_text(encoding="utf-8")
+        named = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)\b(?!:)", text))
+        assert named - known <= {"--help", "--version"}, path
 
 
 def test_help_lists_verbs_in_groups_and_exit_codes() -> None:

@@ -105,9 +105,7 @@ def _rows(summary: PlanSummary) -> str:
     deletes = summary.changes.get(Change.DELETE, 0)
     if summary.undoes or not deletes:
         return count(summary.rows, "row")
-    of_source = getattr(summary, "source_rows", None)
-    rows = summary.rows - deletes if of_source is None else of_source
-    return f"{count(rows, 'row')} in the source and {count(deletes, 'row')} to delete"
+    return f"{count(summary.source_rows, 'row')} in the source and {count(deletes, 'row')} to delete"
 
 
 def _problems(plan: Plan, summary: PlanSummary, most: int | None) -> Iterator[str]:
