@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Table
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +28,7 @@ from ..states import Change
 from ..targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, NAME, PROBLEMS, RAW, FrameTarget
 from .deletes import DeleteCap, planned_deletes
 from .diff import ISSUE, OK, Compare, diff
+from .facts import facts_of, listed, what_is_foreseen
 from .families import Families, in_generations
 from .held import Held, decimal_text
 from .lookups import Lookups
@@ -215,7 +216,7 @@ class _Planner:
             yield from self._in_order(spool, late)
         else:
             count = plural(int((waiting > 0).sum()), "row")
-            refers = _listed(self.families.fields)
+            refers = listed(self.families.fields)
             self.notices.append(
                 notice("order", f"{count} of the source will be sent after the rows that {refers} refers to")
             )
@@ -340,68 +341,11 @@ class _Planner:
             yield frame.with_columns(pl.int_range(start, start + frame.height, dtype=pl.UInt32).alias(ITEM))
             start += frame.height
 
-    # Facts
-
     def _facts(self, writer: PlanWriter) -> dict[str, Any]:
-        outline, source = self.outline, self.outline.source
-        notices = [*self.notices, *self.checker.notices(), *self._foreseen(writer)]
-        known = {name: outline.types[name] for name in (*self.key, *self.fields) if name in outline.types}
-        return {
-            "created_at": datetime.now().astimezone().isoformat(timespec="seconds"),
-            "source": {**source.describe(), "name": source.name, "sha256": source.fingerprint()},
-            "columns": source.columns,
-            "unused": list(self.checker.resolved.unused),
-            "mapping": _mapping_facts(outline.mapping),
-            "target": outline.target.describe(),
-            "address": outline.target.address,
-            "table": outline.table,
-            "key": self.key,
-            "fields": self.fields,
-            "mode": outline.mode,
-            "compare": asdict(outline.compare),
-            "types": {name: asdict(kind) for name, kind in known.items()},
-            "settings": dict(outline.settings),
-            "notices": [each.to_dict() for each in notices[:NOTICES]],
-            "irreversible_because": self._irreversible(),
-            "undoes": None,
-            "job": outline.job,
-            "folder": str(outline.folder) if outline.folder else None,
-        }
-
-    def _foreseen(self, writer: PlanWriter) -> Iterator[Problem]:
-        unused = self.checker.resolved.unused
-        if unused:
-            yield notice(
-                "unused",
-                f"No field is fed by {plural(len(unused), 'column')} of the source: {_listed(unused)}",
-                "Map them if they are wanted.",
-            )
-        filled = {*self.key, *self.fields}
-        others = {
-            name: kind
-            for name, kind in self.outline.types.items()
-            if name not in filled and not kind.generated
-        }
-        needed = [name for name, kind in others.items() if not kind.nullable and not kind.has_default]
-        if needed and writer.counts[Change.CREATE]:
-            yield warning(
-                "required",
-                f"Nothing feeds {_listed(needed)}, which the target needs: new items will be refused",
-                "Map a column or a constant to it.",
-            )
-        if others and writer.counts[Change.DELETE]:
-            yield warning(
-                "delete",
-                f"An undo would bring deleted items back without {_listed(list(others))}",
-                "Map these fields too if an undo must restore them.",
-            )
-
-    def _irreversible(self) -> str:
-        if self.outline.mode == "append":
-            return "Appended items have no key by which they could be found again."
-        if not self.outline.target.reversible:
-            return "What this target was sent can't be taken back."
-        return ""
+        resolved = self.checker.resolved
+        foreseen = what_is_foreseen(self.outline, self.fields, resolved.unused, writer.counts)
+        notices = [*self.notices, *self.checker.notices(), *foreseen]
+        return facts_of(self.outline, self.fields, resolved.unused, notices[:NOTICES])
 
 
 def _checker(outline: Outline) -> Checker:
@@ -493,13 +437,3 @@ def _as_lists(problems: pl.DataFrame) -> pl.DataFrame:
     columns = [name for name in problem_schema() if name != "row"]
     listed = problems.select("row", pl.struct(columns).alias(PROBLEMS))
     return listed.group_by("row", maintain_order=True).agg(PROBLEMS)
-
-
-def _mapping_facts(mapping: Mapping) -> dict[str, Any]:
-    # A check written in Python can't be stored, and is done: its verdicts are in the plan.
-    return {one.name: replace(one, check=None).to_dict() for one in mapping.fields}
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:20])
-    return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown

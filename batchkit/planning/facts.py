@@ -1,0 +1,105 @@
+"""What a plan says about itself as a whole, and what can be foreseen of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ..sources import notice, plural, warning
+from ..states import Change
+
+if TYPE_CHECKING:
+    from ..mapping import Mapping as FieldMapping
+    from ..problems import Problem
+    from .planner import Outline
+
+
+def facts_of(
+    outline: Outline, fields: Sequence[str], unused: Sequence[str], notices: Sequence[Problem]
+) -> dict[str, Any]:
+    """The facts of a plan, JSON-able, besides its counts.
+
+    Args:
+        outline: What was planned; its source has been read.
+        fields: The fields besides the key.
+        unused: Columns of the source that feed no field.
+        notices: What there is to say about the file as a whole.
+    """
+    source = outline.source
+    known = {name: outline.types[name] for name in (*outline.key, *fields) if name in outline.types}
+    return {
+        "created_at": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "source": {**source.describe(), "name": source.name, "sha256": source.fingerprint()},
+        "columns": source.columns,
+        "unused": list(unused),
+        "mapping": _mapping_facts(outline.mapping),
+        "target": outline.target.describe(),
+        "address": outline.target.address,
+        "table": outline.table,
+        "key": list(outline.key),
+        "fields": list(fields),
+        "mode": outline.mode,
+        "compare": asdict(outline.compare),
+        "types": {name: asdict(kind) for name, kind in known.items()},
+        "settings": dict(outline.settings),
+        "notices": [each.to_dict() for each in notices],
+        "irreversible_because": _irreversible(outline),
+        "undoes": None,
+        "job": outline.job,
+        "folder": str(outline.folder) if outline.folder else None,
+    }
+
+
+def what_is_foreseen(
+    outline: Outline, fields: Sequence[str], unused: Sequence[str], counts: Mapping[str, int]
+) -> Iterator[Problem]:
+    """What an operator should know before a run: columns left over, fields that nothing feeds.
+
+    Args:
+        outline: What was planned.
+        fields: The fields besides the key.
+        unused: Columns of the source that feed no field.
+        counts: Number of items by kind of change.
+    """
+    if unused:
+        yield notice(
+            "unused",
+            f"No field is fed by {plural(len(unused), 'column')} of the source: {listed(unused)}",
+            "Map them if they are wanted.",
+        )
+    filled = {*outline.key, *fields}
+    others = {name: kind for name, kind in outline.types.items() if name not in filled and not kind.generated}
+    needed = [name for name, kind in others.items() if not kind.nullable and not kind.has_default]
+    if needed and counts.get(Change.CREATE):
+        yield warning(
+            "required",
+            f"Nothing feeds {listed(needed)}, which the target needs: new items will be refused",
+            "Map a column or a constant to it.",
+        )
+    if others and counts.get(Change.DELETE):
+        yield warning(
+            "delete",
+            f"An undo would bring deleted items back without {listed(list(others))}",
+            "Map these fields too if an undo must restore them.",
+        )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in quotes, twenty at most."""
+    shown = ", ".join(repr(name) for name in names[:20])
+    return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown
+
+
+def _irreversible(outline: Outline) -> str:
+    if outline.mode == "append":
+        return "Appended items have no key by which they could be found again."
+    if not outline.target.reversible:
+        return "What this target was sent can't be taken back."
+    return ""
+
+
+def _mapping_facts(mapping: FieldMapping) -> dict[str, Any]:
+    # A check written in Python can't be stored, and is done: its verdicts are in the plan.
+    return {one.name: replace(one, check=None).to_dict() for one in mapping.fields}
