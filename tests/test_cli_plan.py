@@ -180,6 +180,16 @@ def test_notices_are_no_problems(tmp_path: Path) -> None:
     assert page.index("The target needs a value") < page.index("leading zero")
 
 
+def test_what_is_said_of_a_file_is_in_options_and_entries(tmp_path: Path) -> None:
+    """A program reads the same advice as a person: an option, or an entry of a job file; no Python."""
+    path = tmp_path / "old.csv"
+    path.write_bytes("id;nom\n1;Épicerie\n2;Crèmerie\n".encode("cp1252"))
+    [problem] = [one for one in told("look", path)["problems"] if one["rule"] == "encoding"]
+    assert "--encoding mac_roman" in problem["advice"]
+    assert 'encoding = "mac_roman"' in problem["advice"]
+    assert problem["advice"] in " ".join(call("look", path).stdout.split())
+
+
 def test_look_brings_alike_problems_together(tmp_path: Path) -> None:
     """Forty rows that are too short are shown as three and a number; `--all-problems` shows each."""
     path = tmp_path / "short.csv"

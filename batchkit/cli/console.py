@@ -107,7 +107,6 @@ def in_options(text: str) -> str:
 
 _WORDS = {
     "raise delete_cap.": "raise it: --delete-cap N or N%, or delete_cap in a job file.",
-    "header_row=N (--header-row N)": "--header-row N",
     'key=["siret"]': "--key siret",
     'table = "companies"': "--table companies",
 }

@@ -281,7 +281,7 @@ def header_unknown(
     question = f" It could be {rows}." if rows else " No row looks like names of columns."
     return SourceError(
         f"The header row of {path.name}{place} can't be told.{question}",
-        advice="Say it: header_row=N (--header-row N), or 0 when there is none.",
+        advice="Say it: --header-row N, or header_row = N in a job file; 0 when there is none.",
         path=path,
         lines=list(lines),
         candidates=[row for row, _ in candidates],

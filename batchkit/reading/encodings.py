@@ -30,7 +30,10 @@ _BOMS = (
 _WESTERN = frozenset(
     "àâäáãåçéèêëíìîïñóòôöõøúùûüÿæœßÀÂÄÁÃÅÇÉÈÊËÍÌÎÏÑÓÒÔÖÕØÚÙÛÜŸÆŒ’‘“”«»–—…•€£©®°²³·´ªº½¼§±×\u00a0"
 )
-_ADVICE = 'Overrule the encoding, such as encoding="cp1252" (Windows), "utf-8" or "mac_roman".'
+_ADVICE = (
+    "Overrule the encoding: --encoding cp1252 (Windows), utf-8 or mac_roman, "
+    'or encoding = "cp1252" and the like in a job file.'
+)
 
 
 @dataclass(frozen=True)
@@ -235,7 +238,8 @@ def _single_byte(path: Path) -> Encoding:
             notice(
                 "encoding",
                 f"The file is not UTF-8 and says no encoding; it is read as {name}",
-                "Look at the accents in the preview, and overrule it if they are wrong.",
+                "Look at the accents in the preview; if they are wrong, overrule it: --encoding mac_roman, "
+                'say, or encoding = "mac_roman" in a job file.',
             ),
         ),
     )
