@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from batchkit.errors import MappingError
 from batchkit.fields import Field
 from batchkit.job import Job
 from batchkit.plan import Plan
@@ -55,6 +56,15 @@ def test_a_typed_field_in_a_column_of_texts(
     run.undo().start(report=False).wait(20)
     there = [value for (value,) in database.query("SELECT v FROM t ORDER BY id")]
     assert there == [texts[0], "junk", "", None, "left"]
+
+
+def test_types_that_have_nothing_in_common(database: Database) -> None:
+    """A date where the database keeps numbers is refused in words, before any row is read."""
+    database.execute(
+        "CREATE TABLE t (id integer PRIMARY KEY, v numeric(10,2))", "INSERT INTO t VALUES (1, 2)"
+    )
+    with pytest.raises(MappingError, match="checked as date, but the target's is decimal"):
+        _plan(database, {"id": ["1"], "v": ["2021-01-31"]}, Field("v", type="date"))
 
 
 def test_a_typed_key_in_a_column_of_texts(database: Database) -> None:

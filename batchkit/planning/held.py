@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from ..checks import Checked, problem_schema
+from ..errors import MappingError
 from ..reading.frames import as_texts
 from ..sources import ROW, SHOWN
 from ..targets.base import FrameTarget
+from ..targets.sql_types import field_of_dtype
 
 if TYPE_CHECKING:
     from ..targets.base import FieldType, Target
+
+_ALIKE: Final = ({"integer", "decimal", "float"}, {"integer", "boolean"}, {"date", "datetime"})
+"""Types of which the values of one can be held against those of another."""
 
 
 class Held:
@@ -31,6 +36,9 @@ class Held:
 
     Attributes:
         types: Type of each field's values in the plan.
+
+    Raises:
+        MappingError: A field is checked as a type that has nothing in common with the target's.
     """
 
     def __init__(
@@ -44,6 +52,9 @@ class Held:
         self._target = target
         self._columns = columns
         self._names = [name for name in types if name not in skipped]
+        for name in self._names:
+            if name in declared:
+                _check_kinds(name, field_of_dtype(types[name]).type, declared[name].type)
         self._longest = {
             name: declared[name].max_length
             for name in self._names
@@ -86,6 +97,16 @@ class Held:
             "advice": "Correct the value so that it fits the column's type.",
             "level": "error",
         }
+
+
+def _check_kinds(name: str, checked: str, declared: str) -> None:
+    alike = any({checked, declared} <= kinds for kinds in _ALIKE)
+    if not alike and checked != declared and "text" not in {checked, declared}:
+        raise MappingError(
+            f"Field {name!r} is to be checked as {checked}, but the target's is {declared}.",
+            advice=f"Leave its type out, or choose {declared} or text.",
+            field=name,
+        )
 
 
 def _texts(values: pl.Series) -> pl.Series:
