@@ -142,7 +142,7 @@ def test_chunk_by_chunk_asks_once_before_the_first(shop: Shop) -> None:
         terminal.expect("[y/N]")
         terminal.type("y\r")
         terminal.expect("Go on?")
-        assert done() == 30
+        assert done() == 30, terminal.plain
         assert "0 items are sent" not in terminal.plain.replace("30 items are sent", "")
         assert "Resume to send" not in terminal.plain
         terminal.type("y\r")

@@ -111,7 +111,8 @@ def _wait_until_it_goes_on(run: Run, paused: Snapshot) -> None:
     deadline = time.monotonic() + HEARD_WITHIN
     while time.monotonic() < deadline:
         now = run.snapshot()
-        if now.state is not RunState.PAUSED or now.message != paused.message:
+        # A message is taken away a moment before its pause ends.
+        if now.state is not RunState.PAUSED or now.message not in {"", paused.message}:
             return
         time.sleep(TICK / 10)
 
@@ -154,7 +155,7 @@ def _has_question(snapshot: Snapshot) -> bool:
     from ..engine import PAUSED_ON_REQUEST
 
     # Who asked for a pause elsewhere also ends it there.
-    return snapshot.state is RunState.PAUSED and snapshot.message != PAUSED_ON_REQUEST
+    return snapshot.state is RunState.PAUSED and snapshot.message not in {"", PAUSED_ON_REQUEST}
 
 
 def _is_before_the_first_chunk(snapshot: Snapshot) -> bool:
