@@ -24,7 +24,7 @@ def test_the_type_of_a_new_lookup_column(database: Database) -> None:
         "INSERT INTO categories VALUES (7, 'Boulangerie')",
         "INSERT INTO langues VALUES ('fr', 'Français')",
     )
-    lookups = {
+    lookups: dict[str, dict[str, object]] = {
         "categorie_id": {"table": "categories", "by": "nom", "create": True},
         "langue": {"table": "langues", "by": "nom", "id": "code"},
     }
