@@ -25,7 +25,7 @@ from .driving.tally import Tally
 from .errors import BatchkitError
 from .estimate import disk_estimate, disk_need, memory_in_use
 from .journal import Journal, Message
-from .pacing import until_window
+from .pacing import Throttle, until_window
 from .plan import Plan
 from .runlog import RunLog
 from .secrets import redact
@@ -100,6 +100,8 @@ class Engine:
         self._run = run
         self._dry_run = dry_run
         self._settings = settings
+        paced = isinstance(target, CallTarget) and target.paced
+        self._throttle = Throttle(settings.workers, pinned=not settings.adaptive) if paced else None
 
     # What others may ask, from any thread.
 
@@ -144,6 +146,10 @@ class Engine:
             in_flight=tally.in_flight,
         )
 
+    def _limiter(self) -> str:
+        slowed = self._throttle.reason if self._throttle is not None else ""
+        return slowed or self._tally.limiter(self._width())
+
     # The session.
 
     async def drive(self) -> RunState:
@@ -156,7 +162,7 @@ class Engine:
         self._gate = Gate(self._settings, self._tally, self._clock)
         self._session = Session(
             self._run, self._settings, self._dry_run, self._journal, self._tally, self._gate, Breakers(),
-            self._log, self._threads, self._clock, self._give_up,
+            self._log, self._threads, self._clock, self._give_up, self._throttle,
         )  # fmt: skip
         self._delivery = Delivery(self._session, self._target)
         self._queue = CallQueue()
@@ -165,6 +171,7 @@ class Engine:
         ticker = asyncio.create_task(self._tick())
         try:
             if isinstance(self._target, CallTarget):
+                self._target.run = self._run
                 await self._target.begin()
             await self._work()
         except Exception as error:  # noqa: BLE001 - ends the session with a message instead of a hung run
@@ -180,8 +187,9 @@ class Engine:
     async def _work(self) -> None:
         self._resize()
         supply = Supply(
-            self._session, self._plan, self._target, self._queue, width=self._width, pause=self._pause
-        )
+            self._session, self._plan, self._target, self._queue, self._delivery,
+            width=self._width, pause=self._pause,
+        )  # fmt: skip
         try:
             await supply.feed()
         finally:
@@ -223,7 +231,8 @@ class Engine:
 
     def _width(self) -> int:
         most = self._target.max_workers
-        return min(self._settings.workers, most) if most else self._settings.workers
+        width = self._settings.workers if self._throttle is None else self._throttle.width
+        return min(width, most) if most else width
 
     def _resize(self) -> None:
         while len(self._workers) < self._width():
@@ -301,7 +310,11 @@ class Engine:
         fixed = sorted(name for name in set(values) - LIVE if name in Settings.model_fields)
         if fixed:
             return f"{', '.join(fixed)} can't change while the run runs."
+        if "workers" in values and "adaptive" not in values and self._throttle is not None:
+            values = {**values, "adaptive": False}  # who names a number means that number
         self._settings = self._settings.changed(values)
+        if self._throttle is not None:
+            self._throttle.change(self._settings.workers, pinned=not self._settings.adaptive)
         self._session.settings = self._settings
         self._gate.change(self._settings)
         self._resize()
@@ -366,6 +379,8 @@ class Engine:
             self._delivery.cut_overdue()
             if self._journal.present_state() is RunState.RUNNING:
                 self._tally.tick()
+                if self._throttle is not None:
+                    self._resize()
                 if ticks % round(SAMPLE_EVERY / TICK) == 0:
                     self._sample()
             if ticks % round(SNAPSHOT_EVERY / TICK) == 0:

@@ -66,6 +66,8 @@ class Job:
         blank: What an empty cell means for an update, where a field doesn't say: `clear` or `keep`. A field
             that can't be empty and has a default is kept, or filled in by it in a new item.
         lookups: For fields given by name, where the id is: `{field: {table, by, id, create}}`.
+        target: What that kind of target takes besides, such as the description of a REST API (see
+            `targets.rest`).
         settings: Settings that its runs start from.
         folder: What relative paths are relative to; None is the working folder. Not part of the file.
 
@@ -100,6 +102,7 @@ class Job:
     decimal: Literal["auto", ",", "."] | str = "auto"
     blank: Literal["clear", "keep"] | str = "clear"
     lookups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    target: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = field(default=None, compare=False, repr=False)
 
@@ -112,7 +115,7 @@ class Job:
             set_(self, "source", str(self.source))
         if isinstance(self.source, Mapping):
             set_(self, "source", _query_source(self.source, self._base()))
-        for name in ("map", "lookups", "settings"):
+        for name in ("map", "lookups", "target", "settings"):
             set_(self, name, _table(name, getattr(self, name)))
         refuse_mixed_password(_text("to", self.to))
         # A password that somebody wrote into the address stays in this process, under a name.
@@ -311,7 +314,16 @@ class Job:
             given["create"] = True
         if self.all_lookups:
             given["lookups"] = plain_value(self.all_lookups)
-        return open_target(moved(self.to, self._base(), None), **{**given, **options})
+        given = {**plain_value(self.target), **given, **options}
+        try:
+            return open_target(moved(self.to, self._base(), None), **given)
+        except TypeError as error:
+            if not self.target:
+                raise
+            raise JobError(
+                f"The target of {self.to} doesn't take what [target] says: {error}.",
+                advice="Take that entry out of [target].",
+            ) from None
 
     def _connected(self, source: Source) -> tuple[Target, Fit]:
         """The target, connected under the key's own names, and how the source's columns fit it."""
@@ -417,7 +429,7 @@ def _options() -> list[str]:
 
 def _default(name: str) -> Any:
     known = {each.name: each for each in fields(Job)}[name]
-    return {} if name in {"map", "lookups", "settings"} else known.default
+    return {} if name in {"map", "lookups", "target", "settings"} else known.default
 
 
 def _names(option: str, value: Any, what: str = "names of fields", such: str = "siret") -> tuple[str, ...]:

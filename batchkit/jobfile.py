@@ -81,12 +81,14 @@ def refuse_mixed_password(address: str) -> None:
         )
 
 
-_TELLING: Final = re.compile(r"(?i)(^|[_.-])(password|passwd|pwd|secret|token|api_?key)$")
+_TELLING: Final = re.compile(
+    r"(?i)(^|[_.-])(password|passwd|pwd|secret|token|api[_-]?key|authorization|cookie)$"
+)
 
 
 def _holds_password(text: str, place: str) -> bool:
     # A password that was written into an address was given a name, which no other process knows.
     if secrets.exposes_password(text) or any(map(secrets.is_concealed, secrets.names(text))):
         return True
-    telling = place.startswith(("settings", "source")) and _TELLING.search(place) is not None
+    telling = place.startswith(("settings", "source", "target")) and _TELLING.search(place) is not None
     return bool(text) and telling and not secrets.names(text)

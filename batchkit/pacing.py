@@ -7,7 +7,10 @@ can be cut short by a pause or a stop.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable
 from datetime import datetime, time, timedelta
+from typing import ClassVar
 
 
 class Bucket:
@@ -74,6 +77,105 @@ class Brake:
     def wait(self, now: float) -> float:
         """Seconds until calls may leave again."""
         return max(0.0, self._until - now)
+
+
+class KeyLimit:
+    """A rest between two calls for one key, such as six seconds between two messages to a recipient.
+
+    Args:
+        seconds: The rest; 0 for none.
+    """
+
+    __slots__ = ("_free", "_swept", "seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._free: dict[Hashable, float] = {}
+        self._swept = 0.0
+
+    def wait(self, key: Hashable, now: float) -> float:
+        """Seconds until a call for this key may leave; 0 when it may leave at once."""
+        return max(0.0, self._free.get(key, now) - now)
+
+    def take(self, key: Hashable, now: float, seconds: float | None = None) -> None:
+        """Count a call for this key that leaves now, to be followed by a rest of `seconds`."""
+        rest = self.seconds if seconds is None else seconds
+        if rest <= 0:
+            return
+        self._free[key] = now + rest
+        if now - self._swept > 60.0:  # only keys at rest are kept, so memory doesn't grow with the file
+            self._free = {key: free for key, free in self._free.items() if free > now}
+            self._swept = now
+
+
+class Throttle:
+    """How many calls a target bears at once: additive increase, multiplicative decrease.
+
+    Starts at the ceiling. A push-back (429, 503, a firewall) halves the width, calls that take several times
+    as long as the quickest take a quarter off it; a decrease is given time to show before the next. Answers
+    in good time bring it back, about one call at once more for every `width` answers.
+
+    Args:
+        ceiling: The operator's number of workers.
+        floor: Never fewer.
+        pinned: Stay at the ceiling whatever the target says.
+    """
+
+    __slots__ = ("_at", "_best", "_ceiling", "_floor", "_lately", "_pinned", "_why", "_width")
+
+    REST: ClassVar[float] = 1.0
+    """Seconds, at least, between two decreases, and between a decrease and an increase."""
+
+    def __init__(self, ceiling: int, *, floor: int = 1, pinned: bool = False) -> None:
+        self._ceiling = ceiling
+        self._floor = floor
+        self._pinned = pinned
+        self._width = float(ceiling)
+        self._why = ""
+        self._at = -math.inf
+        self._best = math.inf
+        self._lately = 0.0
+
+    @property
+    def width(self) -> int:
+        """Calls that may be under way at once."""
+        return self._ceiling if self._pinned else max(self._floor, min(self._ceiling, int(self._width)))
+
+    @property
+    def reason(self) -> str:
+        """What keeps it below the ceiling, as the end of "Slow because ..."; empty when nothing does."""
+        width = self.width
+        if width >= self._ceiling:
+            return ""
+        return f"{self._why}: {width} of {self._ceiling} calls at once"
+
+    def change(self, ceiling: int, *, pinned: bool) -> None:
+        """The operator set the number of workers, or whether it adapts."""
+        if ceiling != self._ceiling or (pinned and not self._pinned):
+            self._width = float(ceiling)
+        self._ceiling, self._pinned = ceiling, pinned
+
+    def pushed_back(self, now: float, rule: str) -> None:
+        """The target said that it is asked too much."""
+        self._shrink(now, 0.5, f"the target pushes back ({rule})")
+
+    def answered(self, now: float, seconds: float) -> None:
+        """The target answered a call within so many seconds."""
+        self._lately = seconds if not self._lately else self._lately + 0.1 * (seconds - self._lately)
+        self._best = min(self._best, seconds)
+        if self._lately > max(4 * self._best, self._best + 1.0) and self._width > 2:
+            self._shrink(now, 0.75, f"calls take {self._lately:.1f} s instead of {self._best:.1f} s")
+        elif self._width < self._ceiling and now - self._at > self._rest():
+            self._width = min(self._ceiling, self._width + 1 / self._width)
+
+    def _shrink(self, now: float, factor: float, why: str) -> None:
+        self._why = why
+        if now - self._at > self._rest():
+            self._width = max(self._floor, min(self._width, self._ceiling) * factor)
+            self._at = now
+
+    def _rest(self) -> float:
+        return max(self.REST, self._lately)
 
 
 def until_window(window: tuple[time, time], moment: datetime) -> float:

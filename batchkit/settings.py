@@ -67,6 +67,8 @@ class Settings(BaseModel):
         chunk_size: Items per chunk; None takes what suits the target.
         call_size: Items per call; None takes what the target says.
         workers: Calls in flight at once.
+        adaptive: Fewer calls at once while a target behind HTTP pushes back or slows down, up to `workers`
+            again as it recovers. Setting `workers` while the run runs turns it off.
         rate: Items per second at most; None for no limit.
         delay: Seconds between the end of one chunk and the start of the next.
         retries: Further tries of a call that failed in a way that may pass.
@@ -92,6 +94,7 @@ class Settings(BaseModel):
     chunk_size: Annotated[Count | None, Optional] = None
     call_size: Annotated[Count | None, Optional] = None
     workers: Annotated[int, Field(ge=1, le=256)] = 4
+    adaptive: bool = True
     rate: Annotated[Annotated[float, Field(gt=0, le=1_000_000)] | None, Optional] = None
     delay: Duration = 0.0
     retries: Annotated[int, Field(ge=0, le=100)] = 3
@@ -166,6 +169,7 @@ LIVE: Final = frozenset(
         "chunk_size",
         "call_size",
         "workers",
+        "adaptive",
         "rate",
         "delay",
         "retries",

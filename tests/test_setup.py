@@ -30,7 +30,6 @@ MACHINES = list(product(PYTHONS, SYSTEMS))
 
 #: Listed though the package never imports them, and why.
 NOT_IMPORTED = {
-    "httpx": "the targets behind HTTP are built on it",
     "ipykernel": "runs the notebooks",
     "jupyterlab": "shows the notebooks",
     "papermill": "runs the notebooks with parameters",

@@ -8,10 +8,11 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from ..errors import joined
 from ..journal import CODES, Intent, Journal, OutcomeRow
+from ..pacing import Throttle
 from ..reports.tally import signature
 from ..retry import Backoff
 from ..runlog import RunLog
@@ -28,6 +29,8 @@ _DONE: Final = CODES[Outcome.DONE]
 _REASON_LENGTH: Final = 500
 _PROBE_EVERY: Final = 5.0
 INTERNAL: Final = "internal"
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(slots=True)
@@ -54,6 +57,7 @@ class Session:
         settings: The settings in force; replaced whole when they change.
         dry_run: Nothing may stay written.
         give_up: Ends the session (or pauses it, when `may_pause`) for the reason given.
+        throttle: How many calls the target bears at once; None where the target is not paced.
     """
 
     run: str
@@ -67,6 +71,7 @@ class Session:
     threads: Executor
     clock: Callable[[], float]
     give_up: Callable[[str, bool], None]
+    throttle: Throttle | None = None
 
 
 class Delivery:
@@ -90,7 +95,7 @@ class Delivery:
 
     async def deliver(self, call: Call) -> bool:
         """Bring a call to its end; False when the session ended first and its items stay pending."""
-        gate, tally = self._s.gate, self._s.tally
+        gate, tally, throttle = self._s.gate, self._s.tally, self._s.throttle
         while True:
             if not gate.free and not await gate.admit(call.size):
                 return False
@@ -104,6 +109,9 @@ class Delivery:
                 failure = self._judge(error)
             else:
                 self._answered()
+                if throttle is not None:
+                    now = self._s.clock()
+                    throttle.answered(now, now - before)
                 left = self._record(call, results)
                 if left is None:
                     return True
@@ -115,6 +123,30 @@ class Delivery:
                 tally.waited[TARGET] += self._s.clock() - before
             if not await self._failed(call, failure):
                 return not gate.leaving
+
+    async def ask(self, chunk: Chunk, question: Callable[[], Awaitable[Answer]]) -> Answer | None:
+        """Ask the target something before a chunk is sent; None when the session ended first.
+
+        Asking does no harm, so it is asked again whatever the table says of sending twice.
+        """
+        call = Call(chunk)
+        while await self._s.gate.admit(0):
+            call.attempt += 1
+            try:
+                answer = await question()
+            except Exception as error:  # noqa: BLE001 - whatever a target raises is judged by its table
+                failure = self._judge(error)
+            else:
+                self._answered()
+                return answer
+            if failure.fate is Fate.UNKNOWN:
+                failure = replace(failure, fate=Fate.RETRY)
+            elif failure.fate is Fate.REJECT:
+                reason = f"The target can't be read before writing: {failure.reason}"
+                failure = replace(failure, fate=Fate.ABORT, reason=reason)
+            if not await self._failed(call, failure):
+                return None
+        return None
 
     # Sending.
 
@@ -185,6 +217,8 @@ class Delivery:
     async def _failed(self, call: Call, failure: Failure) -> bool:
         """Act on a failed call; True when the very same call is to be tried again."""
         self._s.tally.error(signature(failure.rule, failure.reason))
+        if self._s.throttle is not None and (failure.pushback or failure.retry_after):
+            self._s.throttle.pushed_back(self._s.clock(), failure.rule)
         if failure.retry_after:
             wait = min(failure.retry_after, self._s.settings.retry_after_max)
             self._s.gate.slow_down(wait, "the target asked to wait")
@@ -218,12 +252,13 @@ class Delivery:
             return not gate.leaving
         backoff = Backoff(settings.backoff, settings.backoff_max, settings.retries)
         if backoff.may_retry(call.attempt):
-            self._s.tally.retries += call.size
+            if call.items or self._frames:
+                self._s.tally.retries += call.size
             wait = backoff.wait(call.attempt)
             self._s.log.write("retry", item=call.chunk.first, attempt=call.attempt, reason=failure.reason)
             await gate.wait_out(lambda: wait, BACKOFF)
             return True
-        if failure.connection or self._frames:
+        if failure.connection or not call.items:
             # The items are sound: it is the target that can't take them now, so they stay pending.
             self._s.give_up(
                 joined(f"The target failed {call.attempt} times: {failure.reason}", failure.advice), True
@@ -276,16 +311,17 @@ class Delivery:
             self._record_chunk(call, results or ())
             return None
         if not results:
-            self._record_done(call.items, call.attempt)
+            self._record_done(call, call.items)
             self._close(call)
             return None
         return self._record_results(call, results)
 
-    def _record_done(self, items: Sequence[Item], attempts: int) -> None:
-        now = time.time()
+    def _record_done(self, call: Call, items: Sequence[Item]) -> None:
+        now, attempts, notes = time.time(), call.attempt, call.chunk.notes
         record = self._s.journal.record
         for item in items:
-            record((item.index, _DONE, attempts, now, None, None, None, None))
+            note = json.dumps(notes[item.index], default=str) if item.index in notes else None
+            record((item.index, _DONE, attempts, now, None, None, None, note))
         self._s.tally.attempts += attempts * len(items)
         self._s.tally.settle(Outcome.DONE, len(items))
         self._s.breakers.succeeded()
@@ -295,7 +331,7 @@ class Delivery:
         strangers = found.keys() - {item.index for item in call.items}
         if strangers:
             raise ValueError(f"the target answered for items that it was not sent: {sorted(strangers)[:5]}")
-        self._record_done([item for item in call.items if item.index not in found], call.attempt)
+        self._record_done(call, [item for item in call.items if item.index not in found])
         again = {result.item for result in results if result.outcome is Outcome.PENDING}
         for result in results:
             if result.outcome is not Outcome.PENDING:
@@ -330,6 +366,12 @@ class Delivery:
             self._count(result, call.attempt, quiet=done > 0)
         self._s.tally.chunks += 1
         chunk.open_calls = 0
+
+    def record_unsent(self, results: Sequence[Result]) -> None:
+        """Record items that were settled without being sent."""
+        for result in results:
+            self._s.journal.record(self._row(result, 0))
+            self._count(result, 0)
 
     def _settle(self, call: Call, outcome: Outcome, failure: Failure) -> None:
         """Give every item of a call the same outcome."""

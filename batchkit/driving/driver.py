@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..engine import Engine
-from ..errors import BatchkitError, DiskFull
+from ..errors import BatchkitError, DiskFull, TargetUnreachable
 from ..estimate import disk_estimate, disk_need
 from ..journal import Journal
 from ..ownership import Ownership, owner_of
@@ -147,7 +147,7 @@ class Driver(threading.Thread):
         self._check_disk(plan, settings)
         target = self._given or plan.open_target()
         try:
-            target.connect()
+            self._connect(target, settings)
             plan.check_target(target)
             if not isinstance(target, CallTarget | FrameTarget):
                 raise TypeError(f"{type(target).__name__} is neither a CallTarget nor a FrameTarget")
@@ -166,6 +166,15 @@ class Driver(threading.Thread):
             target.close()
         if journal.meta("report", True):
             self._report(journal)
+
+    def _connect(self, target: Target, settings: Settings) -> None:
+        try:
+            target.connect()
+        except TargetUnreachable as error:
+            if not (settings.wait_for_target and isinstance(target, CallTarget)):
+                raise
+            # The engine waits for it, where a pause or a stop is heard.
+            self._log.write("target does not answer", reason=str(error))
 
     def _check_disk(self, plan: Plan, settings: Settings) -> None:
         need = disk_need(plan.to_send(), atomic=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -35,6 +35,7 @@ class Chunk:
         overwrite: Its items are written whatever the target holds: the operator saw their conflict.
         items: The rows as items, for targets that take calls; empty for those that take frames.
         open_calls: Calls of it that have no outcome yet.
+        notes: What is to stand in an item's outcome once it is done (`overwritten`, `kept`), by item.
     """
 
     frame: pl.DataFrame
@@ -45,6 +46,7 @@ class Chunk:
     overwrite: bool = False
     items: list[Item] = field(default_factory=list)
     open_calls: int = 0
+    notes: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import polars as pl
 
@@ -16,7 +16,8 @@ from ..journal import CODES, Intent
 from ..plan import Plan
 from ..states import Change, Outcome
 from ..targets.base import CHANGE, ITEM, CallTarget, FrameTarget
-from .delivery import Call, Session
+from .comparison import Comparison
+from .delivery import Call, Delivery, Session
 from .feeder import Chunk, Covered, Feeder, chunk_size, overwriting_chunk, recovery_chunks
 from .readback import DONE, EDITED, UNTOUCHED, read_back
 from .tally import DELAY
@@ -90,6 +91,7 @@ class Supply:
         plan: The plan.
         target: The target.
         queue: Where the calls go.
+        delivery: Asks the target what it holds before a chunk is sent.
         width: Calls that may be under way at once, now.
         pause: Pauses the run with a message.
     """
@@ -100,6 +102,7 @@ class Supply:
         plan: Plan,
         target: CallTarget | FrameTarget,
         queue: CallQueue,
+        delivery: Delivery,
         *,
         width: Callable[[], int],
         pause: Callable[[str], None],
@@ -111,6 +114,8 @@ class Supply:
         self._width = width
         self._pause = pause
         self._frames = isinstance(target, FrameTarget)
+        compares = isinstance(target, CallTarget) and target.readable
+        self._comparison = Comparison(session, cast(CallTarget, target), delivery) if compares else None
         # Whoever resumed a run has said yes to its next chunk by that.
         self._resumed = session.journal.meta("seen") is not None
         self._canary_seen = False
@@ -143,7 +148,7 @@ class Supply:
         settings, size = self._s.settings, self._chunk_size()
         if settings.canary is not None and sent < settings.canary:
             size, ahead = min(size, settings.canary - sent), 1
-        if settings.delay or settings.confirm != "none" or self._frames:
+        if settings.delay or settings.confirm != "none" or self._frames or self._comparison:
             ahead = 1
         return self._aside(partial(feeder.next_few, ahead, size, as_items=not self._frames))
 
@@ -164,7 +169,11 @@ class Supply:
 
     async def _push(self, chunks: list[Chunk]) -> None:
         """Put the intent of the chunks on record, then their calls into the queue."""
+        if self._comparison is not None:
+            chunks = await self._comparison.left(chunks)
         calls = [call for chunk in chunks for call in self._cut(chunk)]
+        if not calls:
+            return
         if self._frames or self._target.idempotent:
             intents = [Intent(chunk.first, chunk.last) for chunk in chunks]
             await asyncio.wrap_future(self._s.journal.intend(intents))

@@ -17,6 +17,7 @@ Columns of a plan's frame, as `FrameTarget.apply` receives them:
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class Failure:
         advice: What to do next.
         retry_after: Seconds the target asked us to wait; slows the whole run.
         connection: True when nobody answered (counts towards the connection breaker).
+        pushback: The target says that it is asked too much: fewer calls at once from now on.
     """
 
     fate: Fate
@@ -63,6 +65,7 @@ class Failure:
     advice: str = ""
     retry_after: float | None = None
     connection: bool = False
+    pushback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +273,19 @@ class FrameTarget(Target):
 
 
 class CallTarget(Target):
-    """A target that takes a few items per call and answers for each of them."""
+    """A target that takes a few items per call and answers for each of them.
+
+    Attributes:
+        paced: Fewer calls go out at once while it pushes back or slows down; see `pacing.Throttle`.
+        run: Id of the run whose calls it takes, from `begin` on.
+    """
+
+    paced: bool = False
+    run: str = ""
+
+    async def read_now(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
+        """`read` on the engine's loop, between `begin` and `end`; in a thread unless overridden."""
+        return await asyncio.to_thread(self.read, keys, fields)
 
     async def begin(self) -> None:
         """Called on the engine's loop before the first call: open clients here."""
@@ -296,6 +311,7 @@ _REGISTRY: dict[str, str] = {
     "postgresql": "batchkit.targets.sql:SqlTarget",
     "postgres": "batchkit.targets.sql:SqlTarget",
     "memory": "batchkit.testing:MemoryTarget",
+    "http": "batchkit.targets.rest:RestTarget",
 }
 
 

@@ -1,0 +1,72 @@
+"""The practice server as a program."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from .faults import Orders
+
+
+def serve(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    faults: tuple[str, ...] = (),
+    latency: str = "0",
+    state: Path | None = None,
+    token: str | None = None,
+    seed: int | None = None,
+    most_at_once: int | None = None,
+    keep_alive: int = 30,
+    say: Callable[[str], Any] = print,
+) -> None:
+    """Serve until interrupted.
+
+    Args:
+        host: Where it listens.
+        port: The port; 0 takes a free one.
+        faults: Orders, see `faults.Fault`.
+        latency: Time each answer takes.
+        state: File of the state; None keeps it in memory.
+        token: What a login must hold; None lets everybody in.
+        seed: Makes the faults the same each time.
+        most_at_once: Requests taken at once; more are answered 429.
+        keep_alive: Seconds an idle connection is kept.
+        say: Told the address once connections are taken.
+
+    Raises:
+        UsageError: An order can't be read, or the extra isn't installed.
+    """
+    orders = Orders(faults, latency, seed)
+    try:
+        import uvicorn
+
+        from .items import Api
+    except ImportError:
+        raise UsageError(
+            "The practice server needs two more packages.",
+            advice="Install them: pip install batchkit[sandbox]",
+        ) from None
+    from .state import State
+    from .wire import Wire
+
+    kept = State(state)
+    listening = socket.create_server((host, port), backlog=1024)
+    app = Wire(Api(kept, orders, token).app(), kept, orders, most_at_once)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, lifespan="off", timeout_keep_alive=keep_alive
+    )
+    say(f"Practice server at http://{host}:{listening.getsockname()[1]}")
+    server = uvicorn.Server(config)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        server.run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        kept.close()

@@ -1,0 +1,116 @@
+"""The practice server's state: items, messages, and every request, in one SQLite file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any, Final
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS items (id TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, at REAL NOT NULL, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS known (key TEXT PRIMARY KEY, status INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS requests (
+    id INTEGER PRIMARY KEY, at REAL NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL,
+    login TEXT, fault TEXT, status INTEGER
+);
+"""
+
+
+class State:
+    """What the server knows.
+
+    Args:
+        path: The file; None keeps it in memory.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        # It outlives this process when that is killed; more is not asked of practice.
+        self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; {_SCHEMA}")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    # Items
+
+    def item(self, key: str) -> dict[str, Any] | None:
+        """The item with this id."""
+        row = self._db.execute("SELECT body FROM items WHERE id = ?", (key,)).fetchone()
+        return None if row is None else dict(json.loads(row[0]))
+
+    def items(self, keys: list[str]) -> list[dict[str, Any]]:
+        """The items with these ids that are there."""
+        found = (self.item(key) for key in dict.fromkeys(keys))
+        return [item for item in found if item is not None]
+
+    def page(self, number: int, size: int) -> list[dict[str, Any]]:
+        """A page of all items, in order of id; the first is number 1."""
+        rows = self._db.execute(
+            "SELECT body FROM items ORDER BY id LIMIT ? OFFSET ?", (size, (number - 1) * size)
+        )
+        return [json.loads(body) for (body,) in rows]
+
+    def put(self, key: str, item: dict[str, Any]) -> bool:
+        """Keep an item; True when it is new."""
+        new = self.item(key) is None
+        self._db.execute("INSERT OR REPLACE INTO items VALUES (?, ?)", (key, _text(item)))
+        return new
+
+    def remove(self, key: str) -> bool:
+        """Remove an item; False when there is none."""
+        return self._db.execute("DELETE FROM items WHERE id = ?", (key,)).rowcount > 0
+
+    # Messages
+
+    def add_message(self, body: Any) -> int:
+        """Append a message and return its number."""
+        row = self._db.execute("INSERT INTO messages (at, body) VALUES (?, ?)", (time.time(), _text(body)))
+        return int(row.lastrowid or 0)
+
+    def messages(self) -> list[Any]:
+        """All messages, in order."""
+        return [json.loads(body) for (body,) in self._db.execute("SELECT body FROM messages ORDER BY id")]
+
+    # Requests known again
+
+    def known(self, key: str) -> tuple[int, Any] | None:
+        """What was answered to the request with this idempotency key."""
+        row = self._db.execute("SELECT status, body FROM known WHERE key = ?", (key,)).fetchone()
+        return None if row is None else (int(row[0]), json.loads(row[1]))
+
+    def remember(self, key: str, status: int, body: Any) -> None:
+        """Keep an answer under its request's idempotency key."""
+        self._db.execute("INSERT OR REPLACE INTO known VALUES (?, ?, ?)", (key, status, _text(body)))
+
+    # The record
+
+    def arrived(self, method: str, path: str, login: str | None, fault: str | None) -> int:
+        """Put a request on record and return its number."""
+        values = (time.time(), method, path, login, fault)
+        row = self._db.execute(
+            "INSERT INTO requests (at, method, path, login, fault) VALUES (?, ?, ?, ?, ?)", values
+        )
+        return int(row.lastrowid or 0)
+
+    def answered(self, number: int, status: int) -> None:
+        """Put on record which status was answered, whether or not it got there."""
+        self._db.execute("UPDATE requests SET status = ? WHERE id = ?", (status, number))
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Every request, in order."""
+        names = ("id", "at", "method", "path", "login", "fault", "status")
+        rows = self._db.execute(f"SELECT {', '.join(names)} FROM requests ORDER BY id")
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def counts(self) -> dict[str, int]:
+        """How many items, messages and requests there are."""
+        tables = ("items", "messages", "requests")
+        return {name: self._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

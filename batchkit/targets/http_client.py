@@ -1,0 +1,165 @@
+"""The client of an HTTP target: one per run and loop, over a transport that is quick and tells the truth.
+
+httpx is the interface; requests go to its transport without passing through `httpx.AsyncClient`, whose
+merging of headers, cookies and addresses costs as much as the rest of a call. What of that is needed is done
+here: the proxy is chosen once, redirects are followed on the same host alone, no cookie is kept.
+"""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import httpx
+
+from .. import __version__
+from .http_answer import Answer
+
+USER_AGENT: Final = f"batchkit/{__version__}"
+MOST_CONNECTIONS: Final = 256
+"""Connections in all. Each worker has one call under way, so the number of workers is the real limit."""
+
+KEEP_ALIVE: Final = 4.0
+"""Seconds an idle connection is kept; many servers close theirs after five."""
+
+BODY_LIMIT: Final = 1024 * 1024
+REDIRECTS: Final = 5
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+class HttpClient:
+    """Sends requests to one host.
+
+    Args:
+        base: Address of the host; only its origin counts.
+        headers: Headers of every request, secrets resolved.
+        connect: Seconds to connect.
+        read: Seconds of silence from the server; None leaves it to the run's own timeout.
+        transport: Sends instead of the real one (`httpx.MockTransport` in tests).
+    """
+
+    def __init__(
+        self,
+        base: str,
+        headers: Mapping[str, str],
+        *,
+        connect: float = 10.0,
+        read: float | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._origin = origin(base)
+        self._headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **headers}
+        # The pool's time is that of connecting too, as aiohttp counts it.
+        timeout = {"connect": connect, "read": read, "write": read, "pool": connect}
+        self._extensions = {"timeout": timeout}
+        self._transport = transport or _transport(base)
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        limit: int = BODY_LIMIT,
+    ) -> Answer:
+        """Send a request and take in its answer.
+
+        A redirect is followed on the same host alone, and only where the method stays (307, 308, or a GET);
+        any other is the answer.
+
+        Args:
+            method: GET, POST, ...
+            url: The whole address.
+            content: The body.
+            headers: More headers.
+            limit: Bytes of the answer's body at most.
+
+        Raises:
+            httpx.TransportError, aiohttp.ClientError: As `http_failures.judge` knows them.
+        """
+        for _ in range(REDIRECTS):
+            answer = await self._once(method, url, content, headers, limit)
+            if not 300 <= answer.status < 400 or "location" not in answer.headers:
+                return answer
+            further = str(httpx.URL(url).join(answer.headers["location"]))
+            keeps = answer.status in (307, 308) or method in ("GET", "HEAD")
+            if not keeps or origin(further) != self._origin:
+                return answer
+            url = further
+        return answer
+
+    async def _once(
+        self, method: str, url: str, content: bytes | None, headers: Mapping[str, str] | None, limit: int
+    ) -> Answer:
+        merged = {**self._headers, **headers} if headers else self._headers
+        request = httpx.Request(method, url, headers=merged, content=content, extensions=self._extensions)
+        response = await self._transport.handle_async_request(request)
+        try:
+            body, whole = await _body(response, limit)
+        finally:
+            await response.aclose()
+        return Answer(response.status_code, response.headers, body, whole, url)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+
+async def _body(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
+    """The body up to the limit, and whether that is all of it; a status that came is never lost again."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in response.aiter_bytes():
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                return b"".join(parts)[:limit], False
+    except Exception as error:
+        if not _broke_off(error):
+            raise
+        return b"".join(parts), False
+    return b"".join(parts), True
+
+
+def _broke_off(error: Exception) -> bool:
+    if isinstance(error, httpx.TransportError | httpx.DecodingError | OSError):
+        return True
+    return type(error).__module__.startswith("aiohttp")
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of an address."""
+    parts = httpx.URL(url)
+    return parts.scheme, parts.host, parts.port or _PORTS.get(parts.scheme)
+
+
+def _transport(base: str) -> httpx.AsyncBaseTransport:
+    from httpx_aiohttp import AiohttpTransport
+
+    context = httpx.create_ssl_context()  # verifies; SSL_CERT_FILE and SSL_CERT_DIR name other authorities
+    proxy = environment_proxy(base)
+    return AiohttpTransport(client=_session(context), proxy=httpx.Proxy(proxy) if proxy else None)
+
+
+def _session(context: Any) -> Callable[[], Any]:
+    def make() -> Any:
+        import aiohttp
+
+        connector = aiohttp.TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=KEEP_ALIVE, ssl=context)
+        # A cookie that one item's answer sets must not change what the next item's request means.
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    return make
+
+
+def environment_proxy(url: str) -> str | None:
+    """The proxy that the environment (HTTPS_PROXY, NO_PROXY, ...) or the system names for an address."""
+    parts = httpx.URL(url)
+    if urllib.request.proxy_bypass(parts.host):
+        return None
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
