@@ -163,7 +163,7 @@ class Throttle:
         """The target answered a call within so many seconds."""
         self._lately = seconds if not self._lately else self._lately + 0.1 * (seconds - self._lately)
         self._best = min(self._best, seconds)
-        if self._lately > max(4 * self._best, self._best + 1.0) and self._width > 2:
+        if self._lately > max(4 * self._best, self._best + 1.0) and self._width * 0.75 >= 2:
             self._shrink(now, 0.75, f"calls take {self._lately:.1f} s instead of {self._best:.1f} s")
         elif self._width < self._ceiling and now - self._at > self._rest():
             self._width = min(self._ceiling, self._width + 1 / self._width)

@@ -82,7 +82,9 @@ def test_targets_know_nothing_of_each_other() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
                 module = node.module.split(".")[0]
-                assert module in COMMON or families[module] == families[path.stem], f"{path.stem} imports {node.module}"
+                assert module in COMMON or families[module] == families[path.stem], (
+                    f"{path.stem} imports {node.module}"
+                )
 
 
 def test_import_is_quick_and_light() -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchkit.pacing import Brake, Bucket, until_window
+from batchkit.pacing import Brake, Bucket, KeyLimit, Throttle, until_window
 
 
 def _simulate(rate: float, sizes: list[int]) -> list[tuple[float, int]]:
@@ -58,3 +58,78 @@ def test_until_window_crosses_midnight() -> None:
     assert until_window(night, datetime(2026, 1, 1, 12)) == 10 * 3600
     day = (time(9), time(17))
     assert until_window(day, datetime(2026, 1, 1, 20)) == 13 * 3600
+
+
+def test_throttle_halves_when_pushed_back_and_recovers() -> None:
+    """Push-back halves the width, once per rest; answers in good time bring it back, call by call."""
+    throttle = Throttle(16)
+    assert (throttle.width, throttle.reason) == (16, "")
+    for moment in (0.0, 0.1, 0.2):
+        throttle.pushed_back(moment, "429")
+    assert throttle.width == 8
+    assert throttle.reason == "the target pushes back (429): 8 of 16 calls at once"
+    throttle.pushed_back(1.5, "503")
+    assert throttle.width == 4
+    now = 3.0
+    answers = 0
+    while throttle.width < 5:
+        throttle.answered(now, 0.05)
+        answers += 1
+    assert answers in (4, 5)
+    for _ in range(500):
+        throttle.answered(now, 0.05)
+    assert (throttle.width, throttle.reason) == (16, "")
+
+
+def test_throttle_has_a_floor_and_can_be_pinned() -> None:
+    """However much a target pushes back, one call goes on; a pinned number stays."""
+    throttle = Throttle(4)
+    pinned = Throttle(4, pinned=True)
+    for moment in range(0, 100, 2):
+        throttle.pushed_back(float(moment), "429")
+        pinned.pushed_back(float(moment), "429")
+    assert (throttle.width, pinned.width, pinned.reason) == (1, 4, "")
+    throttle.change(9, pinned=True)
+    assert throttle.width == 9
+
+
+def test_throttle_narrows_when_calls_become_slow() -> None:
+    """Calls that take several times the best time mean that too many are under way."""
+    throttle = Throttle(20)
+    now = 0.0
+    for _ in range(50):
+        throttle.answered(now, 0.1)
+    assert throttle.width == 20
+    for _ in range(60):
+        now += 0.5
+        throttle.answered(now, 3.0)
+    assert 2 <= throttle.width < 10
+    assert "calls take" in throttle.reason
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 10), st.floats(0, 60), st.booleans()), max_size=200), st.integers(1, 256)
+)
+def test_throttle_stays_in_its_bounds(events: list[tuple[float, float, bool]], ceiling: int) -> None:
+    """Whatever happens, the width is from 1 to the ceiling."""
+    throttle, now = Throttle(ceiling), 0.0
+    for pause, seconds, pushed in events:
+        now += pause
+        if pushed:
+            throttle.pushed_back(now, "429")
+        else:
+            throttle.answered(now, seconds)
+        assert 1 <= throttle.width <= ceiling
+
+
+def test_key_limit_rests_each_key_alone() -> None:
+    """A key waits out its rest; the others don't; those at rest no more are forgotten."""
+    limit = KeyLimit(6.0)
+    limit.take("+33611111111", 0.0)
+    assert limit.wait("+33611111111", 2.0) == 4.0
+    assert limit.wait("+33622222222", 2.0) == 0.0
+    limit.take("+33611111111", 6.0, seconds=16.0)
+    assert limit.wait("+33611111111", 6.0) == 16.0
+    for n in range(10_000):
+        limit.take(n, n / 10)
+    assert len(limit._free) < 1000

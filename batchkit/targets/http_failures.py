@@ -105,7 +105,7 @@ def judge_body(problem: Unreadable, answer: Answer, *, idempotent: bool) -> Fail
 def went_out(error: BaseException) -> bool:
     """Whether the server may have got the request before this error; True when in doubt."""
     cause = _cause(error)
-    kinds = {kind.__name__ for kind in type(cause).__mro__ if kind.__module__.startswith("aiohttp")}
+    kinds = _kinds(cause)
     if kinds:
         # By name, for aiohttp is loaded only when something is sent. Its connector's errors and the timeout
         # of its connecting come before the first byte; all its other errors may come after.
@@ -123,8 +123,6 @@ def _cause(error: BaseException) -> BaseException:
 def _judge_error(error: BaseException) -> Failure:
     cause = _cause(error)
     words = _error_words(cause)
-    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL) or isinstance(cause, ValueError):
-        return Failure(Fate.ABORT, "address", f"The address can't be used: {words}", "Correct it in the job.")
     if _is_certificate(cause):
         return Failure(
             Fate.ABORT,
@@ -132,6 +130,8 @@ def _judge_error(error: BaseException) -> Failure:
             f"The server's certificate can't be trusted: {words}",
             "Have it renewed, or name the authority that signed it in SSL_CERT_FILE.",
         )
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL) or "InvalidURL" in _kinds(cause):
+        return Failure(Fate.ABORT, "address", f"The address can't be used: {words}", "Correct it in the job.")
     if getattr(cause, "status", None) == 407:
         return Failure(Fate.ABORT, "407", "The proxy wants a login", "Write it into the proxy's address.")
     if not went_out(error):
@@ -206,10 +206,16 @@ def _is_aiohttp(error: BaseException) -> bool:
     return type(error).__module__.startswith("aiohttp")
 
 
+def _kinds(error: BaseException) -> set[str]:
+    """Names of the classes of aiohttp that an error is of."""
+    return {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("aiohttp")}
+
+
 def _is_certificate(error: BaseException) -> bool:
-    named = any(kind.__name__ == "ClientConnectorCertificateError" for kind in type(error).__mro__)
     inner = (error, error.__cause__, getattr(error, "os_error", None))
-    return named or any(isinstance(each, ssl.SSLCertVerificationError) for each in inner)
+    return "ClientConnectorCertificateError" in _kinds(error) or any(
+        isinstance(each, ssl.SSLCertVerificationError) for each in inner
+    )
 
 
 def _error_words(error: BaseException) -> str:

@@ -1,0 +1,152 @@
+"""The practice server keeps its word: its API, its faults, and the record of what arrived."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from batchkit.errors import UsageError
+from batchkit.sandbox.faults import Fault, Orders
+from tests.sandboxes import Sandbox, sandbox
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Sandbox]:
+    """A practice server without faults."""
+    with sandbox(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Sandbox) -> Iterator[httpx.Client]:
+    """A client of it that knows nothing of batchkit."""
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=5) as made:
+        yield made
+
+
+def test_items_are_made_read_changed_and_removed(client: httpx.Client) -> None:
+    """The five verbs of a REST API, with their statuses."""
+    assert client.post("/items", json={"id": "a", "name": "A"}).status_code == 201
+    assert client.post("/items", json={"id": "a", "name": "B"}).status_code == 409
+    assert client.put("/items/b", json={"name": "B"}).status_code == 201
+    assert client.patch("/items/b", json={"size": 3}).json() == {"id": "b", "name": "B", "size": 3}
+    assert client.get("/items", params={"ids": "b,zz,a"}).json() == {
+        "items": [{"id": "b", "name": "B", "size": 3}, {"id": "a", "name": "A"}]
+    }
+    assert client.delete("/items/a").status_code == 204
+    assert client.delete("/items/a").status_code == 404
+    assert client.get("/items/a").json()["error"]["message"] == "There is no item a."
+    assert [item["id"] for item in client.get("/items?page=1&per_page=10").json()["items"]] == ["b"]
+    assert client.patch("/items/b", json={"name": ""}).status_code == 422
+    assert client.post("/items", content=b"[1").status_code == 400
+
+
+def test_an_idempotency_key_makes_twice_once(client: httpx.Client) -> None:
+    """The second request with a key gets the first one's answer."""
+    head = {"Idempotency-Key": "run-1"}
+    first = client.post("/items", json={"name": "A"}, headers=head)
+    again = client.post("/items", json={"name": "A"}, headers=head)
+    assert (first.status_code, first.json()) == (again.status_code, again.json())
+    assert client.get("/_sandbox").json()["items"] == 1
+
+
+def test_messages_are_appended_each_time(client: httpx.Client) -> None:
+    """A message sent twice is there twice: that is what it is for."""
+    for _ in range(2):
+        assert client.post("/messages", json={"to": "+33612345678"}).status_code == 201
+    assert client.post("/messages", json={}).status_code == 422
+    assert len(client.get("/messages").json()["messages"]) == 2
+
+
+def test_every_request_is_on_record(client: httpx.Client, server: Sandbox) -> None:
+    """What arrived can be counted, with its fault and what was answered."""
+    server.order("429:100%:retry-after=2:times=1")
+    assert client.post("/messages", json={"to": "a"}).headers["retry-after"] == "2"
+    client.post("/messages", json={"to": "a"})
+    record = client.get("/_sandbox/requests").json()["requests"]
+    assert [(each["method"], each["path"], each["fault"], each["status"]) for each in record] == [
+        ("POST", "/messages", "429", 429),
+        ("POST", "/messages", None, 201),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("order", "written"), [("reset", 0), ("drop-after-write", 1), ("hang:seconds=0", 0), ("truncate", 1)]
+)
+def test_faults_of_the_wire(client: httpx.Client, server: Sandbox, order: str, written: int) -> None:
+    """The client is left without an answer; whether it was carried out is the fault's own."""
+    server.order(f"{order}:100%")
+    with pytest.raises(httpx.TransportError):
+        client.post("/messages", json={"to": "a"})
+    assert sum(server.messages().values()) == written
+
+
+@pytest.mark.parametrize(
+    ("order", "status", "words"),
+    [
+        ("html", 200, "<!doctype html>"),
+        ("login", 200, 'type="password"'),
+        ("firewall", 403, "Just a moment"),
+        ("503", 503, "ordered fault"),
+        ("warnings", 201, "<b>Warning</b>"),
+        ("504:after", 504, "ordered fault"),
+        ("redirect:to=http://elsewhere.test:81", 307, ""),
+    ],
+)
+def test_faults_that_answer(
+    client: httpx.Client, server: Sandbox, order: str, status: int, words: str
+) -> None:
+    """Each answers as the real thing does."""
+    server.order(order)
+    answer = client.post("/messages", json={"to": "a"})
+    assert answer.status_code == status
+    assert words in answer.text
+    assert sum(server.messages().values()) == (order in ("warnings", "504:after"))
+    if status == 307:
+        assert answer.headers["location"] == "http://elsewhere.test:81/messages"
+
+
+def test_a_token_is_asked_for(tmp_path: Path) -> None:
+    """With a token, whoever lacks it is answered 401 as JSON."""
+    with sandbox(tmp_path, token="sesame") as server:
+        assert httpx.get(f"{server.url}/items", trust_env=False).status_code == 401
+        head = {"Authorization": "Bearer sesame"}
+        assert httpx.get(f"{server.url}/items", headers=head, trust_env=False).status_code == 200
+
+
+def test_shares_are_kept() -> None:
+    """Each fault befalls its share of the requests it is meant for, and a request at most one."""
+    orders = Orders(["429:5%", "reset:1%:method=POST", "500:2%:path=/items"], seed=3)
+    drawn = Counter(
+        fault.kind if fault else "" for fault in (orders.draw("POST", "/items/1") for _ in range(20_000))
+    )
+    assert 900 < drawn["429"] < 1100
+    assert 150 < drawn["reset"] < 250
+    assert 330 < drawn["500"] < 470
+    assert all(
+        fault is None or fault.kind == "429" for fault in (orders.draw("GET", "/x") for _ in range(2000))
+    )
+
+
+@pytest.mark.parametrize("order", ["rest:1%", "429:5", "reset:1%:colour=red", "42:1%", ""])
+def test_an_order_that_cannot_be_read_is_refused(order: str) -> None:
+    """A slip in an order is said, not taken for another one."""
+    with pytest.raises(UsageError):
+        Fault.of(order)
+
+
+def test_a_wrong_order_stops_the_command(tmp_path: Path) -> None:
+    """The command says what is wrong, without a traceback, and exits 2."""
+    done = subprocess.run(
+        [sys.executable, "-m", "batchkit", "sandbox", "--fault", "nonsense"],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "There is no fault 'nonsense'" in done.stderr
+    assert "Traceback" not in done.stderr
