@@ -3,7 +3,7 @@
     python -m benchmarks.http [items]
 
 Each peer sends the same POST for each item, with so many at once, and reads the answer; none but ours keeps
-a record. The server has a process of its own. Both share the machine's cores: the ratios count, not the rates.
+a record. The server has a process of its own. Both share the cores: the ratios count, not the rates.
 
     same transport      a bare loop over the transport that batchkit uses, as httpx.AsyncClient gives it
     httpx               a bare loop over plain httpx
@@ -122,7 +122,6 @@ def threads(url: str, items: int, workers: int) -> None:
 
 def ours(folder: Path) -> Peer:
     """A whole durable run: plan from disk, intents, outcomes, final state."""
-
     plans: dict[tuple[str, int], Plan] = {}
 
     def prepare(url: str, items: int) -> Plan:

@@ -30,6 +30,7 @@ READ_TIMEOUT: Final = 60.0
 _PATIENCE: Final = Backoff(base=0.5, cap=10.0, retries=5)
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _FIRST_LOOKS: Final = 3
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 Value = TypeVar("Value")
 
@@ -192,17 +193,13 @@ class HttpTarget(CallTarget):
             HttpError: No answer came.
         """
         again = method in _REPEATABLE if idempotent is None else idempotent
-        more = dict(headers or {})
-        content = None
-        if body is not None:
-            content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-            more.setdefault("Content-Type", "application/json")
+        content = None if body is None else _ENCODER.encode(body).encode()
         if self._fresh and not again:
-            more["Connection"] = "close"
+            headers = {**(headers or {}), "Connection": "close"}
         client = client or self._client
         assert client is not None  # noqa: S101  begin() was called
         try:
-            return await client.request(method, url, content=content, headers=more, limit=limit)
+            return await client.request(method, url, content=content, headers=headers, limit=limit)
         except Exception as error:
             failure = judge(error, idempotent=again)
             if went_out(error):

@@ -237,9 +237,9 @@ class RestTarget(HttpTarget):
                               "Fill it in, or correct the description in the job.")]  # fmt: skip
         if dry_run:
             return None
-        headers = dict(how.headers)
+        headers = how.headers
         if how.idempotency:
-            headers[how.idempotency] = f"{self.run}-{item.index}"
+            headers = {**headers, how.idempotency: f"{self.run}-{item.index}"}
         answer = await self.exchange(how.method, url, body, headers=headers, idempotent=how.repeatable)
         return self._outcome(item, how, answer)
 
