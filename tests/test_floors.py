@@ -70,7 +70,7 @@ def test_imports_go_down(path: Path) -> None:
 DATABASES = ("sql", "sqlite", "postgres")
 """Beginnings of the modules that are one target between them."""
 
-COMMON = ("base", "http", "http_answer", "http_client", "http_failures")
+COMMON = ("base", "http", "http_answer", "http_client", "http_failures", "http_transport")
 """The protocol, and the floor that targets behind HTTP share."""
 
 

@@ -119,6 +119,19 @@ def test_a_proxy_carries_the_requests(tmp_path: Path, monkeypatch: pytest.Monkey
         assert proxy.rows("SELECT count(*) FROM requests") == [(1,)]
 
 
+def test_addresses_are_sent_as_they_are_written(tmp_path: Path) -> None:
+    """A comma inside a key, quoted, is not the comma between two keys."""
+    with sandbox(tmp_path) as server:
+
+        async def work() -> None:
+            client = HttpClient(server.url, {})
+            await client.request("GET", f"{server.url}/items?ids=a%2Cb,c%2Fd&x=%2B1")
+            await client.aclose()
+
+        asyncio.run(work())
+        assert server.rows("SELECT path FROM requests") == [("/items?ids=a%2Cb,c%2Fd&x=%2B1",)]
+
+
 @pytest.mark.parametrize("url", ["http+ftp://x", "http+", "http+https://", "http+nonsense"])
 def test_an_address_that_is_none(url: str) -> None:
     """What isn't an address of HTTP is said to be none."""

@@ -232,7 +232,7 @@ def test_the_rate_holds_in_every_window(server: Sandbox) -> None:
 def test_push_back_narrows_the_run_and_says_so(tmp_path: Path) -> None:
     """A server that takes three at once is soon asked by few at once; a pinned number stays."""
     with sandbox(tmp_path, most_at_once=3, latency="20ms") as server:
-        plan = messages(server, 400)
+        plan = messages(server, 250)
         run = plan.start(workers=16, backoff=0.05, retries=20)
         until(lambda: 0 < run.snapshot().workers <= 8, 10)
         assert "pushes back (429)" in run.snapshot().limiter

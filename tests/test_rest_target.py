@@ -16,7 +16,7 @@ from batchkit.errors import JobError, UsageError
 from batchkit.job import Job
 from batchkit.states import RunState
 from batchkit.targets.base import open_target
-from tests.rest_jobs import ITEMS, counts, items, job, stored
+from tests.rest_jobs import ITEMS, counts, items, job, messages, stored
 from tests.sandboxes import Sandbox, sandbox
 
 
@@ -112,6 +112,43 @@ def test_a_wrong_description_says_what_is_wrong(target: dict[str, Any], words: s
     """A mistake in the description is found before anything is asked of the server."""
     with pytest.raises(UsageError, match=words.replace("'", ".").replace("(", ".")):
         open_target("http+https://api.test", **target)
+
+
+def test_secrets_go_into_requests_and_nowhere_else(server: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret may be named in address and body; its value is on no disk; a literal one is refused."""
+    monkeypatch.setenv("practice_key", "s3same/open")
+    send = {
+        "url": "/messages?api_key={secret:practice_key}",
+        "body": {"to": "{to}", "k": "{secret:practice_key}"},
+    }
+    plan = messages(server, 1, send=send)
+    run = plan.start()
+    assert run.wait(20) is RunState.FINISHED
+    assert server.rows("SELECT path FROM requests WHERE method = 'POST'") == [
+        ("/messages?api_key=s3same%2Fopen",)
+    ]
+    assert server.rows("SELECT json_extract(body, '$.k') FROM messages") == [("s3same/open",)]
+    stored_bytes = b"".join(path.read_bytes() for path in run.folder.iterdir() if path.is_file())
+    assert b"s3same" not in stored_bytes
+    for bad in (
+        {"send": send, "headers": {"Authorization": "Bearer abcdef"}},
+        {"send": {"url": "/messages?api_key=abcdef"}},
+    ):
+        with pytest.raises(UsageError, match="secret:NAME"):
+            open_target(f"http+{server.url}", **bad)
+
+
+def test_keys_with_marks_of_addresses_in_them(server: Sandbox) -> None:
+    """A key may hold a slash, a percent sign, a plus or an accent: each item is found by its own key."""
+    keys = ["a/b", "50%", "+33612345678", "é à", "a&b=c", "?x#y", "a%2Fb"]
+    server.put([{"id": key, "name": "old", "price": 1, "stock": 1} for key in keys])
+    rows = pl.DataFrame({"id": keys, "name": "new", "price": "1", "stock": "1"})
+    plan = job(server, rows, target={"read": {"url": "/items/{id}"}}).plan()
+    assert plan.counts == {"update": len(keys)}
+    assert job(server, rows).plan().counts == {"update": len(keys)}
+    run = plan.start()
+    assert run.wait(20) is RunState.FINISHED
+    assert {key: item["name"] for key, item in server.items().items()} == dict.fromkeys(keys, "new")
 
 
 # Comparison before sending

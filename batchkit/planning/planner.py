@@ -20,6 +20,7 @@ import polars as pl
 
 from ..checking.convert import dtype_of
 from ..checks import Checked, Checker, problem_schema
+from ..errors import UsageError
 from ..places import plans_folder
 from ..plan import Plan
 from ..problems import Problem
@@ -291,7 +292,11 @@ class _Planner:
         return {name: self.schema[KEY + name] for name in self.key}
 
     def _frame_target(self) -> FrameTarget:
-        assert isinstance(self.outline.target, FrameTarget)  # noqa: S101  the job made sure
+        if not isinstance(self.outline.target, FrameTarget):
+            raise UsageError(
+                f"{self.outline.target.address} can't list its items, so none can be deleted.",
+                advice="Leave out delete.",
+            )
         return self.outline.target
 
     def _deletes(self, cap: DeleteCap) -> Iterator[pl.DataFrame]:

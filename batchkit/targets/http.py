@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import random
+import re
 from abc import abstractmethod
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,7 @@ READ_TIMEOUT: Final = 60.0
 _PATIENCE: Final = Backoff(base=0.5, cap=10.0, retries=5)
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _FIRST_LOOKS: Final = 3
+_TELLING: Final = re.compile(r"(?i)(^|[_-])(authorization|cookie|token|secret|password|api[_-]?key)$")
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 Value = TypeVar("Value")
@@ -55,7 +57,7 @@ class HttpTarget(CallTarget):
         transport: Sends instead of the real one; for tests.
 
     Raises:
-        UsageError: The address isn't one of HTTP.
+        UsageError: The address isn't one of HTTP, or a header holds a login itself.
     """
 
     paced = True
@@ -71,7 +73,7 @@ class HttpTarget(CallTarget):
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._url = url
-        self._given_headers = dict(headers or {})
+        self._given_headers = _without_secrets(headers or {})
         self._connect_timeout: float = seconds(connect_timeout)
         self._read_timeout: float = seconds(read_timeout)
         self._transport = transport
@@ -262,6 +264,21 @@ class HttpTarget(CallTarget):
         unanswered = failure is not None and (failure.connection or failure.rule in ("broken off", "timeout"))
         if failure is not None and (failure.fate is Fate.ABORT or unanswered):
             raise as_target_error(failure, self.address)
+
+
+def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers, none of which may hold a login itself: they are stored with plans and runs.
+
+    Raises:
+        UsageError: One does.
+    """
+    for name, text in headers.items():
+        if _TELLING.search(name) and not secrets.names(str(text)):
+            raise UsageError(
+                f"The header {name} holds a login itself, which would be stored with the plan.",
+                advice="Write {secret:NAME} in its place, and set NAME in the environment, .env or keyring.",
+            )
+    return dict(headers)
 
 
 async def with_patience(work: Any, tries: Backoff = _PATIENCE) -> Any:

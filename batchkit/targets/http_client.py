@@ -8,9 +8,9 @@ here: the proxy is chosen once, redirects are followed on the same host alone, n
 from __future__ import annotations
 
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final, cast
 
 import httpx
 
@@ -18,12 +18,6 @@ from .. import __version__
 from .http_answer import Answer
 
 USER_AGENT: Final = f"batchkit/{__version__}"
-MOST_CONNECTIONS: Final = 256
-"""Connections in all. Each worker has one call under way, so the number of workers is the real limit."""
-
-KEEP_ALIVE: Final = 4.0
-"""Seconds an idle connection is kept; many servers close theirs after five."""
-
 BODY_LIMIT: Final = 1024 * 1024
 REDIRECTS: Final = 5
 _PORTS: Final = {"http": 80, "https": 443}
@@ -120,10 +114,9 @@ async def _body(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
     size = 0
     try:
         # The stream itself where nothing is to be unpacked: it costs half as much.
-        packed = "content-encoding" in response.headers or not isinstance(
-            response.stream, httpx.AsyncByteStream
-        )
-        async for part in response.aiter_bytes() if packed else response.stream:
+        stream = response.stream
+        plain = isinstance(stream, httpx.AsyncByteStream) and "content-encoding" not in response.headers
+        async for part in cast(AsyncIterable[bytes], stream) if plain else response.aiter_bytes():
             parts.append(part)
             size += len(part)
             if size > limit:
@@ -154,22 +147,9 @@ def origin(url: str) -> tuple[str, str, int | None]:
 
 
 def _transport(base: str) -> httpx.AsyncBaseTransport:
-    from httpx_aiohttp import AiohttpTransport
+    from .http_transport import Transport
 
-    context = httpx.create_ssl_context()  # verifies; SSL_CERT_FILE and SSL_CERT_DIR name other authorities
-    proxy = environment_proxy(base)
-    return AiohttpTransport(client=_session(context), proxy=httpx.Proxy(proxy) if proxy else None)
-
-
-def _session(context: Any) -> Callable[[], Any]:
-    def make() -> Any:
-        import aiohttp
-
-        connector = aiohttp.TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=KEEP_ALIVE, ssl=context)
-        # A cookie that one item's answer sets must not change what the next item's request means.
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-
-    return make
+    return Transport(environment_proxy(base))
 
 
 def environment_proxy(url: str) -> str | None:

@@ -22,6 +22,7 @@ from typing import Any, Final
 import httpx
 import polars as pl
 
+from .. import secrets
 from ..checking.convert import dtype_of
 from ..errors import UsageError
 from ..states import Change, Outcome
@@ -72,6 +73,11 @@ class RestTarget(HttpTarget):
         self._mode = mode
         self._options: dict[str, Any] = {**http, **options}
         self._says = says = Description.of(options)
+        if secrets.exposes_password(str(options)):
+            raise UsageError(
+                "The description of the target holds a password, which would be stored with the plan.",
+                advice="Write {secret:NAME} in its place.",
+            )
         if not says.writes:
             raise UsageError(
                 "The job doesn't say how its target is written.",
@@ -104,7 +110,8 @@ class RestTarget(HttpTarget):
         return None if self._says.check == "none" else self._place(self._says.check or "")
 
     def _place(self, path: str) -> str:
-        return path if "://" in path else f"{self.base}{path}" or self.base
+        url = path if "://" in path else f"{self.base}{path}"
+        return secrets.resolve(url) if "{secret:" in url else url
 
     # Reading
 

@@ -10,9 +10,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from urllib.parse import quote
 
+from .. import secrets
 from .base import FieldType
 
-_PLACE: Final = re.compile(r"\{([^{}]+)\}")
+_PLACE: Final = re.compile(r"\{(?!secret:)([^{}]+)\}")
 
 
 class NoValue(Exception):
@@ -37,7 +38,7 @@ def fill_address(template: str, values: Mapping[str, Any]) -> str:
 
 
 def fill_body(template: Any, values: Mapping[str, Any]) -> Any:
-    """A body made from a template: tables, lists and texts with `{name}` in them.
+    """A body made from a template: tables, lists and texts with `{name}` or `{secret:NAME}` in them.
 
     Raises:
         NoValue: There is no such field.
@@ -48,6 +49,8 @@ def fill_body(template: Any, values: Mapping[str, Any]) -> Any:
         return [fill_body(each, values) for each in template]
     if not isinstance(template, str):
         return template
+    if "{secret:" in template:
+        template = secrets.resolve(template)
     alone = _PLACE.fullmatch(template)
     if alone:
         return _value(alone[1], values)

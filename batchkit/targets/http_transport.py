@@ -1,0 +1,75 @@
+"""The transport of HTTP targets: httpx's interface over aiohttp, addresses sent as they were written."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from httpx_aiohttp.transport import AiohttpResponseStream
+from multidict import CIMultiDict
+from yarl import URL
+
+MOST_CONNECTIONS: Final = 256
+"""Connections in all. Each worker has one call under way, so the number of workers is the real limit."""
+
+KEEP_ALIVE: Final = 4.0
+"""Seconds an idle connection is kept; many servers close theirs after five."""
+
+
+class Transport(AiohttpTransport):
+    """httpx-aiohttp's transport, with three things mended.
+
+    Its own would rewrite addresses (`%2C` inside a key became a comma between two), call a connection that
+    broke off a connect timeout, and keep cookies. Errors come as aiohttp's own, which tell more.
+
+    Args:
+        proxy: Address of a proxy; None for none.
+    """
+
+    def __init__(self, proxy: str | None = None) -> None:
+        # SSL_CERT_FILE and SSL_CERT_DIR name other authorities; without an authority nothing is trusted.
+        super().__init__(proxy=httpx.Proxy(proxy) if proxy else None, client=self._session)
+        self._proxy: dict[str, Any] = {}
+        if self.proxy is not None:
+            auth = aiohttp.BasicAuth(*self.proxy.auth) if self.proxy.auth else None
+            self._proxy = {"proxy": str(self.proxy.url), "proxy_auth": auth}
+        self._timeouts: dict[tuple[Any, ...], aiohttp.ClientTimeout] = {}
+
+    def _session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=MOST_CONNECTIONS, keepalive_timeout=KEEP_ALIVE, ssl=self.ssl_context
+        )
+        # A cookie that one item's answer sets must not change what the next item's request means.
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request.
+
+        Raises:
+            aiohttp.ClientError: As aiohttp knows it.
+        """
+        session = self.client
+        if not isinstance(session, aiohttp.ClientSession):
+            session = self.client = self._session()
+        pairs = request.headers.raw
+        headers = CIMultiDict((name.decode("ascii"), value.decode("latin-1")) for name, value in pairs)
+        response = await session.request(
+            request.method,
+            URL(str(request.url), encoded=True),
+            headers=headers,
+            data=request.content or None,
+            allow_redirects=False,
+            auto_decompress=False,
+            timeout=self._timeout(request.extensions.get("timeout", {})),
+            **self._proxy,
+        )
+        stream = AiohttpResponseStream(response)
+        return httpx.Response(response.status, headers=response.raw_headers, stream=stream, request=request)
+
+    def _timeout(self, wanted: dict[str, float | None]) -> aiohttp.ClientTimeout:
+        key = (wanted.get("pool"), wanted.get("connect"), wanted.get("read"))
+        if key not in self._timeouts:
+            self._timeouts[key] = aiohttp.ClientTimeout(connect=key[0], sock_connect=key[1], sock_read=key[2])
+        return self._timeouts[key]
