@@ -137,11 +137,10 @@ def doctor(to: str | None, table: str | None, with_json: bool) -> int:
     help="How long an idle connection is kept. Default: 30.",
 )
 def sandbox(**wanted: Any) -> int:
-    r"""Serve a small REST API on this machine to try jobs on, with faults to order; Ctrl-C ends it.
+    """Serve a small REST API on this machine to try jobs on, with faults to order; Ctrl-C ends it.
 
-    \b
-    Faults: a status such as 429, 500 or 503; reset, hang, html, login, firewall, redirect;
-    and, after the request was carried out: drop-after-write, hang-after-write, truncate, warnings, close.
+    Faults: a status such as 429, 500 or 503; reset, hang, html, login, firewall, redirect; and, after the
+    request was carried out: drop-after-write, hang-after-write, truncate, warnings, close.
     """
     from ..sandbox.server import serve
 
