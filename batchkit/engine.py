@@ -146,10 +146,6 @@ class Engine:
             in_flight=tally.in_flight,
         )
 
-    def _limiter(self) -> str:
-        slowed = self._throttle.reason if self._throttle is not None else ""
-        return slowed or self._tally.limiter(self._width())
-
     # The session.
 
     async def drive(self) -> RunState:
@@ -418,7 +414,8 @@ class Engine:
         window = self._settings.window
         if window and until_window(window_times(window), datetime.now().astimezone()) > 0:
             return f"the run works only from {window.replace('-', ' to ')}"
-        return self._tally.limiter(self._width())
+        slowed = self._throttle.reason if self._throttle is not None else ""
+        return slowed or self._tally.limiter(self._width())
 
     def _delays(self, left: int) -> float:
         """Seconds of delay between the chunks that are left."""
