@@ -145,27 +145,32 @@ class Feeder:
         self._buffer: deque[pl.DataFrame] = deque()
         self._held = 0
 
-    def next(self, size: int, *, as_items: bool) -> Chunk | None:
-        """The next chunk of at most `size` items; None when nothing is left."""
-        while self._held < size:
-            block = next(self._blocks, None)
-            if block is None:
-                break
+    def next_few(self, count: int, size: int, *, as_items: bool) -> list[Chunk]:
+        """Up to `count` chunks of at most `size` items; an empty list when nothing is left."""
+        self._fill(count * size)
+        if not self._held:
+            return []
+        frame = self._take(min(count * size, self._held))
+        # Items are made of all rows at once: that costs far less than chunk by chunk.
+        items = frame_items(frame) if as_items else []
+        numbers = frame[ITEM].to_list()
+        return [
+            Chunk(
+                frame[start : start + size],
+                first=numbers[start],
+                last=numbers[min(start + size, len(numbers)) - 1],
+                itemised=self._covered.reopened,
+                items=items[start : start + size],
+            )
+            for start in range(0, len(numbers), size)
+        ]
+
+    def _fill(self, wanted: int) -> None:
+        while self._held < wanted and (block := next(self._blocks, None)) is not None:
             rows = self._covered.open_rows(block)
             if rows.height:
                 self._buffer.append(rows)
                 self._held += rows.height
-        if not self._held:
-            return None
-        frame = self._take(min(size, self._held))
-        return Chunk.of(frame, itemised=self._covered.reopened, as_items=as_items)
-
-    def next_few(self, count: int, size: int, *, as_items: bool) -> list[Chunk]:
-        """Up to `count` chunks; an empty list when nothing is left."""
-        chunks: list[Chunk] = []
-        while len(chunks) < count and (chunk := self.next(size, as_items=as_items)) is not None:
-            chunks.append(chunk)
-        return chunks
 
     def _take(self, size: int) -> pl.DataFrame:
         parts: list[pl.DataFrame] = []
