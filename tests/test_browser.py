@@ -224,6 +224,8 @@ def test_page_reloaded_while_the_run_goes_on(lab: Lab, page: Page) -> None:
     until(lambda: settled(page) > 0, page)
     before = settled(page)
     command(page, "docmanager:save")
+    # The page shows again what the saved notebook holds: both views must have reached the disk first.
+    until(lambda: saved_views(lab) >= 2, page)
     page.reload()
     page.locator(".bk-line").wait_for(timeout=60_000)
     until(lambda: settled(page) > before, page)
@@ -254,6 +256,12 @@ def test_wizard_leads_from_a_file_to_a_preview(lab: Lab, page: Page) -> None:
     page.locator("td.bk-changed").first.wait_for()
     assert page.locator("td.bk-changed").first.inner_text() == "St Etienne → Saint-Étienne"
     assert state(page) == "Ready"
+
+
+def saved_views(lab: Lab) -> int:
+    """How many live views the notebook on disk shows."""
+    saved = (lab.notebooks / "table_import.ipynb").read_text(encoding="utf-8")
+    return saved.count("application/vnd.jupyter.widget-view+json")
 
 
 def rows_with_new_city(path: Path) -> int:
