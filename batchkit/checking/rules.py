@@ -67,6 +67,7 @@ class Rules:
         self._check_text(cells)
         for low, bound, shown in self._bounds:
             outside = values < bound if low else values > bound
+            # mypy can't infer a default argument that binds the loop's values.
             cells.judge(outside & cells.text.is_not_null(), lambda _, b=(low, shown): _outside(*b))  # type: ignore[misc]
         if self.field.check is not None:
             self._check_in_python(cells, values)
@@ -90,8 +91,11 @@ class Rules:
             cells.judge(long, lambda text: _length("max_length", text, field.max_length or 0, "at most"))
         if self._target_length is not None:
             room = self._target_length
-            verdict = lambda text: _length("max_length", text, room, "in the target at most")  # noqa: E731
-            cells.judge(cells.text.str.len_chars() > room, verdict, firm=True)
+            cells.judge(
+                cells.text.str.len_chars() > room,
+                lambda text: _length("max_length", text, room, "in the target at most"),
+                firm=True,
+            )
         if self._pattern is not None:
             shape = Verdict(
                 "pattern", f"The value doesn't have the form {field.pattern}.", "Correct the value."

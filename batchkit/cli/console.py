@@ -21,6 +21,7 @@ def prepare_streams() -> None:
     """Let no character stop the program: what the terminal's encoding lacks is shown as `?`."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError, OSError):
+            # Streams that somebody put in the place of the real ones may lack it: hence the suppression.
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 

@@ -129,6 +129,7 @@ def _note_padding(piece: bytes, marks: Marks, padded: dict[int, int]) -> None:
 def _padded_styles(archive: zipfile.ZipFile) -> dict[int, int]:
     """Styles whose number format is nothing but zeros (`00000`), with the width they pad to."""
     try:
+        # Safe: expat itself bounds how far entities may expand, and nothing outside the file is fetched.
         styles = ET.fromstring(archive.read("xl/styles.xml"))  # noqa: S314
     except (KeyError, ET.ParseError):
         return {}
