@@ -34,7 +34,15 @@ class Fit:
     key: tuple[str, ...]
 
 
-def fit(job: Job, columns: Sequence[str], types: Table[str, FieldType], *, typed: bool = False) -> Fit:
+def fit(
+    job: Job,
+    columns: Sequence[str],
+    types: Table[str, FieldType],
+    *,
+    typed: bool = False,
+    any_key: bool = False,
+    joins_key: Collection[str] = (),
+) -> Fit:
     """Find the job's fields and key among the source's columns and the target's fields.
 
     Args:
@@ -42,12 +50,16 @@ def fit(job: Job, columns: Sequence[str], types: Table[str, FieldType], *, typed
         columns: Columns of the source.
         types: Fields of the target; empty when it takes any, or is yet to be made.
         typed: The source's numbers were numbers and not text, so that no decimal mark need be told.
+        any_key: The key may be a column that is no field of the target.
+        joins_key: Fields that belong to the key when something feeds them.
 
     Raises:
         MappingError: A field or the key isn't there, or a lookup is of a field that nothing fills.
     """
     fields = _mapped(job, list(job.own_fields) or _fields_by_name(job, columns, types), types)
-    keys = [_key_field(name, fields, columns, types) for name in job.key]
+    keys = [_key_field(name, fields, columns, types, any_key=any_key) for name in job.key]
+    if keys:
+        keys += [one for one in fields if one.name in joins_key and one not in keys]
     known = {one.name for one in fields}
     added = [one for one in keys if one.name not in known]
     whole = [_with_defaults(one, job, types, typed=typed) for one in (*added, *fields)]
@@ -161,6 +173,8 @@ def _new_fields(columns: Sequence[str], lookups: Collection[str] = ()) -> list[F
 
 
 def _with_defaults(one: Field, job: Job, types: Table[str, FieldType], *, typed: bool) -> Field:
+    if one.name in types:
+        one = _with_checks(one, types[one.name].checks)
     changes: dict[str, Any] = {}
     kind = one.type or (types[one.name].type if one.name in types else None)
     if kind in {"date", "datetime"} and job.dates and not one.formats:
@@ -177,8 +191,24 @@ def _with_defaults(one: Field, job: Job, types: Table[str, FieldType], *, typed:
     return replace(one, **changes) if changes else one
 
 
+def _with_checks(one: Field, checks: Table[str, Any]) -> Field:
+    """The field with the target's own checks, where the job doesn't say otherwise."""
+    plain = Field(one.name)
+    added = {name: value for name, value in checks.items() if getattr(one, name) == getattr(plain, name)}
+    if "warn" in checks:
+        # Only the target's own checks are made milder by it: what the job asks for stays as strict as it is.
+        mild = [name for name in checks["warn"] if name in added and name not in one.warn]
+        added["warn"] = (*one.warn, *mild)
+    return replace(one, **added) if added else one
+
+
 def _key_field(
-    name: str, fields: Sequence[Field], columns: Sequence[str], types: Table[str, FieldType]
+    name: str,
+    fields: Sequence[Field],
+    columns: Sequence[str],
+    types: Table[str, FieldType],
+    *,
+    any_key: bool,
 ) -> Field:
     """The key's field: called so, or fed by a column called so."""
     plain = normalised(name)
@@ -191,7 +221,7 @@ def _key_field(
     for known in types:
         if normalised(known) == plain:
             return Field(known)
-    if types or not any(normalised(column) == plain for column in columns):
+    if (types and not any_key) or not any(normalised(column) == plain for column in columns):
         raise MappingError(
             f"The key {name!r} is neither a field that is filled nor a field of the target.",
             advice=did_you_mean(name, [*(one.name for one in fields), *types]),

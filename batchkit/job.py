@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from . import secrets
-from .errors import JobError, MappingError
+from .errors import BatchkitError, JobError, MappingError
 from .fields import Field, did_you_mean
 from .jobfile import file_of, moved, plain_value, refuse_mixed_password, refuse_passwords, under
 
@@ -46,7 +46,8 @@ class Job:
             `{"address": .., "query": ..}`; a pandas or polars frame; or any `Source`.
         to: Address of the target, such as `sqlite:///companies.sqlite`. For a password write `{secret:NAME}`.
         table: Table at the target.
-        key: Fields that identify an item. `append` takes none, and ignores any.
+        key: Fields that identify an item; some targets have one of their own, taken where none is named.
+            `append` takes none, and ignores any.
         mode: `upsert` creates and changes, `update` only changes, `insert` only creates, `append` adds.
         name: What people call the job.
         fields: The fields to fill: `Field`s with their conversions and checks, names, or options by name.
@@ -120,6 +121,8 @@ class Job:
         refuse_mixed_password(_text("to", self.to))
         # A password that somebody wrote into the address stays in this process, under a name.
         set_(self, "to", secrets.conceal(_text("to", self.to)))
+        if not self.key and self.mode != "append":
+            set_(self, "key", default_key(self.to))
         _check_choices(self)
         _check_sense(self)
 
@@ -243,11 +246,11 @@ class Job:
             BatchkitError: The source can't be read, the mapping doesn't fit, the target refuses, no room.
             PlanError: Something else than a plan is at the path, or the source or target's file shall be.
         """
-        from .fitting import fit
         from .planning.deletes import DeleteCap
         from .planning.diff import Compare
         from .planning.planfile import check_place
         from .planning.planner import Outline, make_plan
+        from .targets.base import FieldType
 
         if path is not None:
             path = Path(path).expanduser().absolute()
@@ -257,13 +260,16 @@ class Job:
         if target is None:
             target, fitted = self._connected(source)
         else:
-            fitted = fit(self, source.columns, target.fields(), typed=_is_typed(source))
+            fitted = self._fit(source, target)
         try:
+            types = target.fields()
+            if types and target.any_key:
+                types |= {name: FieldType("text") for name in fitted.key if name not in types}
             outline = Outline(
                 source=source,
                 target=target,
                 mapping=fitted.mapping,
-                types=target.fields(),
+                types=types,
                 table=self.table,
                 key=() if self.mode == "append" else fitted.key,
                 mode=self.mode,
@@ -327,16 +333,16 @@ class Job:
 
     def _connected(self, source: Source) -> tuple[Target, Fit]:
         """The target, connected under the key's own names, and how the source's columns fit it."""
-        from .fitting import fit, new_types
+        from .fitting import new_types
 
         probe = self.open_target(key=(), mode="append")
         try:
             probe.connect()
             types = probe.fields()
             ids = getattr(probe, "lookup_types", {})
+            fitted = self._fit(source, probe)
         finally:
             probe.close()
-        fitted = fit(self, source.columns, types, typed=_is_typed(source))
         new = {} if types or not self.create else {"create_types": new_types(fitted, ids)}
         target = self.open_target(key=fitted.key, **new)
         try:
@@ -345,6 +351,32 @@ class Job:
             target.close()
             raise
         return target, fitted
+
+    def _fit(self, source: Source, target: Target) -> Fit:
+        from .fitting import fit
+
+        return fit(
+            self,
+            source.columns,
+            target.fields(),
+            typed=_is_typed(source),
+            any_key=target.any_key,
+            joins_key=target.joins_key,
+        )
+
+    def fitted(self) -> Fit:
+        """The mapping and the key as planning finds them; asks the target for its fields.
+
+        Raises:
+            BatchkitError: The source or the target can't be read, or they don't fit.
+        """
+        source = self.open_source()
+        target = self.open_target(key=(), mode="append")  # the key may be named by its column
+        try:
+            target.connect()
+            return self._fit(source, target)
+        finally:
+            target.close()
 
     def open_source(self) -> Source:
         """The source, opened.
@@ -459,6 +491,21 @@ def _text(option: str, value: Any) -> str:
     return value.strip()
 
 
+def needs_table(to: str) -> bool:
+    """Whether the target at an address is one of several tables there."""
+    return to.split(":", 1)[0].split("+", 1)[0].lower() in _TABLED
+
+
+def default_key(to: str) -> tuple[str, ...]:
+    """The key that a target has of its own; empty where it has none, or nobody knows the address."""
+    from .targets.base import target_class
+
+    try:
+        return tuple(target_class(to).default_key)
+    except (BatchkitError, ImportError):
+        return ()  # told when the target is opened
+
+
 def _check_choices(job: Job) -> None:
     for name, choices in _CHOICES.items():
         value = getattr(job, name)
@@ -478,7 +525,7 @@ def _check_sense(job: Job) -> None:
         raise JobError(
             f"The mode {job.mode} only adds items, so it can't delete any.", advice="Use upsert or update."
         )
-    if job.to.split(":", 1)[0].split("+", 1)[0].lower() in _TABLED and not job.table:
+    if needs_table(job.to) and not job.table:
         raise JobError("The job doesn't say its table.", advice='Name it: table = "companies".')
     looked_up = sorted(set(job.key) & set(job.all_lookups))
     if looked_up:

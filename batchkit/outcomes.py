@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -58,6 +59,34 @@ def outcome_frames(
         frame = rows.select(ITEM, FILE_ROW, CHANGE, PROBLEMS, pl.col(f"^{KEY}.*$"), *extra).collect()
         own = pl.DataFrame(journal.outcomes(start, start + size - 1), schema=_JOURNAL_SCHEMA, orient="row")
         yield _joined(frame, own, chunks, plan.key)
+
+
+def result_frames(plan: Plan, journal: JournalReader, *, size: int = 50_000) -> Iterator[pl.DataFrame]:
+    """What the target answered for the items that are done, beside their rows, in plan order.
+
+    Args:
+        plan: The plan that was run.
+        journal: The run's journal.
+        size: Items per frame.
+
+    Yields:
+        Frames of the source's columns as texts, and a column of text for each of the target's results. A
+        column of the source that bears a result's name gives way to it.
+    """
+    results: dict[str, str] = plan.facts.get("results", {})
+    columns = [name for name in plan.columns if name not in results]
+    for frame in outcome_frames(plan, journal, size=size, raw=True):
+        done = frame.filter(pl.col("outcome") == str(Outcome.DONE))
+        details = [json.loads(detail or "{}") for detail in done["detail"]]
+        texts = [
+            pl.Series(name, [_text(detail.get(entry)) for detail in details], pl.String)
+            for name, entry in results.items()
+        ]
+        yield done.select(pl.col(RAW + name).alias(name) for name in columns).with_columns(texts)
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _joined(frame: pl.DataFrame, own: pl.DataFrame, chunks: pl.DataFrame, key: list[str]) -> pl.DataFrame:

@@ -22,7 +22,19 @@ from .planning.planfile import check_place, read_facts
 from .problems import Problem
 from .sources import regrouped
 from .states import SENDABLE, Change
-from .targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, FREE_SCALE, ITEM, KEY, NAME, PROBLEMS, RAW
+from .targets.base import (
+    AFTER,
+    BEFORE,
+    CHANGE,
+    FILE_ROW,
+    FREE_SCALE,
+    ITEM,
+    KEY,
+    NAME,
+    PROBLEMS,
+    RAW,
+    RENDERED,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +64,7 @@ class ChangeView:
         fields: Each field with its present and its wanted value.
         problems: What is wrong or worth knowing about the row.
         raw: The row as it stands in the source, by column.
+        rendered: The text that would be sent, as its reader gets it; None where the target sends none.
     """
 
     item: int
@@ -61,6 +74,7 @@ class ChangeView:
     fields: list[FieldView]
     problems: list[Problem]
     raw: dict[str, str | None] = field(default_factory=dict)
+    rendered: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +315,8 @@ class Plan:
         yield from regrouped(self._sendable(after_item), size)
 
     def _sendable(self, after_item: int) -> Iterator[pl.DataFrame]:
-        columns = [name for name in self._schema if not name.startswith(RAW) and name != PROBLEMS]
+        unsent = {PROBLEMS, RENDERED}
+        columns = [name for name in self._schema if not name.startswith(RAW) and name not in unsent]
         sendable = pl.col(CHANGE).is_in(list(SENDABLE))
         for start, window in self._windows():
             skipped = max(0, after_item + 1 - start)
@@ -410,6 +425,7 @@ class Plan:
             fields=[_field_view(name, row, change) for name in self.fields],
             problems=[Problem(row=row[FILE_ROW], **each) for each in row[PROBLEMS] or ()],
             raw={name.removeprefix(RAW): value for name, value in row.items() if name.startswith(RAW)},
+            rendered=row.get(RENDERED),
         )
 
 

@@ -327,6 +327,28 @@ class Run:
         frames = [pl.DataFrame(schema=SCHEMA), *self.outcome_frames()]
         return pl.concat([frame.filter(pl.col("outcome") == kind) if kind else frame for frame in frames])
 
+    def results(self) -> pl.DataFrame:
+        """What the target answered for the items that are done: the source's columns and the answers' own.
+
+        The source of the next job: `Job(source=run.results(), to=...)`.
+
+        Raises:
+            RunError: The run's target answers nothing that is kept.
+        """
+        import polars as pl
+
+        from .outcomes import result_frames
+
+        results = self.plan.facts.get("results", {})
+        if not results:
+            raise RunError(
+                f"The run {self.id} keeps no results: {self.plan.facts['address']} answers none.",
+                advice="Texts come from a chat target; what became of each row is in the report.",
+            )
+        columns = [*(name for name in self.plan.columns if name not in results), *results]
+        empty = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+        return pl.concat([empty, *result_frames(self.plan, self._journal)])
+
     def report_data(self) -> ReportData:
         """What a report says about this run, for `batchkit.report`."""
         from .reporting import report_data

@@ -65,8 +65,13 @@ def _refuse_other_encodings(path: str) -> None:
 
 
 def _require(source: str, chosen: Mapping[str, Any]) -> None:
-    missing = [f"--{name}" for name in ("to", "table") if not chosen.get(name)]
-    if "key" not in chosen and chosen.get("mode") != "append":
+    from ..job import default_key, needs_table
+
+    to = chosen.get("to", "")
+    missing = [] if to else ["--to"]
+    if not chosen.get("table") and needs_table(to or "sqlite:"):
+        missing.append("--table")
+    if "key" not in chosen and chosen.get("mode") != "append" and not (to and default_key(to)):
         missing.append("--key")
     if missing:
         listed = " and ".join([", ".join(missing[:-1]), missing[-1]] if len(missing) > 1 else missing)
@@ -201,7 +206,8 @@ def _with_fields(job: Job, rules: Mapping[str, Mapping[str, Any]], only: Sequenc
     """The job with its fields written out: those that planning would find, with rules, or some of them."""
     from ..fields import Field
 
-    key, fields = _fitted(job)
+    fitted = job.fitted()
+    key, fields = fitted.key, {one.name: one for one in fitted.mapping.fields}
     for name, rule in rules.items():
         options = fields[name].to_dict() if name in fields else {}
         if {"column", "constant", "template"} & set(rule):
@@ -210,21 +216,6 @@ def _with_fields(job: Job, rules: Mapping[str, Mapping[str, Any]], only: Sequenc
     if only:
         fields = _chosen_fields(fields, only, key, rules)
     return replace(job, fields=tuple(fields.values()), map={})
-
-
-def _fitted(job: Job) -> tuple[tuple[str, ...], dict[str, Field]]:
-    """The key and the fields by name, as planning finds them."""
-    from ..fitting import fit
-
-    source = job.open_source()
-    typed = source.describe().get("kind") != "csv"  # there, numbers are numbers already
-    target = job.open_target(key=(), mode="append")  # the key may be named by its column
-    try:
-        target.connect()
-        fitted = fit(job, source.columns, target.fields(), typed=typed)
-    finally:
-        target.close()
-    return fitted.key, {one.name: one for one in fitted.mapping.fields}
 
 
 def _chosen_fields(

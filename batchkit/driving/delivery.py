@@ -106,7 +106,7 @@ class Delivery:
             try:
                 results = await self._send(call)
             except Exception as error:  # noqa: BLE001 - whatever a target raises is judged by its table
-                failure = self._judge(error)
+                failure = self._judge(error, call)
             else:
                 self._answered()
                 if throttle is not None:
@@ -135,7 +135,7 @@ class Delivery:
             try:
                 answer = await question()
             except Exception as error:  # noqa: BLE001 - whatever a target raises is judged by its table
-                failure = self._judge(error)
+                failure = self._judge(error, call)
             else:
                 self._answered()
                 return answer
@@ -191,14 +191,14 @@ class Delivery:
 
     # Judging.
 
-    def _judge(self, error: Exception) -> Failure:
+    def _judge(self, error: Exception, call: Call) -> Failure:
         try:
             failure = self._target.classify(error)
         except Exception as second:  # noqa: BLE001 - a hole in that table must not end in a guess
             # A target whose table has a hole must not send on: nobody knows what happened.
             words = f"{type(error).__name__}: {error} ({second!r} while judging it)"
             failure = Failure(Fate.ABORT, INTERNAL, words)
-        if failure.fate is Fate.UNKNOWN and self._target.idempotent:
+        if failure.fate is Fate.UNKNOWN and self._may_repeat(call):
             failure = replace(failure, fate=Fate.RETRY)
         # Whatever a target says may hold what it was sent: from here on it goes to journal, log and screen.
         return replace(
@@ -207,6 +207,12 @@ class Delivery:
             reason=redact(failure.reason),
             advice=redact(failure.advice),
         )
+
+    def _may_repeat(self, call: Call) -> bool:
+        target = self._target
+        if isinstance(target, CallTarget) and call.items:
+            return target.repeatable(call.items)
+        return target.idempotent
 
     def _answered(self) -> None:
         self._s.breakers.answered()
@@ -254,7 +260,7 @@ class Delivery:
         if backoff.may_retry(call.attempt):
             if call.items or self._frames:
                 self._s.tally.retries += call.size
-            wait = backoff.wait(call.attempt)
+            wait = max(backoff.wait(call.attempt), min(failure.rest or 0.0, settings.retry_after_max))
             self._s.log.write("retry", item=call.chunk.first, attempt=call.attempt, reason=failure.reason)
             await gate.wait_out(lambda: wait, BACKOFF)
             return True
@@ -333,8 +339,11 @@ class Delivery:
             raise ValueError(f"the target answered for items that it was not sent: {sorted(strangers)[:5]}")
         self._record_done(call, [item for item in call.items if item.index not in found])
         again = {result.item for result in results if result.outcome is Outcome.PENDING}
+        notes = call.chunk.notes
         for result in results:
             if result.outcome is not Outcome.PENDING:
+                if result.item in notes and result.outcome is Outcome.DONE:
+                    result = replace(result, detail={**notes[result.item], **(result.detail or {})})
                 self._s.journal.record(self._row(result, call.attempt))
                 self._count(result, call.attempt)
         left = [item for item in call.items if item.index in again]

@@ -28,7 +28,8 @@ def facts_of(
         notices: What there is to say about the file as a whole.
     """
     source = outline.source
-    known = {name: outline.types[name] for name in (*outline.key, *fields) if name in outline.types}
+    declared = outline.target.fields()
+    known = {name: declared[name] for name in (*outline.key, *fields) if name in declared}
     return {
         "created_at": datetime.now().astimezone().isoformat(timespec="seconds"),
         "source": {**source.describe(), "name": source.name, "sha256": source.fingerprint()},
@@ -47,6 +48,7 @@ def facts_of(
         "notices": [each.to_dict() for each in notices],
         "irreversible_because": _irreversible(outline),
         "undoes": None,
+        "results": dict(outline.target.result_columns),
         "job": outline.job,
         "folder": str(outline.folder) if outline.folder else None,
     }

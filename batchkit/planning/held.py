@@ -11,7 +11,7 @@ from ..checks import Checked, problem_schema
 from ..errors import MappingError
 from ..reading.frames import as_texts
 from ..sources import ROW, SHOWN
-from ..targets.base import FrameTarget
+from ..targets.base import Refusal
 from ..targets.sql_types import field_of_dtype
 
 if TYPE_CHECKING:
@@ -68,12 +68,9 @@ class Held:
         if self._longest:
             values = values.with_columns(_texts(values[name]) for name in self._longest)
         found = list(self._too_long(values))
-        if isinstance(self._target, FrameTarget) and self._names:
+        if self._names:
             frame, refused = self._target.canonical(values.select(self._names))
-            found += [
-                self._problem(name, values, at, f"The target can't take this value: {reason}")
-                for name, at, reason in refused
-            ]
+            found += [self._refused(each, values) for each in refused]
             values = values.with_columns(frame.get_columns())
         if not found:
             return Checked(values, checked.problems)
@@ -88,14 +85,17 @@ class Held:
                 yield from (self._problem(name, values, at, what) for at in rows)
 
     def _problem(self, name: str, values: pl.DataFrame, at: int, message: str) -> dict[str, Any]:
+        return self._refused(Refusal(name, at, message), values)
+
+    def _refused(self, what: Refusal, values: pl.DataFrame) -> dict[str, Any]:
         return {
-            "row": values[ROW][at],
-            "column": self._columns[name],
-            "value": _text_at(values[name], at)[:SHOWN],
-            "rule": "type",
-            "message": message,
-            "advice": "Correct the value so that it fits the column's type.",
-            "level": "error",
+            "row": values[ROW][what.at],
+            "column": self._columns[what.field],
+            "value": _text_at(values[what.field], what.at)[:SHOWN],
+            "rule": what.rule,
+            "message": what.reason,
+            "advice": what.advice,
+            "level": what.level,
         }
 
 
@@ -124,4 +124,5 @@ def decimal_text(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 
 
 def _text_at(values: pl.Series, at: int) -> str:
-    return str(_texts(values.slice(at, 1))[0])
+    text = _texts(values.slice(at, 1))[0]
+    return "" if text is None else str(text)

@@ -25,8 +25,20 @@ from ..places import plans_folder
 from ..plan import Plan
 from ..problems import Problem
 from ..sources import ROW, notice, plural, regrouped, warning
-from ..states import Change
-from ..targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, NAME, PROBLEMS, RAW, FrameTarget
+from ..states import SENDABLE, Change
+from ..targets.base import (
+    AFTER,
+    BEFORE,
+    CHANGE,
+    FILE_ROW,
+    ITEM,
+    KEY,
+    NAME,
+    PROBLEMS,
+    RAW,
+    RENDERED,
+    FrameTarget,
+)
 from .deletes import DeleteCap, planned_deletes
 from .diff import ISSUE, OK, Compare, diff
 from .facts import facts_of, listed, what_is_foreseen
@@ -138,6 +150,7 @@ class _Planner:
         own = getattr(outline.target, "self_references", ())
         self.families = Families(name for name in own if name in self.fields and self.key)
         self.rows = 0
+        self.renders = self._renders()
         self.schema = self._schema()
 
     def make(self) -> Plan:
@@ -161,11 +174,21 @@ class _Planner:
         columns.update({BEFORE + name: types[name] for name in self.fields})
         columns.update({AFTER + name: types[name] for name in self.fields})
         columns.update({NAME + name: pl.String for name in self.lookups.creating})
+        if self.renders:
+            columns[RENDERED] = pl.String
         columns.update({RAW + name: pl.String for name in self.outline.source.columns})
         return pl.Schema({**columns, PROBLEMS: PROBLEM_LIST})
 
     def _lookup_types(self) -> dict[str, FieldType]:
         return {name: self.outline.types[name] for name in self.lookups.names if name in self.outline.types}
+
+    def _renders(self) -> bool:
+        nothing = pl.DataFrame(schema=self.held.types)
+        return self.outline.target.rendered(nothing) is not None
+
+    def _rendered(self, values: pl.DataFrame) -> pl.Series:
+        texts = self.outline.target.rendered(values.drop(ROW))
+        return pl.Series([None] * values.height, dtype=pl.String) if texts is None else texts
 
     # First pass
 
@@ -175,6 +198,8 @@ class _Planner:
         for batch in self.outline.source.batches(WINDOW):
             checked = self.held.convert(self.checker.check(batch))
             values = checked.values.rename({name: VALUE + name for name in self.checker.types})
+            if self.renders:
+                values = values.with_columns(self._rendered(checked.values).alias(RENDERED))
             raw = batch.drop(ROW).rename({name: RAW + name for name in self.outline.source.columns})
             spool.add(values.hstack(raw), _with_blank_keys(checked, keys))
             if self.key:
@@ -248,6 +273,10 @@ class _Planner:
         )
         listed = _as_lists(pl.concat([problems, unresolved, issues]))
         planned = planned.join(listed, left_on=ROW, right_on="row", how="left", maintain_order="left")
+        if self.renders:
+            # What isn't sent is read by nobody.
+            sent = pl.col(CHANGE).is_in(list(SENDABLE))
+            planned = planned.with_columns(pl.when(sent).then(rows[RENDERED]).alias(RENDERED))
         return self._shaped(planned.hstack(rows.select(pl.col(f"^{re.escape(RAW)}.*$"))))
 
     def _wanted(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -268,13 +297,14 @@ class _Planner:
             found,
             key=self.key,
             fields=self.fields,
-            mode=outline.mode,
+            mode="update" if outline.mode == "upsert" and not outline.target.creatable else outline.mode,
             compare=outline.compare,
             keep=[one.name for one in outline.mapping.fields if one.blank == "keep"],
             json_fields=[name for name in self.fields if self._kind(name) == "json"],
         )
         concerned = planned.filter((pl.col(ISSUE) == UNREADABLE) | (pl.col(CHANGE) == str(Change.UPDATE)))
-        issues = [_issues(planned, self.key_column), told(concerned, self.sources)]
+        absent = outline.target.missing_advice
+        issues = [_issues(planned, self.key_column, absent), told(concerned, self.sources)]
         return planned, pl.concat(issues)
 
     def _kind(self, name: str) -> str | None:
@@ -349,7 +379,7 @@ class _Planner:
     def _facts(self, writer: PlanWriter) -> dict[str, Any]:
         resolved = self.checker.resolved
         foreseen = what_is_foreseen(self.outline, self.fields, resolved.unused, writer.counts)
-        notices = [*self.notices, *self.checker.notices(), *foreseen]
+        notices = [*self.notices, *self.checker.notices(), *foreseen, *self.outline.target.notices()]
         return facts_of(self.outline, self.fields, resolved.unused, notices[:NOTICES])
 
 
@@ -412,12 +442,13 @@ _SAYS: Final = {
 }
 
 
-def _issues(planned: pl.DataFrame, column: str) -> pl.DataFrame:
+def _issues(planned: pl.DataFrame, column: str, absent: str) -> pl.DataFrame:
     found = planned.filter(pl.col(ISSUE).is_not_null() & (pl.col(ISSUE) != UNREADABLE))
     if found.is_empty():
         return _NO_ROWS
     messages = {rule: message for rule, (message, _) in _SAYS.items()}
     advices = {rule: advice for rule, (_, advice) in _SAYS.items()}
+    advices["missing"] = absent or advices["missing"]
     keys = [name for name in planned.columns if name.startswith(KEY)]
     rule = pl.col(ISSUE)
     return found.select(

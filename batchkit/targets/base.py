@@ -21,19 +21,24 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..states import Outcome
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from ..problems import Level, Problem
+
 KEY, BEFORE, AFTER, NAME, RAW = "key:", "before:", "after:", "name:", "raw:"
 LOST = "lost:"
 FREE_SCALE = 10
 """Decimals that are carried of a `decimal` whose scale nobody says."""
 ITEM, FILE_ROW, CHANGE, PROBLEMS = "item", "row", "change", "problems"
+RENDERED = "rendered"
+"""Column of a plan for a target that renders: the text of what would be sent."""
 
 
 class Fate(StrEnum):
@@ -57,6 +62,7 @@ class Failure:
         retry_after: Seconds the target asked us to wait; slows the whole run.
         connection: True when nobody answered (counts towards the connection breaker).
         pushback: The target says that it is asked too much: fewer calls at once from now on.
+        rest: Seconds that this call waits, at least, before its next try, while others go on.
     """
 
     fate: Fate
@@ -66,6 +72,7 @@ class Failure:
     retry_after: float | None = None
     connection: bool = False
     pushback: bool = False
+    rest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,8 @@ class Result:
         rule: Short name of the cause when it wasn't done.
         reason: The target's own words, shortened.
         advice: What to do next.
-        detail: JSON-able facts (for a conflict: `{field: {"planned": .., "found": .., "wanted": ..}}`).
+        detail: JSON-able facts (for a conflict: `{field: {"planned": .., "found": .., "wanted": ..}}`; for an
+            item that is done what the target answered and the journal shall keep, such as a message's id).
     """
 
     item: int
@@ -115,6 +123,8 @@ class FieldType:
         has_default: Whether the target fills it in when it is left out.
         generated: Whether the target computes it itself, so that it can't be written.
         key: Whether it is part of the target's own primary key.
+        checks: Options of `Field` that hold where the job doesn't say them, such as `{"max_length": 60,
+            "warn": ("max_length",)}`.
     """
 
     type: str
@@ -127,6 +137,43 @@ class FieldType:
     has_default: bool = False
     generated: bool = False
     key: bool = False
+    checks: Mapping[str, Any] = dataclass_field(default_factory=dict)
+
+
+class Refusal(NamedTuple):
+    """A checked value that the target can't take, or that somebody should look at.
+
+    Attributes:
+        field: The field.
+        at: Index of the row in the frame.
+        reason: Why, in words an operator reads.
+        rule: One word that names the rule.
+        advice: What to do next.
+        level: `error` keeps the row from being sent, `warning` and `notice` don't.
+    """
+
+    field: str
+    at: int
+    reason: str
+    rule: str = "type"
+    advice: str = "Correct the value so that it fits the column's type."
+    level: Level = "error"
+
+
+class Finding(NamedTuple):
+    """One thing that a target's own check-up looked at.
+
+    Attributes:
+        name: What.
+        level: `ok`, `warning` (something won't work) or `error` (nothing will).
+        found: What was found.
+        advice: What to do when it isn't ok.
+    """
+
+    name: str
+    level: Literal["ok", "warning", "error"]
+    found: str
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +209,11 @@ class Target(ABC):
         call_size: Items one call carries; None when a call is a whole chunk.
         max_workers: Calls it can bear at once; None when it does not care.
         chunk_items: Items of a chunk beyond which it gains nothing; None for the usual limit.
+        default_key: The key of a job that names none.
+        joins_key: Fields that become part of the key when something feeds them.
+        any_key: The key may be a column that is no field of the target, such as an order's number.
+        creatable: An item that it lacks can be created under its key; where it can't, none is, in any mode.
+        missing_advice: What to do about an item that isn't at the target; empty for the usual words.
     """
 
     idempotent: bool = False
@@ -171,6 +223,16 @@ class Target(ABC):
     max_workers: int | None = None
     chunk_items: int | None = None
     keys: tuple[str, ...] = ()
+    default_key: tuple[str, ...] = ()
+    joins_key: tuple[str, ...] = ()
+    any_key: bool = False
+    creatable: bool = True
+    missing_advice: str = ""
+
+    @property
+    def result_columns(self) -> Mapping[str, str]:
+        """What is kept of the answers for people: name of the column → entry of an outcome's detail."""
+        return {}
 
     @property
     @abstractmethod
@@ -216,6 +278,36 @@ class Target(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} can't be read")
 
+    def canonical(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Refusal]]:
+        """Checked values as the target would give them back: a UUID in lower case, a time with its seconds.
+
+        Args:
+            frame: A typed column per field, the key's among them; null where a cell is blank or refused.
+
+        Returns:
+            The same columns with values as the target writes them, and those that it can't take (null now).
+        """
+        return frame, []
+
+    def rendered(self, frame: pl.DataFrame) -> pl.Series | None:
+        """The text of what would be sent for each row, as its reader gets it: a message, a prompt.
+
+        Args:
+            frame: As `canonical` gave it.
+
+        Returns:
+            A text per row, null where there is none; None for a target that sends no texts.
+        """
+        return None
+
+    def notices(self) -> list[Problem]:
+        """What there is to know about a plan as a whole, such as its cost; asked when all rows were seen."""
+        return []
+
+    def checkup(self) -> Iterator[Finding]:
+        """What a doctor should say about the target, beyond that it answers; asked after `connect`."""
+        yield from ()
+
 
 class FrameTarget(Target):
     """A target that applies a whole chunk at once, as a transaction."""
@@ -255,18 +347,6 @@ class FrameTarget(Target):
         """
         return keys
 
-    def canonical(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[str, int, str]]]:
-        """Values of fields as the target would give them back: a UUID in lower case, a time with its seconds.
-
-        Args:
-            frame: A typed column per field.
-
-        Returns:
-            The same frame with texts as the target writes them, and the values that it can't take (null now):
-            field, index of the row, the target's reason.
-        """
-        return frame, []
-
     def resolve_lookup(self, lookup: Mapping[str, Any], names: pl.Series) -> pl.DataFrame:
         """Ids for names of a lookup table, as a frame `name`, `id`; names without a row are left out."""
         raise NotImplementedError(f"{type(self).__name__} has no lookups")
@@ -282,6 +362,10 @@ class CallTarget(Target):
 
     paced: bool = False
     run: str = ""
+
+    def repeatable(self, items: Sequence[Item]) -> bool:
+        """Whether sending these very items twice has the effect of sending them once."""
+        return self.idempotent
 
     async def read_now(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
         """`read` on the engine's loop, between `begin` and `end`; in a thread unless overridden."""
@@ -312,6 +396,9 @@ _REGISTRY: dict[str, str] = {
     "postgres": "batchkit.targets.sql:SqlTarget",
     "memory": "batchkit.testing:MemoryTarget",
     "http": "batchkit.targets.rest:RestTarget",
+    "wordpress": "batchkit.targets.wordpress:WordPressTarget",
+    "whatsapp": "batchkit.targets.whatsapp:WhatsAppTarget",
+    "chat": "batchkit.targets.chat:ChatTarget",
 }
 
 
@@ -338,6 +425,16 @@ def open_target(url: str, **options: Any) -> Target:
     Raises:
         UsageError: No target has that scheme.
     """
+    target: Target = target_class(url)(url, **options)
+    return target
+
+
+def target_class(url: str) -> Any:
+    """The class of the target behind an address.
+
+    Raises:
+        UsageError: No target has that scheme.
+    """
     from importlib import import_module
 
     from ..errors import UsageError
@@ -351,5 +448,4 @@ def open_target(url: str, **options: Any) -> Target:
             advice=f"Known are: {', '.join(schemes())}.",
         )
     module, _, name = _REGISTRY[scheme].partition(":")
-    target: Target = getattr(import_module(module), name)(url, **options)
-    return target
+    return getattr(import_module(module), name)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from ..errors import TargetError, UsageError
-from .base import AFTER, KEY, ChunkContext, Failure, FieldType, FrameTarget, Result
+from .base import AFTER, KEY, ChunkContext, Failure, FieldType, FrameTarget, Refusal, Result
 from .sql_address import Address, parse_address
 from .sql_checkpoint import Checkpoint
 from .sql_chunk import ChunkWriter
@@ -207,14 +207,14 @@ class SqlTarget(FrameTarget):
         with told(self._address), self._connection() as link:
             yield from self._dialect.scan(link, table, fields, size)
 
-    def canonical(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[str, int, str]]]:
-        """Values as the database would show them; see `FrameTarget.canonical`."""
+    def canonical(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Refusal]]:
+        """Values as the database would show them; see `Target.canonical`."""
         table = self._known()
         columns = [table.columns[name] for name in frame.columns if name in table.columns] if table else []
         columns = [
             column for column in columns if column.cast and frame[column.name].null_count() < frame.height
         ]
-        refused: list[tuple[str, int, str]] = []
+        refused: list[Refusal] = []
         if not columns:
             return frame, refused
         with told(self._address), self._connection() as link:
@@ -225,7 +225,9 @@ class SqlTarget(FrameTarget):
                 held = given.replace_strict(texts, shown, default=None, return_dtype=pl.String)
                 frame = frame.with_columns(held.cast(frame[column.name].dtype).alias(column.name))
                 bad = given.is_not_null() & held.is_null()
-                refused += [(column.name, at, reasons.get(given[at], "")) for at in bad.arg_true()]
+                for at in bad.arg_true():
+                    reason = f"The target can't take this value: {reasons.get(given[at], '')}"
+                    refused.append(Refusal(column.name, at, reason))
         return frame, refused
 
     def resolve_lookup(self, lookup: Mapping[str, Any], names: pl.Series) -> pl.DataFrame:
