@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from .driving.breakers import Breakers
-from .driving.delivery import Delivery, Session
+from .driving.delivery import Delivery
 from .driving.feeder import chunk_size
 from .driving.gate import Gate
+from .driving.session import Session
 from .driving.supply import CallQueue, Supply
 from .driving.tally import Tally
 from .errors import BatchkitError
@@ -156,12 +157,12 @@ class Engine:
         """
         self._loop = asyncio.get_running_loop()
         self._gate = Gate(self._settings, self._tally, self._clock)
+        self._queue = CallQueue()
         self._session = Session(
             self._run, self._settings, self._dry_run, self._journal, self._tally, self._gate, Breakers(),
-            self._log, self._threads, self._clock, self._give_up, self._throttle,
+            self._log, self._threads, self._clock, self._give_up, self._throttle, self._queue.park,
         )  # fmt: skip
         self._delivery = Delivery(self._session, self._target)
-        self._queue = CallQueue()
         self._set_state(RunState.RUNNING)
         self._read_messages()
         ticker = asyncio.create_task(self._tick())
@@ -241,7 +242,7 @@ class Engine:
         calls = queue.calls
         yielded = clock()
         while True:
-            if len(self._workers) > self._width() or (queue.over and not calls):
+            if len(self._workers) > self._width() or (queue.over and not calls and not queue.parked):
                 # Out of the set at once, so that of two surplus workers only the surplus leaves.
                 self._workers.discard(asyncio.current_task())
                 return

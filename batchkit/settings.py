@@ -70,6 +70,7 @@ class Settings(BaseModel):
         adaptive: Fewer calls at once while a target behind HTTP pushes back or slows down, up to `workers`
             again as it recovers. Setting `workers` while the run runs turns it off.
         rate: Items per second at most; None for no limit.
+        key_rest: Seconds between two calls for one key, such as two messages to one recipient.
         delay: Seconds between the end of one chunk and the start of the next.
         retries: Further tries of a call that failed in a way that may pass.
         backoff: Base of the exponential backoff in seconds; try n waits up to `backoff * 2**n`.
@@ -96,6 +97,7 @@ class Settings(BaseModel):
     workers: Annotated[int, Field(ge=1, le=256)] = 4
     adaptive: bool = True
     rate: Annotated[Annotated[float, Field(gt=0, le=1_000_000)] | None, Optional] = None
+    key_rest: Duration = 0.0
     delay: Duration = 0.0
     retries: Annotated[int, Field(ge=0, le=100)] = 3
     backoff: Duration = 0.5
@@ -171,6 +173,7 @@ LIVE: Final = frozenset(
         "workers",
         "adaptive",
         "rate",
+        "key_rest",
         "delay",
         "retries",
         "backoff",
@@ -193,6 +196,15 @@ LIVE: Final = frozenset(
 
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "wordpress": {"chunk_size": 20, "workers": 5, "delay": 0.2, "retries": 2},
-    "whatsapp": {"chunk_size": 50, "workers": 3, "rate": 0.8, "delay": 2.0, "backoff": 0.5, "retries": 3},
+    "whatsapp": {
+        "chunk_size": 50,
+        "workers": 3,
+        "rate": 0.8,
+        "delay": 2.0,
+        "backoff": 0.5,
+        "retries": 3,
+        "key_rest": 6.0,
+    },
+    "chat": {"chunk_size": 10, "workers": 1, "rate": 5 / 60, "timeout": 120.0},
 }
 """Settings that proved right for a kind of target; a run starts from them and the operator's own win."""

@@ -10,12 +10,13 @@ import polars as pl
 
 from ..states import Change, Outcome
 from ..targets.base import CHANGE, ITEM, CallTarget, Result
-from .delivery import Delivery, Session
+from .delivery import Delivery
 from .feeder import Chunk
 from .readback import (
     DONE,
     EDITED,
     FOUND,
+    LOOK_THERE,
     UNTOUCHED,
     VERDICT,
     asked,
@@ -24,11 +25,11 @@ from .readback import (
     kept,
     was_there,
 )
+from .session import Session
 
 _EDITED: Final = "The target was edited since the plan was made."
 _GONE: Final = "The item is gone from the target since the plan was made."
 _CAME: Final = "The item is at the target already; the plan was to create it."
-_ADVICE: Final = "Look at it there; make a new plan, or resume with `--overwrite-conflicts`."
 
 
 class Comparison:
@@ -87,7 +88,7 @@ class Comparison:
                 # What a session that died had sent is its doing.
                 yield Result(row[ITEM], Outcome.DONE if chunk.recovering else Outcome.UNCHANGED)
             elif not overwrite:
-                yield Result(row[ITEM], Outcome.CONFLICT, "changed", _why(row), _ADVICE, differences(row))
+                yield Result(row[ITEM], Outcome.CONFLICT, "changed", _why(row), LOOK_THERE, differences(row))
 
     @staticmethod
     def _note(chunk: Chunk, rows: pl.DataFrame) -> None:

@@ -6,24 +6,23 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final, TypeVar, cast
 
+import polars as pl
+
 from ..errors import joined
-from ..journal import CODES, Intent, Journal, OutcomeRow
-from ..pacing import Throttle
+from ..journal import CODES, Intent, OutcomeRow
+from ..pacing import KeyLimit
 from ..reports.tally import signature
 from ..retry import Backoff
-from ..runlog import RunLog
 from ..secrets import redact
-from ..settings import Settings
-from ..states import Outcome
-from ..targets.base import CallTarget, ChunkContext, Failure, Fate, FrameTarget, Item, Result
-from .breakers import Breakers
+from ..states import Change, Outcome
+from ..targets.base import ITEM, CallTarget, ChunkContext, Failure, Fate, FrameTarget, Item, Result
 from .feeder import Chunk
-from .gate import BACKOFF, TARGET, Gate
-from .tally import Tally
+from .gate import BACKOFF, TARGET
+from .readback import EDITED, LOOK_THERE, NEITHER, UNTOUCHED, VERDICT, asked, differences, held_against
+from .session import Call, Session
 
 _DONE: Final = CODES[Outcome.DONE]
 _REASON_LENGTH: Final = 500
@@ -31,47 +30,6 @@ _PROBE_EVERY: Final = 5.0
 INTERNAL: Final = "internal"
 
 Answer = TypeVar("Answer")
-
-
-@dataclass(slots=True)
-class Call:
-    """One request to the target: some items of a chunk, or all of it where the target takes frames."""
-
-    chunk: Chunk
-    items: list[Item] = field(default_factory=list)
-    attempt: int = 0
-    intent: int | None = None  # first item of its own intent on record, where each call has one
-
-    @property
-    def size(self) -> int:
-        """Items it carries."""
-        return len(self.items) or self.chunk.frame.height
-
-
-@dataclass(slots=True)
-class Session:
-    """What all parts of one session of a run share.
-
-    Attributes:
-        run: Id of the run.
-        settings: The settings in force; replaced whole when they change.
-        dry_run: Nothing may stay written.
-        give_up: Ends the session (or pauses it, when `may_pause`) for the reason given.
-        throttle: How many calls the target bears at once; None where the target is not paced.
-    """
-
-    run: str
-    settings: Settings
-    dry_run: bool
-    journal: Journal
-    tally: Tally
-    gate: Gate
-    breakers: Breakers
-    log: RunLog
-    threads: Executor
-    clock: Callable[[], float]
-    give_up: Callable[[str, bool], None]
-    throttle: Throttle | None = None
 
 
 class Delivery:
@@ -89,6 +47,7 @@ class Delivery:
         self._frames = isinstance(target, FrameTarget)
         self._send = self._apply if self._frames else self._request
         self._intend_calls = not self._frames and not target.idempotent
+        self._keys = KeyLimit(0.0)
         self._outage: float | None = None
         self._loop = asyncio.get_running_loop()
         self.under_way: dict[asyncio.Task[Any], float] = {}
@@ -97,8 +56,8 @@ class Delivery:
         """Bring a call to its end; False when the session ended first and its items stay pending."""
         gate, tally, throttle = self._s.gate, self._s.tally, self._s.throttle
         while True:
-            if not gate.free and not await gate.admit(call.size):
-                return False
+            if (not gate.free or self._s.settings.key_rest) and not await self._admitted(call):
+                return not gate.leaving
             call.attempt += 1
             tally.calls += 1
             tally.in_flight += 1
@@ -123,6 +82,33 @@ class Delivery:
                 tally.waited[TARGET] += self._s.clock() - before
             if not await self._failed(call, failure):
                 return not gate.leaving
+
+    async def _admitted(self, call: Call) -> bool:
+        """Wait until a call may leave; False when the session ends, or when the call was put aside."""
+        limited = self._s.settings.key_rest > 0 and not self._frames
+        if limited and self._rests(call):
+            return False
+        if not await self._s.gate.admit(call.size):
+            return False
+        if limited:
+            if self._rests(call):  # another call for that key left meanwhile
+                return False
+            self._count_keys(call)
+        return True
+
+    def _rests(self, call: Call) -> bool:
+        """Put a call aside whose key had its last one only just now; True when it is put aside."""
+        target, now = cast(CallTarget, self._target), self._s.clock()
+        self._keys.seconds = self._s.settings.key_rest
+        rest = max((self._keys.wait(target.limited_by(item), now) for item in call.items), default=0.0)
+        if rest > 0:
+            self._s.park(call, rest)
+        return rest > 0
+
+    def _count_keys(self, call: Call) -> None:
+        target, now = cast(CallTarget, self._target), self._s.clock()
+        for item in call.items:
+            self._keys.take(target.limited_by(item), now)
 
     async def ask(self, chunk: Chunk, question: Callable[[], Awaitable[Answer]]) -> Answer | None:
         """Ask the target something before a chunk is sent; None when the session ended first.
@@ -222,20 +208,15 @@ class Delivery:
 
     async def _failed(self, call: Call, failure: Failure) -> bool:
         """Act on a failed call; True when the very same call is to be tried again."""
-        self._s.tally.error(signature(failure.rule, failure.reason))
-        if self._s.throttle is not None and (failure.pushback or failure.retry_after):
-            self._s.throttle.pushed_back(self._s.clock(), failure.rule)
-        if failure.retry_after:
-            wait = min(failure.retry_after, self._s.settings.retry_after_max)
-            self._s.gate.slow_down(wait, "the target asked to wait")
-        if not failure.connection:
-            self._answered()
+        self._feel(failure)
         if failure.fate is not Fate.UNKNOWN and failure.rule != INTERNAL:
             # It is known not to have been done, so a crash from here on leaves nothing in doubt.
             self._close_intent(call)
         match failure.fate:
             case Fate.RETRY:
                 return await self._retry(call, failure)
+            case Fate.UNKNOWN if self._can_look_back(call):
+                return await self._look_back(call, failure)
             case Fate.UNKNOWN:
                 self._settle(call, Outcome.UNKNOWN, failure)
             case Fate.ABORT:
@@ -246,6 +227,17 @@ class Delivery:
             case Fate.REJECT:
                 self._settle(call, Outcome.REJECTED, failure)
         return False
+
+    def _feel(self, failure: Failure) -> None:
+        """Let the whole run feel a failure: slower, or waiting, where the target asked for that."""
+        self._s.tally.error(signature(failure.rule, failure.reason))
+        if self._s.throttle is not None and (failure.pushback or failure.retry_after):
+            self._s.throttle.pushed_back(self._s.clock(), failure.rule)
+        if failure.retry_after:
+            wait = min(failure.retry_after, self._s.settings.retry_after_max)
+            self._s.gate.slow_down(wait, "the target asked to wait")
+        if not failure.connection:
+            self._answered()
 
     async def _retry(self, call: Call, failure: Failure) -> bool:
         settings, gate = self._s.settings, self._s.gate
@@ -262,6 +254,9 @@ class Delivery:
                 self._s.tally.retries += call.size
             wait = max(backoff.wait(call.attempt), min(failure.rest or 0.0, settings.retry_after_max))
             self._s.log.write("retry", item=call.chunk.first, attempt=call.attempt, reason=failure.reason)
+            if failure.rest:
+                self._s.park(call, wait)  # so that its worker goes on with others
+                return False
             await gate.wait_out(lambda: wait, BACKOFF)
             return True
         if failure.connection or not call.items:
@@ -284,6 +279,47 @@ class Delivery:
             self._outage = now
             self._s.log.write("target does not answer", reason=failure.reason)
         return now - self._outage < self._s.settings.wait_for_target
+
+    def _can_look_back(self, call: Call) -> bool:
+        sends = any(item.change == Change.SEND for item in call.items)
+        return self._target.readable and bool(call.items) and not sends and not self._s.dry_run
+
+    async def _look_back(self, call: Call, failure: Failure) -> bool:
+        """Ask the target what became of a call that nobody answered; True when it is to be tried again.
+
+        What isn't there although it was to be created may still come: it stays unknown.
+        """
+        rows = call.chunk.frame.filter(pl.col(ITEM).is_in([item.index for item in call.items]))
+        wait = Backoff(self._s.settings.backoff, self._s.settings.backoff_max, 1).wait(1)
+        await self._s.gate.wait_out(lambda: wait, BACKOFF)
+        keys, fields = asked(rows)
+        target = cast(CallTarget, self._target)
+        found = await self.ask(call.chunk, lambda: target.read_now(keys, fields))
+        if found is None:
+            self._settle(call, Outcome.UNKNOWN, failure)
+            return False
+        verdicts = {row[ITEM]: row for row in held_against(rows, found).iter_rows(named=True)}
+        again, results = [], []
+        for item in call.items:
+            row = verdicts[item.index]
+            if row[VERDICT] == UNTOUCHED and item.change != Change.CREATE:
+                again.append(item)
+            elif row[VERDICT] == EDITED:
+                results.append(
+                    Result(item.index, Outcome.CONFLICT, "changed", NEITHER, LOOK_THERE, differences(row))
+                )
+            elif row[VERDICT] == UNTOUCHED:
+                results.append(Result(
+                    item.index, Outcome.UNKNOWN, failure.rule, failure.reason, failure.advice
+                ))  # fmt: skip
+        self._s.log.write("looked back", item=call.items[0].index, again=len(again), reason=failure.reason)
+        results += [Result(item.index, Outcome.PENDING) for item in again]
+        left = self._record_results(call, results)
+        if left is None:
+            return False
+        self._close_intent(call)
+        call.items = left
+        return await self._retry(call, replace(failure, fate=Fate.RETRY))
 
     async def _split(self, call: Call) -> None:
         """Halve a call that was refused as a whole until the bad item stands alone."""
@@ -342,9 +378,8 @@ class Delivery:
         notes = call.chunk.notes
         for result in results:
             if result.outcome is not Outcome.PENDING:
-                if result.item in notes and result.outcome is Outcome.DONE:
-                    result = replace(result, detail={**notes[result.item], **(result.detail or {})})
-                self._s.journal.record(self._row(result, call.attempt))
+                row = self._row(result, call.attempt, notes.get(result.item))
+                self._s.journal.record(row)
                 self._count(result, call.attempt)
         left = [item for item in call.items if item.index in again]
         if left:
@@ -407,8 +442,11 @@ class Delivery:
             self._s.journal.close_intent(call.intent)
             call.intent = None
 
-    def _row(self, result: Result, attempts: int) -> OutcomeRow:
-        detail = json.dumps(result.detail, ensure_ascii=False, default=str) if result.detail else None
+    def _row(self, result: Result, attempts: int, note: dict[str, Any] | None = None) -> OutcomeRow:
+        known = result.detail
+        if note is not None and result.outcome is Outcome.DONE:
+            known = {**note, **(known or {})}
+        detail = json.dumps(known, ensure_ascii=False, default=str) if known else None
         return (
             result.item,
             CODES[result.outcome],

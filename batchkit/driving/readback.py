@@ -16,6 +16,9 @@ EDITED: Final = "edited"
 VERDICT: Final = "verdict"
 FOUND: Final = "#found"
 
+NEITHER: Final = "Nobody knows what became of it, and the target holds neither former nor wanted values."
+LOOK_THERE: Final = "Look at it there; make a new plan, or resume with `--overwrite-conflicts`."
+
 
 def read_back(target: Target, frame: pl.DataFrame) -> pl.DataFrame:
     """What became of items that may have been sent, as the target tells.

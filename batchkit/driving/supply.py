@@ -17,13 +17,14 @@ from ..plan import Plan
 from ..states import Change, Outcome
 from ..targets.base import CHANGE, ITEM, CallTarget, FrameTarget
 from .comparison import Comparison
-from .delivery import Call, Delivery, Session
+from .delivery import Delivery
 from .feeder import Chunk, Covered, Feeder, chunk_size, overwriting_chunk, recovery_chunks
-from .readback import DONE, EDITED, UNTOUCHED, read_back
+from .readback import DONE, EDITED, LOOK_THERE, UNTOUCHED, read_back
+from .session import Call, Session
 from .tally import DELAY
 
 MOST_AHEAD: Final = 64  # chunks whose intent is one commit
-
+MOST_PARKED: Final = 1_000  # calls that rest at once
 
 _AFTER_A_CRASH: Final[dict[str | None, tuple[Outcome, str | None, str | None, str | None]]] = {
     DONE: (Outcome.DONE, None, None, None),
@@ -31,7 +32,7 @@ _AFTER_A_CRASH: Final[dict[str | None, tuple[Outcome, str | None, str | None, st
         Outcome.CONFLICT,
         "changed",
         "The run died while this was being sent, and the target holds neither former nor wanted values.",
-        "Look at it there; make a new plan, or resume with `--overwrite-conflicts`.",
+        LOOK_THERE,
     ),
     None: (
         Outcome.UNKNOWN,
@@ -49,6 +50,7 @@ class CallQueue:
     Attributes:
         calls: The calls, in order.
         delivering: Calls that a worker has in hand.
+        parked: Calls that come back after a rest of their own.
         over: Nothing comes any more.
         stocked: Set when there is something to take, or nothing will come any more.
         low: Set when there is room for more, or a call came to its end.
@@ -57,6 +59,7 @@ class CallQueue:
     def __init__(self) -> None:
         self.calls: deque[Call] = deque()
         self.delivering = 0
+        self.parked: set[asyncio.TimerHandle] = set()
         self.over = False
         self.stocked = asyncio.Event()
         self.low = asyncio.Event()
@@ -66,9 +69,28 @@ class CallQueue:
         self.calls.extend(calls)
         self.stocked.set()
 
+    def park(self, call: Call, seconds: float) -> None:
+        """Put a call aside for so many seconds."""
+
+        def back() -> None:
+            self.parked.discard(handle)
+            self.calls.appendleft(call)
+            self.stocked.set()
+
+        handle = asyncio.get_running_loop().call_later(seconds, back)
+        self.parked.add(handle)
+
+    @property
+    def open(self) -> bool:
+        """Whether a call is queued, resting, or in a worker's hand."""
+        return bool(self.calls or self.parked or self.delivering)
+
     def drop(self) -> None:
         """Forget what no worker has in hand; its items stay pending."""
         self.calls.clear()
+        for handle in self.parked:
+            handle.cancel()
+        self.parked.clear()
         self.low.set()
         self.stocked.set()
 
@@ -191,13 +213,15 @@ class Supply:
     async def _room(self) -> None:
         """Wait until the workers are about to run dry."""
         most = 1 if self._frames else 2 * self._width()
-        while len(self._queue.calls) > most - 1 and not self._s.gate.leaving:
+        queue = self._queue
+        # What rests stays in memory, so that there is an end to it too.
+        while (len(queue.calls) > most - 1 or len(queue.parked) >= MOST_PARKED) and not self._s.gate.leaving:
             self._queue.low.clear()
             await self._queue.low.wait()
 
     async def _quiet(self) -> None:
         """Wait until no call is queued or under way."""
-        while (self._queue.calls or self._queue.delivering) and not self._s.gate.leaving:
+        while self._queue.open and not self._s.gate.leaving:
             self._queue.low.clear()
             await self._queue.low.wait()
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from enum import StrEnum
@@ -289,7 +289,7 @@ class Target(ABC):
         """
         return frame, []
 
-    def rendered(self, frame: pl.DataFrame) -> pl.Series | None:
+    def rendered(self, frame: pl.DataFrame) -> pl.Series | None:  # noqa: ARG002 - for those that do
         """The text of what would be sent for each row, as its reader gets it: a message, a prompt.
 
         Args:
@@ -363,9 +363,13 @@ class CallTarget(Target):
     paced: bool = False
     run: str = ""
 
-    def repeatable(self, items: Sequence[Item]) -> bool:
+    def repeatable(self, items: Sequence[Item]) -> bool:  # noqa: ARG002 - for those that tell them apart
         """Whether sending these very items twice has the effect of sending them once."""
         return self.idempotent
+
+    def limited_by(self, item: Item) -> Hashable:
+        """What the setting `key_rest` goes by: the recipient of a message, else the item's key."""
+        return tuple(item.key.values())
 
     async def read_now(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
         """`read` on the engine's loop, between `begin` and `end`; in a thread unless overridden."""
