@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -57,12 +57,15 @@ class Check:
         return asdict(self)
 
 
-def examine(to: str | None = None, table: str | None = None) -> list[Check]:
+def examine(
+    to: str | None = None, table: str | None = None, options: Mapping[str, Any] | None = None
+) -> list[Check]:
     """Look at everything; never raises.
 
     Args:
         to: Address of a target that shall answer.
         table: Table that it shall have.
+        options: What that kind of target takes besides.
     """
     looks: dict[str, Callable[[], Iterator[Check]]] = {
         "python": _python,
@@ -74,7 +77,7 @@ def examine(to: str | None = None, table: str | None = None) -> list[Check]:
         "keyring backend": _keyring,
     }
     if to:
-        looks["target"] = partial(_target, to, table)
+        looks["target"] = partial(_target, to, table, options or {})
     return [check for name, look in looks.items() for check in _safely(name, look)]
 
 
@@ -172,23 +175,24 @@ def _keyring() -> Iterator[Check]:
     yield Check("keyring backend", "ok" if safe else "warning", name, advice)
 
 
-def _target(to: str, table: str | None) -> Iterator[Check]:
+def _target(to: str, table: str | None, options: Mapping[str, Any]) -> Iterator[Check]:
     from . import secrets
+    from .job import needs_table
     from .targets.base import open_target
 
-    target = None
+    # Append needs no key, and connecting writes nothing in any mode.
+    place = {"table": table or NO_TABLE} if table or needs_table(to) else {}
+    target = open_target(secrets.conceal(to), **place, **options, mode="append")
     try:
-        # Append needs no key, and connecting writes nothing in any mode.
-        target = open_target(secrets.conceal(to), table=table or NO_TABLE, mode="append")
         target.connect()
         fields = target.fields()
+        yield Check("target", "ok", f"{target.address} answers, {progress.format_count(len(fields))} fields")
+        for finding in target.checkup():
+            yield Check(*finding)
     except BatchkitError as error:
         if table is None and error.facts.get("table") == NO_TABLE:  # so far it came, and no further was asked
             yield Check("target", "ok", f"{secrets.redact(to)} answers")
         else:
             yield Check("target", "error", secrets.redact(error.message), error.advice)
-        return
     finally:
-        if target is not None:
-            target.close()
-    yield Check("target", "ok", f"{target.address} answers, {progress.format_count(len(fields))} fields")
+        target.close()

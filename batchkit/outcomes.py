@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from .journal import OUTCOMES, JournalReader
+from .sources import ROW
 from .states import PLANNED_OUTCOME, Outcome
 from .targets.base import CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW
 
@@ -70,8 +71,8 @@ def result_frames(plan: Plan, journal: JournalReader, *, size: int = 50_000) -> 
         size: Items per frame.
 
     Yields:
-        Frames of the source's columns as texts, and a column of text for each of the target's results. A
-        column of the source that bears a result's name gives way to it.
+        Frames of `#row`, the source's columns as texts, and a column of text for each of the target's
+        results. A column of the source that bears a result's name gives way to it.
     """
     results: dict[str, str] = plan.facts.get("results", {})
     columns = [name for name in plan.columns if name not in results]
@@ -82,7 +83,8 @@ def result_frames(plan: Plan, journal: JournalReader, *, size: int = 50_000) -> 
             pl.Series(name, [_text(detail.get(entry)) for detail in details], pl.String)
             for name, entry in results.items()
         ]
-        yield done.select(pl.col(RAW + name).alias(name) for name in columns).with_columns(texts)
+        row = pl.col(FILE_ROW).alias(ROW)
+        yield done.select(row, *(pl.col(RAW + name).alias(name) for name in columns)).with_columns(texts)
 
 
 def _text(value: Any) -> str | None:

@@ -8,7 +8,7 @@ run works; a file appears whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -140,6 +140,31 @@ def write_fix_file(
         return None
     with replacing(path) as draft:
         write(data.columns, first, frames, draft)
+    return path
+
+
+def write_results(frames: Iterable[pl.DataFrame], path: str | Path, *, kept: Mapping[Path, str]) -> Path:
+    """Write what a target answered beside the rows of the source; the file can be a source itself.
+
+    Args:
+        frames: As `outcomes.result_frames` gives them, at least one.
+        path: Where to; `.csv` or `.xlsx`.
+        kept: Files that must not be overwritten, and what they are.
+
+    Returns:
+        The path written.
+
+    Raises:
+        UsageError: The suffix is another one, the file can't be written there, or it is one of `kept`.
+        DiskFull: No room is left; an older file at `path` stays as it was.
+    """
+    path = Path(path)
+    formats = {".csv": "results:write_results_csv", ".xlsx": "results:write_results_xlsx"}
+    write = _function(path, formats, "A file of results")
+    refuse_to_replace(path, kept)
+    rest = iter(frames)
+    with replacing(path) as draft:
+        write(next(rest), rest, draft)
     return path
 
 

@@ -337,17 +337,34 @@ class Run:
         """
         import polars as pl
 
+        from .sources import ROW
+
+        return pl.concat(self._result_frames()).drop(ROW)
+
+    def results_file(self, path: str | Path) -> Path:
+        """Write the results to a file that can be the source of the next job.
+
+        Args:
+            path: `.csv` or `.xlsx`.
+
+        Raises:
+            RunError: The run's target answers nothing that is kept.
+            UsageError: The file can't be written there.
+            DiskFull: No room is left.
+        """
+        from .report import write_results
+
+        return write_results(self._result_frames(), path, kept=self.report_data().kept)
+
+    def _result_frames(self) -> Iterator[pl.DataFrame]:
         from .outcomes import result_frames
 
-        results = self.plan.facts.get("results", {})
-        if not results:
+        if not self.plan.facts.get("results"):
             raise RunError(
                 f"The run {self.id} keeps no results: {self.plan.facts['address']} answers none.",
                 advice="Texts come from a chat target; what became of each row is in the report.",
             )
-        columns = [*(name for name in self.plan.columns if name not in results), *results]
-        empty = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-        return pl.concat([empty, *result_frames(self.plan, self._journal)])
+        return result_frames(self.plan, self._journal)
 
     def report_data(self) -> ReportData:
         """What a report says about this run, for `batchkit.report`."""

@@ -35,6 +35,8 @@ def make_job(source: str, **given: Any) -> Job:
         job = Job.load(source)
         if replaced:
             chosen["source"] = str(Path(replaced).expanduser().absolute())
+        if "target" in chosen:
+            chosen["target"] = {**job.target, **chosen["target"]}
         job = replace(job, **chosen) if chosen else job
     elif replaced:
         raise UsageError(
@@ -177,7 +179,24 @@ def _rule_value(rule: str, value: str) -> Any:
     return value
 
 
+def _target(words: tuple[str, ...]) -> dict[str, Any]:
+    from .options import pairs
+
+    return {name: _plain_value(value) for name, value in pairs(words, "--target").items()}
+
+
+def _plain_value(text: str) -> Any:
+    """A value as TOML would read it where it can: numbers, true, lists; else the text itself."""
+    import tomllib
+
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
 _READERS: dict[str, Any] = {
+    "target": _target,
     "key": _key,
     "only": _key,
     "map": _map,

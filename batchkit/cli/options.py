@@ -103,6 +103,14 @@ mapping = together(
         " May be repeated.",
     ),
     click.option(
+        "--target",
+        "target",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="What that kind of target takes besides, such as types=posts,pages or template=rappel; in a job"
+        " file it stands under [target]. May be repeated.",
+    ),
+    click.option(
         "--dates",
         metavar="FORMAT[,FORMAT]",
         help="How the file writes dates, besides 2026-12-31, such as dd/mm/yyyy. For fields without a rule of"

@@ -52,6 +52,9 @@ COLOURS: dict[str, str] = {
     "notice": "cyan",
 }
 
+MOST_LINES = 12
+"""Lines of a text that is sent, in an example."""
+
 MEANINGS: dict[str, str] = {
     Change.CREATE: "new at the target",
     Change.UPDATE: "fields that differ are written",
@@ -179,6 +182,17 @@ def change_lines(view: ChangeView, most: int = 6) -> Iterator[str]:
     yield from columns(rows, indent=6)
     if len(changed) > most:
         yield dim(f"      and {count(len(changed) - most, 'more field')}")
+    if view.rendered is not None:
+        yield from _letter(view.rendered)
+
+
+def _letter(text: str) -> Iterator[str]:
+    """A text as its reader gets it, apart from the fields it was made of."""
+    lines = [part for line in text.splitlines() for part in wrapped(line, indent=0, columns=width() - 10)]
+    for line in lines[:MOST_LINES]:
+        yield f"      {dim(mark('│', '|'))} {line}"
+    if len(lines) > MOST_LINES:
+        yield dim(f"      {mark('│', '|')} and {count(len(lines) - MOST_LINES, 'more line')}")
 
 
 def problems_page(

@@ -73,11 +73,13 @@ def _target(run: Run) -> str:
     "--changes", "kind", metavar="KIND", help="Of a plan: show changes of this kind (create, update, ...)."
 )
 @click.option(
+    "--outcome", "outcome", metavar="KIND", help="Of a run: list the rows that are pending, unknown, ..."
+)
+@click.option(
     "--limit",
     type=click.IntRange(min=0),
-    default=5,
     metavar="N",
-    help="Of a plan: how many examples. Default: 5.",
+    help="How many examples of a plan (default: 5), or rows of a run (default: 100).",
 )
 @click.option(
     "--all-problems",
@@ -85,21 +87,60 @@ def _target(run: Run) -> str:
     help="Of a plan: every problem instead of the first ten (1,000 with --json).",
 )
 @options.as_json
-def show(name: str, kind: str | None, limit: int, all_problems: bool, with_json: bool) -> int:
+def show(
+    name: str,
+    kind: str | None,
+    outcome: str | None,
+    limit: int | None,
+    all_problems: bool,
+    with_json: bool,
+) -> int:
     """Show a run (its state, outcomes and what can be done next), or a plan file.
 
     RUN is the id of a run, the beginning of one, a run folder, or "last".
     """
     console = Console(with_json)
     if Path(name).is_file():
-        return _show_plan(console, name, kind, limit, all_problems=all_problems)
+        return _show_plan(console, name, kind, 5 if limit is None else limit, all_problems=all_problems)
     from ..run import Run
 
     run = Run.open(name)
+    if outcome is not None:
+        rows = _rows_with(run, outcome, 100 if limit is None else limit)
+        console.answer(rows, lambda: _listed(run, outcome, rows))
+        return DONE
     snapshot = run.snapshot()
     more = {"made": _made(run), "plan": str(run.folder / "plan.parquet")}
     console.answer(run_object(run, snapshot), lambda: result_page(run, snapshot, more))
     return DONE
+
+
+def _rows_with(run: Run, outcome: str, most: int) -> list[dict[str, Any]]:
+    import polars as pl
+
+    from ..states import Outcome
+
+    if outcome not in set(Outcome):
+        raise UsageError(f"There is no outcome {outcome!r}.", advice=f"Known: {', '.join(Outcome)}.")
+    rows: list[dict[str, Any]] = []
+    for frame in run.outcome_frames():
+        if len(rows) >= most:
+            break
+        mine = frame.filter(pl.col("outcome") == outcome).head(most - len(rows))
+        rows += mine.select("row", "key", "change", "outcome", "reason", "advice").to_dicts()
+    return rows
+
+
+def _listed(run: Run, outcome: str, rows: list[dict[str, Any]]) -> Iterator[str]:
+    total = run.snapshot().outcomes.get(outcome, 0)
+    if not total:
+        yield f"No row of {run.id} is {outcome}."
+        return
+    cells = [[number(row["row"]) if row["row"] is not None else "", row["key"], row["reason"] or ""]
+             for row in rows]  # fmt: skip
+    yield from columns([["row", "key", "reason"], *cells], right=frozenset({0}))
+    if total > len(rows):
+        yield dim(f"  and {number(total - len(rows))} more: add --limit {total}, or write a report")
 
 
 def _show_plan(console: Console, name: str, kind: str | None, limit: int, *, all_problems: bool) -> int:
@@ -130,6 +171,7 @@ def _view_object(view: Any) -> dict[str, Any]:
         "key": view.key,
         "change": str(view.change),
         "fields": fields,
+        **({"rendered": view.rendered} if view.rendered is not None else {}),
         "problems": [problem.to_dict() for problem in view.problems],
     }
 
@@ -161,13 +203,22 @@ def _made(run: Run) -> str:
     metavar="COPY.xlsx",
     help="Instead, write a copy of the source's workbook with a status beside each row.",
 )
+@click.option(
+    "--results",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Instead, write the rows that are done with what the target answered beside them, such as texts it"
+    " wrote: .csv or .xlsx. The next job can read that file.",
+)
 @options.as_json
-def report(name: str, to: str | None, fix: str | None, workbook: str | None, with_json: bool) -> int:
+def report(
+    name: str, to: str | None, fix: str | None, workbook: str | None, results: str | None, with_json: bool
+) -> int:
     """Write the report of a run, the rows to fix, or your own workbook with a status beside each row.
 
     RUN is the id of a run, the beginning of one, a run folder, or "last".
     """
-    refuse_twice(to, fix, workbook)
+    refuse_twice(to, fix, workbook, results)
     console = Console(with_json)
     run = any_run(console, name)
     written: dict[str, str | None] = {}
@@ -176,6 +227,8 @@ def report(name: str, to: str | None, fix: str | None, workbook: str | None, wit
         written["fix"] = str(path) if path else None
     if workbook:
         written["workbook"] = str(_statuses(run, Path(workbook)))
+    if results:
+        written["results"] = str(run.results_file(results))
     if to or not written:
         written["report"] = str(run.report(to) if to else run.report())
     console.answer({"run": run.id, **written}, lambda: _written(written))

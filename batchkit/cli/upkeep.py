@@ -91,14 +91,19 @@ def _cleaned(removed: list[Removal], total: int, *, dry_run: bool) -> Iterator[s
 
 
 @click.command(short_help="Look whether all that is needed is there.")
-@click.option("--to", "to", metavar="URL", help="Also look whether this target answers.")
+@click.option(
+    "--to",
+    "to",
+    metavar="URL|JOB.toml",
+    help="Also look at this target, or at that of a job file: whether it answers and can be written to.",
+)
 @click.option("--table", metavar="NAME", help="With --to: also look whether the target has this table.")
 @options.as_json
 def doctor(to: str | None, table: str | None, with_json: bool) -> int:
     """Look whether everything batchkit needs is there; say what to do where it isn't."""
     from ..doctor import examine
 
-    checks = examine(to, table)
+    checks = _examine_job(Path(to), table) if to and to.lower().endswith(".toml") else examine(to, table)
     failed = any(check.level == "error" for check in checks)
     value = {"ok": not failed, "checks": [check.to_dict() for check in checks]}
     Console(with_json).answer(value, lambda: _examined(checks, failed=failed))
@@ -146,6 +151,14 @@ def sandbox(**wanted: Any) -> int:
 
     serve(**wanted, say=click.echo)
     return DONE
+
+
+def _examine_job(path: Path, table: str | None) -> list[Check]:
+    from ..doctor import examine
+    from ..job import Job
+
+    job = Job.load(path)
+    return examine(job.to, table or job.table, job.target)
 
 
 _SIGNS = {"ok": ("ok", "green"), "warning": ("look", "yellow"), "error": ("wrong", "red")}

@@ -121,12 +121,22 @@ def _change_rows(row: ChangeView, names: Sequence[str], width: int) -> str:
         f'<tr><td class="bk-number">{number}</td><td>{chip_html(row.change)}</td>'
         f'<td class="bk-key">{value_html(row.key or None)}</td>{cells}</tr>'
     )
-    below = "".join(
+    below = _letter(row, width) + "".join(
         f'<tr class="bk-problem bk-{escape(problem.level)}"><td></td><td colspan="{width - 1}">'
         f"<div>{_problem_words(problem)}</div></td></tr>"
         for problem in row.problems
     )
     return first + below
+
+
+def _letter(row: ChangeView, width: int) -> str:
+    """A text as its reader gets it, below the fields it was made of."""
+    if row.rendered is None:
+        return ""
+    return (
+        f'<tr class="bk-letter"><td></td><td colspan="{width - 1}">'
+        f"<div>{escape(row.rendered)}</div></td></tr>"
+    )
 
 
 def _problem_words(problem: Problem) -> str:

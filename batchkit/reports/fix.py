@@ -17,8 +17,6 @@ from .csv import write_frames
 from .sheets import CELL, Column, LongSheet, workbook
 from .styles import Styles
 
-"""batchkit's own columns. They come first, so that an error is seen beside its row number."""
-
 _RAW: Final = "raw:"
 
 
@@ -46,11 +44,11 @@ def write_fix_xlsx(
             ROW: styles.plain, ERROR: styles.error, ADVICE: styles.advice
         }  # fmt: skip
         table = LongSheet(
-            book, "Rows to correct", _layout(start), heads=styles.heads, formats=formats, frozen=len(REMARKS)
+            book, "Rows to correct", layout(start), heads=styles.heads, formats=formats, frozen=len(REMARKS)
         )
         for frame in chain([start], (_fixable(frame, names) for frame in rest)):
-            _refuse_long(frame, names)
-            table.add(frame.with_columns(_quoted(pl.col(name)) for name in names))
+            refuse_long(frame, names, "Write the fix-and-rerun file as .csv.")
+            table.add(frame.with_columns(quoted(pl.col(name)) for name in names))
         table.finish()
 
 
@@ -81,15 +79,17 @@ def _reason(outcome: str, rule: str | None, reason: str | None, detail: str | No
     return text
 
 
-def _quoted(column: pl.Expr) -> pl.Expr:
+def quoted(column: pl.Expr) -> pl.Expr:
+    """A text so that whoever takes guards off gets it back."""
     # A workbook runs no text, so nothing needs a guard in it. But whoever reads a fix-and-rerun file takes
     # guards off, and an apostrophe of the text's own must not go with them.
     return pl.when(~column.str.starts_with("'")).then(column).otherwise(guard_expr(column))
 
 
-def _layout(frame: pl.DataFrame) -> list[Column]:
-    own = [Column(ROW, ROW, "number", 8), Column(ERROR, ERROR, width=50), Column(ADVICE, ADVICE, width=50)]
-    return own + [Column(name, name, width=_width(frame[name])) for name in frame.columns[len(REMARKS) :]]
+def layout(frame: pl.DataFrame) -> list[Column]:
+    """The columns of a sheet whose first ones are batchkit's own, and whose others are texts."""
+    own = {ROW: Column(ROW, ROW, "number", 8)} | {name: Column(name, name, width=50) for name in REMARKS[1:]}
+    return [own.get(name) or Column(name, name, width=_width(frame[name])) for name in frame.columns]
 
 
 def _width(texts: pl.Series) -> float:
@@ -97,7 +97,12 @@ def _width(texts: pl.Series) -> float:
     return min(max(len(texts.name), longest if isinstance(longest, int) else 0, 8) + 2, 40)
 
 
-def _refuse_long(frame: pl.DataFrame, names: Iterable[str]) -> None:
+def refuse_long(frame: pl.DataFrame, names: Iterable[str], advice: str) -> None:
+    """Refuse a text that a cell of a workbook can't hold.
+
+    Raises:
+        UsageError: There is one.
+    """
     for name in names:
         long = frame.filter(pl.col(name).str.len_chars() > CELL)
         if not long.is_empty():
@@ -105,7 +110,7 @@ def _refuse_long(frame: pl.DataFrame, names: Iterable[str]) -> None:
             raise UsageError(
                 f"Row {row}: the text in column {name!r} is longer than the {words.count(CELL)} characters "
                 "a cell of a workbook can hold.",
-                advice="Write the fix-and-rerun file as .csv.",
+                advice=advice,
                 row=row,
                 column=name,
             )

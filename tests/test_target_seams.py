@@ -1,0 +1,204 @@
+"""What a target may say besides: its own key and checks, texts it would send, answers that are kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from batchkit.cli import cli
+from batchkit.errors import JobError, MappingError, RunError
+from batchkit.job import Job
+from batchkit.plan import Plan
+from batchkit.problems import Problem
+from batchkit.states import Change, Outcome, RunState
+from batchkit.targets.base import FieldType, Item, Refusal, Result, register
+from batchkit.testing import CallRecorder
+
+
+class Post(CallRecorder):
+    """A post office: sends letters, refuses some addresses, and says what it would cost."""
+
+    default_key = ("to",)
+    any_key = True
+    joins_key = ("kind",)
+    result_columns: ClassVar = {"stamp": "stamp"}
+
+    def __init__(self, url: str = "post:office", **options: Any) -> None:
+        self.options = {name: value for name, value in options.items() if name in ("colour", "most")}
+        super().__init__(url, idempotent=False)
+        self.letters = 0
+
+    def describe(self) -> dict[str, Any]:
+        """With its options."""
+        return {"url": self._url, **self.options}
+
+    def fields(self) -> dict[str, FieldType]:
+        """Three."""
+        checks = {"max_length": 12, "unique": True, "warn": ("max_length", "unique")}
+        return {"to": FieldType("text"), "kind": FieldType("text"), "text": FieldType("text", checks=checks)}
+
+    def canonical(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Refusal]]:
+        """Nobody writes to Nowhere."""
+        bad = (frame["to"] == "Nowhere").arg_true()
+        return frame, [Refusal("to", at, "Nobody lives there", "nowhere", "Leave it out.") for at in bad]
+
+    def rendered(self, frame: pl.DataFrame) -> pl.Series | None:
+        """The letter."""
+        self.letters += frame.height
+        return frame.select(pl.format("Dear {},\n{}", "to", "text")).to_series()
+
+    def notices(self) -> list[Problem]:
+        """The cost."""
+        return [Problem(None, None, None, "cost", f"{self.letters} stamps", level="notice")]
+
+    async def send(self, items: Sequence[Item], *, dry_run: bool = False) -> Sequence[Result] | None:
+        """With a stamp."""
+        await super().send(items, dry_run=dry_run)
+        return [Result(item.index, Outcome.DONE, detail={"stamp": f"n° {item.index}"}) for item in items]
+
+
+register("post", "tests.test_target_seams:Post")
+ROWS = pl.DataFrame(
+    {
+        "to": ["Ann", "Bob", "Nowhere", "Ann"],
+        "text": ["hello", "=1+1", "hi", "a text that is too long"],
+    }
+)
+
+
+def post_plan(folder: Path, frame: pl.DataFrame = ROWS, **options: Any) -> Plan:
+    """A plan of letters."""
+    return Job(frame, "post:office", **options).plan(folder / "post.parquet")
+
+
+def test_target_has_a_key_of_its_own() -> None:
+    """A job for a target with a key of its own need not name one; others are told to."""
+    assert Job(ROWS, "post:office").key == ("to",)
+    with pytest.raises(JobError, match="needs a key"):
+        Job(ROWS, "memory:test")
+
+
+def test_fields_that_join_the_key_do_when_a_column_feeds_them(tmp_path: Path) -> None:
+    """The kind is part of what identifies an item, where the file has a column for it."""
+    frame = pl.DataFrame({"to": ["Ann", "Ann"], "kind": ["card", "parcel"], "text": ["a", "b"]})
+    plan = post_plan(tmp_path, frame)
+    assert plan.key == ["to", "kind"]
+    assert plan.counts == {"send": 2}, "the two are not twins"
+
+
+def test_key_may_be_a_column_of_the_file_alone_where_the_target_says_so(tmp_path: Path) -> None:
+    """An order's number identifies the row although the target has no such field."""
+    plan = post_plan(tmp_path, ROWS.with_columns(order=pl.Series(["1", "2", "3", "4"])), key=["order"])
+    assert plan.key == ["order"]
+    assert plan.counts == {"send": 3, "invalid": 1}
+
+
+def test_targets_own_checks_warn_and_the_jobs_own_are_strict(tmp_path: Path) -> None:
+    """The target's limits are warnings; the same limit said by the job keeps the row from being sent."""
+    mild = post_plan(tmp_path, keep_duplicates="last")
+    (long,) = [each for each in mild.problems() if each.rule == "max_length"]
+    assert (long.row, long.level) == (5, "warning")
+    assert mild.counts == {"unchanged": 1, "invalid": 1, "send": 2}
+    strict = post_plan(tmp_path, key=["to"], keep_duplicates="last",
+                       fields={"to": {}, "text": {"max_length": 10}})  # fmt: skip
+    assert [each.level for each in strict.problems() if each.rule == "max_length"] == ["error"]
+
+
+def test_value_that_the_target_refuses_is_told_by_its_rule(tmp_path: Path) -> None:
+    """The row keeps its number, the rule's name, reason and advice, and is not sent."""
+    (bad,) = [each for each in post_plan(tmp_path).problems() if each.rule == "nowhere"]
+    assert (bad.row, bad.column, bad.value, bad.message, bad.advice) == (
+        4, "to", "Nowhere", "Nobody lives there", "Leave it out.",
+    )  # fmt: skip
+
+
+def test_plan_shows_the_text_that_would_be_sent(tmp_path: Path) -> None:
+    """What a reader would get is in the plan, for the rows that are sent, and on the screen."""
+    plan = post_plan(tmp_path)
+    assert [view.rendered for view in plan.page()] == [None, "Dear Bob,\n=1+1", None, None]
+    assert [each.message for each in plan.problems() if each.rule == "cost"] == ["4 stamps"]
+    shown = CliRunner().invoke(cli, ["show", str(plan.path)])
+    assert "Dear Bob," in shown.output
+    listed = CliRunner().invoke(cli, ["show", str(plan.path), "--changes", "send", "--json"])
+    assert json.loads(listed.output)[0]["rendered"] == "Dear Bob,\n=1+1"
+
+
+def test_results_are_the_source_of_the_next_job(tmp_path: Path) -> None:
+    """Answers stand beside their rows, as a frame and as a file that is read back as it was."""
+    run = post_plan(tmp_path).start()
+    assert run.wait(10) is RunState.FINISHED
+    results = run.results()
+    assert results.to_dicts() == [{"to": "Bob", "text": "=1+1", "stamp": "n° 1"}]
+    for name in ("stamps.csv", "stamps.xlsx"):
+        told = CliRunner().invoke(cli, ["report", run.id, "--results", str(tmp_path / name), "--json"])
+        assert told.exit_code == 0, told.output
+        again = Job(str(tmp_path / name), "post:office").plan(tmp_path / "again.parquet")
+        assert again.page()[0].raw == {"to": "Bob", "text": "=1+1", "stamp": "n° 1"}
+        assert again.page()[0].row == 3, "the row number of the first file"
+
+
+def test_run_without_results_says_so(tmp_path: Path) -> None:
+    """A database answers nothing that could be kept."""
+    plan = Job(ROWS, f"sqlite:///{tmp_path}/a.db", table="t", mode="append", create=True).plan()
+    run = plan.start()
+    run.wait(10)
+    with pytest.raises(RunError, match="keeps no results"):
+        run.results()
+
+
+def test_rows_of_an_outcome_can_be_listed(tmp_path: Path) -> None:
+    """The pending rows of a stopped run are listed with row and key, and can be run later."""
+    run = post_plan(tmp_path, keep_duplicates="first").start(canary=1)
+    deadline = 100
+    while run.state is not RunState.PAUSED and deadline:
+        deadline -= 1
+        run.wait(0.1)
+    run.stop()
+    assert run.wait(10) is RunState.STOPPED
+    told = CliRunner().invoke(cli, ["show", run.id, "--outcome", "pending", "--json"])
+    assert [row["key"] for row in json.loads(told.output)] == ["Bob"]
+    assert "Bob" in CliRunner().invoke(cli, ["show", run.id, "--outcome", "pending"]).output
+    run.resume()
+    assert run.wait(10) is RunState.FINISHED
+    assert "No row" in CliRunner().invoke(cli, ["show", run.id, "--outcome", "pending"]).output
+
+
+def test_targets_options_can_be_given_on_the_command_line(tmp_path: Path) -> None:
+    """`--target NAME=VALUE` is what stands under `[target]` in a job file."""
+    (tmp_path / "letters.csv").write_text("to;text\nAnn;hello\n", encoding="utf-8")
+    job = tmp_path / "job.toml"
+    told = CliRunner().invoke(cli, [
+        "plan", str(tmp_path / "letters.csv"), "--to", "post:office", "--save-job", str(job),
+        "--target", "colour=red", "--target", "most=3",
+    ])  # fmt: skip
+    assert told.exit_code == 0, told.output
+    assert Job.load(job).target == {"colour": "red", "most": 3}
+
+
+def test_key_that_is_nowhere_is_refused_all_the_same(tmp_path: Path) -> None:
+    """A free key must still be a column of the file."""
+    with pytest.raises(MappingError, match="neither a field"):
+        post_plan(tmp_path, key=["ordre"])
+
+
+def test_items_that_cannot_be_created_are_missing(tmp_path: Path) -> None:
+    """Where the target can't create under the key, an absent item is missing in mode upsert too."""
+
+    class Fixed(Post):
+        readable = True
+        creatable = False
+        missing_advice = "It may be hidden from you."
+
+        def read(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
+            return keys.clear().with_columns(pl.lit(None, pl.String).alias(name) for name in fields)
+
+    job = Job(ROWS.head(1), "post:office")
+    plan = job.plan(tmp_path / "p.parquet", target=Fixed(key=("to",)))
+    assert plan.counts == {str(Change.MISSING): 1}
+    assert plan.page()[0].problems[0].advice == "It may be hidden from you."
