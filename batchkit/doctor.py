@@ -177,7 +177,7 @@ def _keyring() -> Iterator[Check]:
 
 def _target(to: str, table: str | None, options: Mapping[str, Any]) -> Iterator[Check]:
     from . import secrets
-    from .job import needs_table
+    from .jobentries import needs_table
     from .targets.base import open_target
 
     # Append needs no key, and connecting writes nothing in any mode.

@@ -98,6 +98,7 @@ class Engine:
         # As many threads as calls are under way: the worker tasks bound them, so that their number can
         # change live.
         self._threads = ThreadPoolExecutor(MOST_THREADS, "batchkit-worker")
+        self._queue = CallQueue()
         self._run = run
         self._dry_run = dry_run
         self._settings = settings
@@ -157,7 +158,6 @@ class Engine:
         """
         self._loop = asyncio.get_running_loop()
         self._gate = Gate(self._settings, self._tally, self._clock)
-        self._queue = CallQueue()
         self._session = Session(
             self._run, self._settings, self._dry_run, self._journal, self._tally, self._gate, Breakers(),
             self._log, self._threads, self._clock, self._give_up, self._throttle, self._queue.park,
@@ -415,6 +415,8 @@ class Engine:
         window = self._settings.window
         if window and until_window(window_times(window), datetime.now().astimezone()) > 0:
             return f"the run works only from {window.replace('-', ' to ')}"
+        if self._queue.parked and not self._queue.calls and not self._tally.in_flight:
+            return f"{len(self._queue.parked)} calls rest a while, each for its own reason"
         slowed = self._throttle.reason if self._throttle is not None else ""
         return slowed or self._tally.limiter(self._width())
 

@@ -10,8 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from . import secrets
-from .errors import BatchkitError, JobError, MappingError
+from .errors import JobError, MappingError
 from .fields import Field, did_you_mean
+from .jobentries import (
+    check_choices,
+    check_sense,
+    default_key,
+    fields_in,
+    names_in,
+    query_source,
+    table_in,
+    text_in,
+)
 from .jobfile import file_of, moved, plain_value, refuse_mixed_password, refuse_passwords, under
 
 if TYPE_CHECKING:
@@ -21,20 +31,12 @@ if TYPE_CHECKING:
     from .sources import Source
     from .targets.base import Target
 
-MODES: Final = ("upsert", "update", "insert", "append")
 READING: Final = (
     "sheet", "header_row", "encoding", "delimiter", "hidden_rows", "fill_merged", "decode_entities",
 )  # fmt: skip
 """Options that say how the source's file is read."""
 
 _UNSAID: Final = object()
-_TABLED: Final = ("sqlite", "postgresql", "postgres")
-_CHOICES: Final = {
-    "mode": MODES,
-    "keep_duplicates": ("none", "first", "last"),
-    "blank": ("clear", "keep"),
-    "decimal": ("auto", ",", "."),
-}
 
 
 @dataclass(frozen=True)
@@ -109,22 +111,22 @@ class Job:
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
-        set_(self, "key", _names("key", self.key))
-        set_(self, "dates", _names("dates", self.dates, "formats of dates", "dd/mm/yyyy"))
-        set_(self, "fields", _fields(self.fields))
+        set_(self, "key", names_in("key", self.key))
+        set_(self, "dates", names_in("dates", self.dates, "formats of dates", "dd/mm/yyyy"))
+        set_(self, "fields", fields_in(self.fields))
         if isinstance(self.source, Path):
             set_(self, "source", str(self.source))
         if isinstance(self.source, Mapping):
-            set_(self, "source", _query_source(self.source, self._base()))
+            set_(self, "source", query_source(self.source, self._base()))
         for name in ("map", "lookups", "target", "settings"):
-            set_(self, name, _table(name, getattr(self, name)))
-        refuse_mixed_password(_text("to", self.to))
+            set_(self, name, table_in(name, getattr(self, name)))
+        refuse_mixed_password(text_in("to", self.to))
         # A password that somebody wrote into the address stays in this process, under a name.
-        set_(self, "to", secrets.conceal(_text("to", self.to)))
+        set_(self, "to", secrets.conceal(text_in("to", self.to)))
         if not self.key and self.mode != "append":
             set_(self, "key", default_key(self.to))
-        _check_choices(self)
-        _check_sense(self)
+        check_choices(self)
+        check_sense(self)
 
     # Files
 
@@ -435,21 +437,6 @@ class Job:
         return entries
 
 
-def _query_source(entries: Mapping[str, Any], base: Path) -> Any:
-    from .tables import QuerySource
-
-    known = ("address", "query")
-    for name in entries:
-        if name not in known:
-            raise JobError(f"The source has no entry {name!r}.", advice=did_you_mean(name, known))
-    for name in known:
-        if not isinstance(entries.get(name), str):
-            raise JobError(
-                f"The source doesn't say its {name}.", advice="Write source.address and source.query."
-            )
-    return QuerySource(moved(entries["address"], base, None), entries["query"])
-
-
 def _is_typed(source: Source) -> bool:
     """Whether the source's numbers were numbers, so that a dot in their text is a decimal mark."""
     return source.describe().get("kind") != "csv"
@@ -462,74 +449,3 @@ def _options() -> list[str]:
 def _default(name: str) -> Any:
     known = {each.name: each for each in fields(Job)}[name]
     return {} if name in {"map", "lookups", "target", "settings"} else known.default
-
-
-def _names(option: str, value: Any, what: str = "names of fields", such: str = "siret") -> tuple[str, ...]:
-    names = value.split(",") if isinstance(value, str) else value
-    if not isinstance(names, (list, tuple)) or not all(
-        isinstance(each, str) and each.strip() for each in names
-    ):
-        raise JobError(f"{option} takes {what}, not {value!r}.", advice=f'Write {option} = ["{such}"].')
-    return tuple(each.strip() for each in names)
-
-
-def _fields(value: Any) -> tuple[Field, ...]:
-    if isinstance(value, Mapping):
-        return tuple(Field.from_dict(name, options) for name, options in value.items())
-    return tuple(Field(each) if isinstance(each, str) else each for each in value)
-
-
-def _table(option: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise JobError(f"{option} takes a table of names and values, not {value!r}.", option=option)
-    return dict(value)
-
-
-def _text(option: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise JobError(f"{option} takes an address.", advice="Write one such as sqlite:///companies.sqlite.")
-    return value.strip()
-
-
-def needs_table(to: str) -> bool:
-    """Whether the target at an address is one of several tables there."""
-    return to.split(":", 1)[0].split("+", 1)[0].lower() in _TABLED
-
-
-def default_key(to: str) -> tuple[str, ...]:
-    """The key that a target has of its own; empty where it has none, or nobody knows the address."""
-    from .targets.base import target_class
-
-    try:
-        return tuple(target_class(to).default_key)
-    except (BatchkitError, ImportError):
-        return ()  # told when the target is opened
-
-
-def _check_choices(job: Job) -> None:
-    for name, choices in _CHOICES.items():
-        value = getattr(job, name)
-        if value not in choices:
-            raise JobError(
-                f"{name} can't be {value!r}.", advice=did_you_mean(str(value), choices), option=name
-            )
-
-
-def _check_sense(job: Job) -> None:
-    if not job.key and job.mode != "append":
-        raise JobError(
-            f"The mode {job.mode} needs a key: the fields that identify an item.",
-            advice='Name it, as in key=["siret"]; or use mode append to add every row.',
-        )
-    if job.delete and job.mode in {"append", "insert"}:
-        raise JobError(
-            f"The mode {job.mode} only adds items, so it can't delete any.", advice="Use upsert or update."
-        )
-    if needs_table(job.to) and not job.table:
-        raise JobError("The job doesn't say its table.", advice='Name it: table = "companies".')
-    looked_up = sorted(set(job.key) & set(job.all_lookups))
-    if looked_up:
-        raise JobError(
-            f"The key {looked_up[0]!r} is a lookup.",
-            advice="Make its column hold the id itself, or key by others.",
-        )

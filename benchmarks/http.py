@@ -1,9 +1,11 @@
 """HTTP: a durable run against a local server, beside loops written by hand over several clients.
 
-    python -m benchmarks.http [items]
+    python -m benchmarks.http [items] [rounds]
 
 Each peer sends the same POST for each item, with so many at once, and reads the answer; none but ours keeps
-a record. The server has a process of its own. Both share the cores: the ratios count, not the rates.
+a record. The server has a process of its own. Both share the cores: the ratios count, not the rates. Peers
+take turns, and the median of the rounds is shown. With latency a run lasts about five seconds, so that what
+a run costs once (its folder, its last commit) weighs no more than it does in an evening's run.
 
     same transport      a bare loop over the transport that batchkit uses, as httpx.AsyncClient gives it
     httpx               a bare loop over plain httpx
@@ -24,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from statistics import median
 
 import aiohttp
 import httpx
@@ -37,6 +40,7 @@ from tests.plans import plan_of
 Peer = Callable[[str, int, int], None]
 
 WORKERS = (1, 5, 10, 50)
+SECONDS = 5.0
 HEADERS = {"User-Agent": "benchmark", "Accept": "application/json", "Content-Type": "application/json"}
 
 
@@ -140,10 +144,8 @@ def ours(folder: Path) -> Peer:
     return run
 
 
-def _measure(
-    work: Callable[[str, int, int], None], url: str, items: int, workers: int
-) -> tuple[float, float]:
-    """Items per second, and milliseconds of CPU per item."""
+def _measure(work: Peer, url: str, items: int, workers: int) -> tuple[float, float]:
+    """Items per second, and seconds of CPU per 1,000 items."""
     start, cpu = time.perf_counter(), time.process_time()
     work(url, items, workers)
     return items / (time.perf_counter() - start), (time.process_time() - cpu) / items * 1e3
@@ -153,6 +155,7 @@ def main() -> None:
     """Measure and print."""
     os.environ["NO_PROXY"] = "127.0.0.1"
     items = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     with tempfile.TemporaryDirectory() as name:
         os.environ["BATCHKIT_HOME"] = str(Path(name) / "home")
         peers: dict[str, Peer] = {
@@ -165,22 +168,23 @@ def main() -> None:
         for latency in (0.0, 0.02):
             with server(latency) as url:
                 for workers in WORKERS:
-                    _compare(peers, url, latency, workers, items)
+                    _compare(peers, url, latency, workers, items, rounds)
     print(
         f"peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB"
     )
 
 
-def _compare(peers: dict[str, Peer], url: str, latency: float, workers: int, items: int) -> None:
-    few = min(items, int(3 * workers / latency)) if latency else items
-    found: dict[str, tuple[float, float]] = {}
-    for name, work in peers.items():
-        count = few if latency or name in ("batchkit", "same transport", "aiohttp") else max(few // 4, 500)
-        best = max((_measure(work, url, count, workers) for _ in range(3)), key=lambda pair: pair[0])
-        found[name] = best
-    mine = found["batchkit"][0]
-    print(f"{latency * 1000:.0f} ms, {workers} at once, {few:,} items")
-    for name, (rate, cpu) in found.items():
+def _compare(peers: dict[str, Peer], url: str, latency: float, workers: int, items: int, rounds: int) -> None:
+    few = min(items, int(SECONDS * workers / latency)) if latency else items
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in peers}
+    for _ in range(rounds):
+        for name, work in peers.items():
+            quick = latency or name in ("batchkit", "same transport", "aiohttp")
+            found[name].append(_measure(work, url, few if quick else max(few // 4, 500), workers))
+    mine = median(rate for rate, _ in found["batchkit"])
+    print(f"{latency * 1000:.0f} ms, {workers} at once, {few:,} items, median of {rounds}")
+    for name, pairs in found.items():
+        rate, cpu = (median(values) for values in zip(*pairs, strict=True))
         ratio = "" if name == "batchkit" else f"   batchkit is {mine / rate:5.2f} of it"
         print(f"  {name:<15} {rate:>8,.0f} items/s  {cpu:>6.2f} s CPU per 1,000{ratio}", flush=True)
 

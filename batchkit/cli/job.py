@@ -67,7 +67,7 @@ def _refuse_other_encodings(path: str) -> None:
 
 
 def _require(source: str, chosen: Mapping[str, Any]) -> None:
-    from ..job import default_key, needs_table
+    from ..jobentries import default_key, needs_table
 
     to = chosen.get("to", "")
     missing = [] if to else ["--to"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets
 
-from ..job import MODES
+from ..jobentries import MODES
 from .control import ControlView
 from .form import CHECKS, DATE_FORMATS, TYPES, ColumnChoice, JobForm
 from .html import look_html, message_html, stylesheet
