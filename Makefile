@@ -9,7 +9,7 @@ PYTHON := $(or $(PYTHON),$(shell \
 
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-slow lab bench lint browser
+.PHONY: help setup demo test test-slow lab bench lint browser wordpress
 
 help:
 	@echo "make demo       a sample, its plan, a dry run and a run, in this terminal"
@@ -30,10 +30,14 @@ demo: setup
 browser: setup
 	@$(BIN)/python tools/setup_browser.py
 
-test: setup browser
+# A real WordPress for the tests: programs by apt, WordPress's own files in .cache.
+wordpress: setup
+	@$(BIN)/python tools/setup_wordpress.py $(if $(SUITE),--suite $(SUITE))
+
+test: setup browser wordpress
 	@$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal $(ARGS)
 
-test-slow: setup browser
+test-slow: setup browser wordpress
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 lab: setup

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a home of one's own, the shared real inputs, PostgreSQL, a browser page."""
+"""Fixtures for all tests: a home of one's own, the shared real inputs, PostgreSQL, WordPress, a browser."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.needs import chromium_program, missing, shared_folder
 from tests.services import PostgresMissing, PostgresServer
+from tests.wordpress_machine import WordPressMissing
+from tests.wordpress_site import WordPressSite
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -21,7 +23,12 @@ settings.register_profile(
 )
 settings.load_profile("batchkit")
 
-_MARKED_BY = {"postgres_cluster": "postgres", "postgres_server": "postgres", "chromium": "browser"}
+_MARKED_BY = {
+    "postgres_cluster": "postgres",
+    "postgres_server": "postgres",
+    "wordpress_site": "wordpress",
+    "chromium": "browser",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -74,6 +81,26 @@ def postgres_server() -> Iterator[PostgresServer]:
         missing(str(error))
     with server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def wordpress_site() -> Iterator[WordPressSite]:
+    """One site per worker, which is up in a third of a second; tests take it as `wordpress`."""
+    folder = shared_folder()
+    try:
+        site = WordPressSite(folder / "wp" / "export.csv" if folder else 600)
+    except WordPressMissing as error:
+        missing(str(error))
+    with site:
+        yield site
+
+
+@pytest.fixture
+def wordpress(wordpress_site: WordPressSite) -> Iterator[WordPressSite]:
+    """A real WordPress in which to make posts of one's own; back to normal after the test."""
+    yield wordpress_site
+    wordpress_site.set()
+    wordpress_site.start()
 
 
 @pytest.fixture(scope="session")

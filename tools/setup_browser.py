@@ -6,16 +6,13 @@ Without one those tests skip, and this says so; under `BATCHKIT_REQUIRE_ALL=1` i
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.needs import REQUIRE_ALL, chromium_program
-
-SECONDS = 600
+from tools import apt
 
 
 def main() -> int:
@@ -38,36 +35,11 @@ def main() -> int:
 
 
 def _by_apt() -> bool:
-    if not shutil.which("apt-get"):
-        return False
-    first: list[str] = []
-    if os.geteuid() != 0:
-        first = ["sudo", "-n"]  # never a question: nobody may be there to answer
-        if not shutil.which("sudo") or not _run(["sudo", "-n", "true"]):
-            return False
-    _run([*first, "apt-get", "update", "-q"])  # a stale list is often good enough
-    noninteractive = ["env", "DEBIAN_FRONTEND=noninteractive"]
-    install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "fonts-liberation"]
-    return any(_run([*first, *noninteractive, *install, name]) for name in ("chromium", "chromium-browser"))
+    return any(apt.install("fonts-liberation", name) for name in ("chromium", "chromium-browser"))
 
 
 def _by_playwright() -> bool:
-    return _run([sys.executable, "-m", "playwright", "install", "chromium"])
-
-
-def _run(command: list[str]) -> bool:
-    try:
-        done = subprocess.run(
-            command,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
+    return apt.run([sys.executable, "-m", "playwright", "install", "chromium"])
 
 
 if __name__ == "__main__":
