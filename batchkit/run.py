@@ -77,7 +77,8 @@ def start(
 
 
 def _preset(plan: Plan) -> Mapping[str, Any]:
-    return PRESETS.get(plan.facts["address"].split(":", 1)[0].split("+", 1)[0], {})
+    of_its_kind = PRESETS.get(plan.facts["address"].split(":", 1)[0].split("+", 1)[0], {})
+    return {**of_its_kind, **plan.facts.get("preset", {})}
 
 
 def list_runs(limit: int | None = None) -> list[Run]:

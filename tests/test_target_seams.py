@@ -202,3 +202,16 @@ def test_items_that_cannot_be_created_are_missing(tmp_path: Path) -> None:
     plan = job.plan(tmp_path / "p.parquet", target=Fixed(key=("to",)))
     assert plan.counts == {str(Change.MISSING): 1}
     assert plan.page()[0].problems[0].advice == "It may be hidden from you."
+
+
+def test_target_suggests_settings_and_the_operators_own_win(tmp_path: Path) -> None:
+    """What a target finds suitable on connecting holds for its runs, unless somebody says otherwise."""
+
+    class Wide(Post):
+        preset: ClassVar = {"chunk_size": 7, "workers": 2}
+
+    plan = Job(ROWS, "post:office").plan(tmp_path / "p.parquet", target=Wide())
+    run = plan.start(workers=3, target=Wide(), report=False)
+    assert run.wait(10) is RunState.FINISHED
+    settings = run.snapshot().settings
+    assert (settings["chunk_size"], settings["workers"]) == (7, 3)

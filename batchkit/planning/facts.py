@@ -44,6 +44,7 @@ def facts_of(
         "mode": outline.mode,
         "compare": asdict(outline.compare),
         "types": {name: asdict(kind) for name, kind in known.items()},
+        "preset": dict(outline.target.preset),
         "settings": dict(outline.settings),
         "notices": [each.to_dict() for each in notices],
         "irreversible_because": _irreversible(outline),

@@ -210,6 +210,7 @@ def _facts(plan: Plan, run_id: str, notices: Sequence[Problem]) -> dict[str, Any
     )
     return {
         **{name: plan.facts[name] for name in kept},
+        "preset": plan.facts.get("preset", {}),
         "created_at": datetime.now().astimezone().isoformat(timespec="seconds"),
         "source": {"kind": "undo", "name": f"undo of {run_id}"},
         "columns": [],

@@ -235,6 +235,11 @@ class Target(ABC):
         return {}
 
     @property
+    def preset(self) -> Mapping[str, Any]:
+        """Settings that suit what was found on connecting, over those of its kind; the operator's own win."""
+        return {}
+
+    @property
     @abstractmethod
     def address(self) -> str:
         """The target's address without any secret: shown, stored in plans, compared when a run starts."""
