@@ -78,6 +78,7 @@ class HttpTarget(CallTarget):
         self._read_timeout: float = seconds(read_timeout)
         self._transport = transport
         self._client: HttpClient | None = None
+        self._lone: HttpClient | None = None
         self._fresh = False
         kind, plus, rest = url.partition("+")
         self._base = rest if plus and "://" not in kind else url
@@ -123,9 +124,10 @@ class HttpTarget(CallTarget):
 
     async def end(self) -> None:
         """Close the run's client."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        clients, self._client, self._lone = (self._client, self._lone), None, None
+        for client in clients:
+            if client is not None:
+                await client.aclose()
 
     def classify(self, error: BaseException) -> Failure:  # noqa: D102 - the base class says it
         if isinstance(error, HttpError):
@@ -159,13 +161,14 @@ class HttpTarget(CallTarget):
             headers["Authorization"] = f"Basic {token}"
         return headers
 
-    def open_client(self, *, read: float | None) -> HttpClient:
-        """A client for the loop that runs now."""
+    def open_client(self, *, read: float | None, keeps: bool = True) -> HttpClient:
+        """A client for the loop that runs now; it `keeps` connections, or each request has its own."""
         return HttpClient(
             self.base,
             self.resolved_headers(),
             connect=self._connect_timeout,
             read=read,
+            keeps=keeps,
             transport=self._transport,
         )
 
@@ -196,8 +199,9 @@ class HttpTarget(CallTarget):
         """
         again = method in _REPEATABLE if idempotent is None else idempotent
         content = None if body is None else _ENCODER.encode(body).encode()
-        if self._fresh and not again:
+        if self._fresh and not again and client is None:
             headers = {**(headers or {}), "Connection": "close"}
+            client = self._lone = self._lone or self.open_client(read=None, keeps=False)
         client = client or self._client
         assert client is not None  # noqa: S101  begin() was called
         try:

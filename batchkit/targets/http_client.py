@@ -15,6 +15,8 @@ from typing import Final, cast
 import httpx
 
 from .. import __version__
+from ..errors import UsageError
+from ..secrets import redact
 from .http_answer import Answer
 
 USER_AGENT: Final = f"batchkit/{__version__}"
@@ -31,7 +33,11 @@ class HttpClient:
         headers: Headers of every request, secrets resolved.
         connect: Seconds to connect.
         read: Seconds of silence from the server; None leaves it to the run's own timeout.
+        keeps: Connections are kept for the next request; else each request has one of its own.
         transport: Sends instead of the real one (`httpx.MockTransport` in tests).
+
+    Raises:
+        UsageError: The environment names a proxy that isn't one of HTTP.
     """
 
     def __init__(
@@ -41,6 +47,7 @@ class HttpClient:
         *,
         connect: float = 10.0,
         read: float | None = None,
+        keeps: bool = True,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._origin = origin(base)
@@ -49,7 +56,7 @@ class HttpClient:
         # The pool's time is that of connecting too, as aiohttp counts it.
         timeout = {"connect": connect, "read": read, "write": read, "pool": connect}
         self._extensions = {"timeout": timeout}
-        self._transport = transport or _transport(base)
+        self._transport = transport or _transport(base, keeps=keeps)
 
     async def request(
         self,
@@ -146,17 +153,28 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.host, parts.port or _PORTS.get(parts.scheme)
 
 
-def _transport(base: str) -> httpx.AsyncBaseTransport:
+def _transport(base: str, *, keeps: bool) -> httpx.AsyncBaseTransport:
     from .http_transport import Transport
 
-    return Transport(environment_proxy(base))
+    return Transport(environment_proxy(base), keeps=keeps)
 
 
 def environment_proxy(url: str) -> str | None:
-    """The proxy that the environment (HTTPS_PROXY, NO_PROXY, ...) or the system names for an address."""
+    """The proxy that the environment (HTTPS_PROXY, NO_PROXY, ...) or the system names for an address.
+
+    Raises:
+        UsageError: It isn't one of HTTP.
+    """
     parts = httpx.URL(url)
     if urllib.request.proxy_bypass(parts.host):
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+    if proxy is None or "://" not in proxy:
+        return proxy and f"http://{proxy}"
+    if not proxy.lower().startswith(("http://", "https://")):
+        raise UsageError(
+            f"The environment names the proxy {redact(proxy)}, which isn't one of HTTP.",
+            advice=f"Name another in {parts.scheme.upper()}_PROXY, or add {parts.host} to NO_PROXY.",
+        )
+    return proxy
