@@ -1,0 +1,93 @@
+"""Addresses and slugs as keys: written in many ways, meaning one post."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+_ID_QUERY: Final = ("p", "page_id", "attachment_id")
+
+
+def plain_slug(text: str) -> str:
+    """A slug as people write it: `%C3%A9t%C3%A9/` and `été` are the same."""
+    return unicodedata.normalize("NFC", unquote(text.strip().strip("/"))).lower()
+
+
+def plain_address(url: str) -> str | None:
+    """An address by which two ways to write it are one: no scheme, no `www.`, no slash at the end, decoded.
+
+    Returns:
+        `host/path`, with `?p=5` where that names the post; None where it is no address.
+    """
+    text = url.strip()
+    if "://" not in text:
+        text = f"https://{text.lstrip('/')}"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return None
+    host = parts.hostname.removeprefix("www.") + (f":{port}" if port and port not in (80, 443) else "")
+    path = unicodedata.normalize("NFC", re.sub(r"/+", "/", unquote(parts.path))).rstrip("/").lower()
+    number = post_id(text)
+    return f"{host}{path}" + (f"?p={number}" if number is not None else "")
+
+
+def post_id(url: str) -> int | None:
+    """The id in an address such as `https://site/?p=5`."""
+    query = parse_qs(urlsplit(url.strip()).query)
+    for name in _ID_QUERY:
+        if query.get(name, [""])[0].isdigit():
+            return int(query[name][0])
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What the post behind an address may be called; its own link must prove it.
+
+    Attributes:
+        slugs: Slugs.
+        ids: Ids.
+    """
+
+    slugs: tuple[str, ...]
+    ids: tuple[int, ...]
+
+
+def candidates(url: str, front_page: int = 0) -> Candidates:
+    """Where to look for the post behind an address.
+
+    Args:
+        url: The address.
+        front_page: Id of the page that is the site's front; 0 for none.
+    """
+    number = post_id(url)
+    if number is not None:
+        return Candidates((), (number,))
+    last = plain_slug(urlsplit(url if "://" in url else f"https://{url}").path.rstrip("/").rpartition("/")[2])
+    if not last:
+        return Candidates((), (front_page,) if front_page else ())
+    slugs, ids = [last], []
+    bare = re.sub(r"\.(html?|php)$", "", last)
+    if bare != last:
+        slugs.append(bare)
+    # Permalinks may hold the id: /archives/123, /my-post-123, /123-my-post.
+    for pattern, rest in ((r"^(\d+)$", 0), (r"^(.+)-(\d+)$", 1), (r"^(\d+)-(.+)$", 2)):
+        match = re.match(pattern, bare)
+        if match:
+            ids.append(int(match[2 if rest == 1 else 1]))
+            if rest:
+                slugs.append(match[rest])
+    return Candidates(tuple(slugs), tuple(n for n in ids if 0 < n < 2**63))
+
+
+def asked_slugs(slug: str) -> list[str]:
+    """How a slug is asked for: as it is, and percent-encoded, as WordPress stores letters beyond ASCII."""
+    encoded = quote(slug, safe="-_.~").lower()
+    return [slug] if encoded == slug else [slug, encoded]
