@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from tests.needs import ROOT
 from tests.wordpress_site import WordPressSite
+from tests.wordpress_web import PARTS
 
 OWNER = """
 import time
@@ -23,6 +25,10 @@ from tests.wordpress_site import WordPressSite
 site = WordPressSite(posts=0)
 print(site.folder, flush=True)
 time.sleep(60)
+"""
+AIOSEO_TABLE = """
+CREATE TABLE IF NOT EXISTS wp_aioseo_posts
+(post_id BIGINT PRIMARY KEY, title TEXT, description TEXT, other TEXT);
 """
 SEO_KEYS = {
     "_yoast_wpseo_title", "_yoast_wpseo_metadesc", "rank_math_title", "rank_math_description",
@@ -74,6 +80,26 @@ def test_plugin_lets_nobody_else_write(wordpress: WordPressSite) -> None:
     assert httpx.post(address, json=change, auth=wordpress.login("author")).status_code == 403
     assert httpx.post(address, json=change).status_code == 401
     assert wordpress.meta(number) == {}
+
+
+def test_plugin_writes_where_all_in_one_seo_reads(wordpress: WordPressSite) -> None:
+    """With All in One SEO its two keys go to its own table, whose other columns stay, and come from there."""
+    (number,) = wordpress.new_posts(1, meta={"_aioseo_title": "stale"})
+    wordpress.sql(AIOSEO_TABLE + f"INSERT INTO wp_aioseo_posts VALUES ({number}, 'Old', NULL, 'kept')")
+    with wordpress.server() as server:
+        plugins = server.www / "wp-content" / "mu-plugins"
+        shutil.copy(PARTS / "all-in-one-seo.php", plugins)
+        address, login = f"{server.url}/wp-json/wp/v2/posts/{number}", wordpress.login("editor")
+        before = httpx.get(address, params={"context": "edit"}, auth=login).json()["meta"]
+        assert (before["_aioseo_title"], before["_aioseo_description"]) == ("Old", "")
+        for text in ("stale", "L’été \\ 'x'"):
+            change = {"meta": {"_aioseo_title": text}}
+            assert httpx.post(address, json=change, auth=login).json()["meta"]["_aioseo_title"] == text
+            stored = wordpress.sql(
+                f"SELECT title, description, other FROM wp_aioseo_posts WHERE post_id = {number}"
+            )
+            assert stored == [(text, None, "kept")]
+            assert wordpress.meta(number)["_aioseo_title"] == text
 
 
 def test_without_plugin_keys_are_ignored(wordpress: WordPressSite) -> None:

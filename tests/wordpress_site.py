@@ -252,7 +252,7 @@ def _fingerprint(tree: Tree, posts: int | Path) -> str:
     """What a filled database depends on."""
     digest = hashlib.sha256(posts.read_bytes() if isinstance(posts, Path) else str(posts).encode())
     modules = (__file__, wordpress_posts.__file__, wordpress_database.__file__)
-    for file in (*PARTS.glob("*.php"), *map(Path, modules)):
+    for file in (PARTS / "prepare.php", PARTS / "wp-config.php", *map(Path, modules)):
         digest.update(file.read_bytes())
     server = subprocess.run([program("mariadbd") or "", "--version"], capture_output=True, check=False)
     digest.update(server.stdout + tree.version.encode())

@@ -71,7 +71,7 @@ function may_edit( $allowed, $key, $post_id, $user_id ) {
 
 /** Whether a key's value lies in All in One SEO's table. Only the REST API is concerned, not the plugin itself. */
 function is_in_aioseo( $key ) {
-	return isset( AIOSEO[ $key ] ) && defined( 'REST_REQUEST' ) && REST_REQUEST
+	return isset( AIOSEO[ $key ] ) && defined( 'REST_REQUEST' ) && REST_REQUEST && ! is_copying()
 		&& class_exists( '\AIOSEO\Plugin\Common\Models\Post' );
 }
 
@@ -80,23 +80,34 @@ function read_aioseo( $value, $post_id, $key ) {
 	if ( ! is_in_aioseo( $key ) ) {
 		return $value;
 	}
-	$stored = \AIOSEO\Plugin\Common\Models\Post::getPost( $post_id )->{ AIOSEO[ $key ] };
-	return array( (string) $stored );
+	$row = \AIOSEO\Plugin\Common\Models\Post::getPost( $post_id );
+	return array( (string) $row->{ AIOSEO[ $key ] } );
 }
 
-/** Write where All in One SEO reads. */
+/** Write where All in One SEO reads. Its own savePost() would reset all that isn't named along. */
 function write_aioseo( $done, $post_id, $key, $value ) {
 	if ( ! is_in_aioseo( $key ) ) {
 		return $done;
 	}
 	$row          = \AIOSEO\Plugin\Common\Models\Post::getPost( $post_id );
 	$row->post_id = $post_id;
-	$row->{ AIOSEO[ $key ] } = wp_unslash( $value );
+	$row->{ AIOSEO[ $key ] } = $value;
 	$row->save();
+	// It keeps a copy in the meta for translation plugins; so do we.
+	is_copying( true );
+	update_post_meta( $post_id, $key, wp_slash( $value ) );
+	is_copying( false );
 	return true;
 }
 
 /** Back to All in One SEO's own template. */
 function delete_aioseo( $done, $post_id, $key ) {
 	return is_in_aioseo( $key ) ? write_aioseo( $done, $post_id, $key, '' ) : $done;
+}
+
+/** Whether the meta itself is meant for the moment. */
+function is_copying( $now = null ) {
+	static $copying = false;
+	$copying = null === $now ? $copying : $now;
+	return $copying;
 }
