@@ -17,6 +17,7 @@ from .jobentries import (
     check_sense,
     default_key,
     fields_in,
+    files_of,
     names_in,
     query_source,
     table_in,
@@ -207,6 +208,8 @@ class Job:
             if not plain["lookups"]:
                 del plain["lookups"]
         plain = {name: plain_value(value) for name, value in plain.items() if value is not None}
+        if "target" in plain:
+            plain["target"] = self._with_files(plain["target"], folder)
         refuse_passwords(plain)
         return plain
 
@@ -322,7 +325,7 @@ class Job:
             given["create"] = True
         if self.all_lookups:
             given["lookups"] = plain_value(self.all_lookups)
-        given = {**plain_value(self.target), **given, **options}
+        given = {**self._with_files(plain_value(self.target), None), **given, **options}
         try:
             return open_target(moved(self.to, self._base(), None), **given)
         except TypeError as error:
@@ -332,6 +335,13 @@ class Job:
                 f"The target of {self.to} doesn't take what [target] says: {error}.",
                 advice="Take that entry out of [target].",
             ) from None
+
+    def _with_files(self, options: dict[str, Any], folder: Path | None) -> dict[str, Any]:
+        """The target's options, with the paths among them whole or relative to `folder`."""
+        named = {name: options.get(name) for name in files_of(self.to)}
+        paths = {name: Path(text).expanduser() for name, text in named.items() if isinstance(text, str)}
+        moved_there = {n: under((self._base() / path).absolute(), folder) for n, path in paths.items()}
+        return options | moved_there
 
     def _connected(self, source: Source) -> tuple[Target, Fit]:
         """The target, connected under the key's own names, and how the source's columns fit it."""

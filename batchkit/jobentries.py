@@ -101,6 +101,16 @@ def default_key(to: str) -> tuple[str, ...]:
         return ()  # told when the target is opened
 
 
+def files_of(to: str) -> tuple[str, ...]:
+    """Options of a target that are paths of files; empty where nobody knows the address."""
+    from .targets.base import target_class
+
+    try:
+        return tuple(target_class(to).files)
+    except (BatchkitError, ImportError):
+        return ()
+
+
 def check_choices(job: Job) -> None:
     """Make sure that each entry with a few possible values has one of them.
 

@@ -18,7 +18,10 @@ FLOORS = {
         " ownership runlog report reports targets"
     ),
     3: "job jobentries jobfile fitting engine driving run runfolders reporting retention",
-    4: "cli panel progress parameters sample sample_companies demo doctor sandbox testing __main__",
+    4: (
+        "cli panel progress parameters sample sample_companies sample_recipients demo doctor sandbox testing "
+        "__main__"
+    ),
 }
 FLOOR_OF = {noun: floor for floor, nouns in FLOORS.items() for noun in nouns.split()}
 

@@ -199,6 +199,21 @@ def test_an_opt_out_list_in_any_form(tmp_path: Path, kind: str) -> None:
     assert found.numbers == {"+33612345678", "+33611223344"}
 
 
+def test_a_job_file_has_its_opt_out_list_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list's path is relative to the job's file, wherever the job is run from or saved to."""
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "stop.txt").write_text("0612345678\n", encoding="utf-8")
+    (tmp_path / "jobs" / "job.toml").write_text(
+        f'source = "people.csv"\nto = "whatsapp:{PHONE}"\n[target]\nopt_out = "stop.txt"\n', encoding="utf-8"
+    )
+    monkeypatch.chdir(tmp_path)
+    job = Job.load(tmp_path / "jobs" / "job.toml")
+    whole = (tmp_path / "jobs" / "stop.txt").as_posix()
+    assert job.open_target().describe()["opt_out"] == whole
+    assert Job.load(job.save(tmp_path / "jobs" / "again.toml")).target == {"opt_out": "stop.txt"}
+    assert Job.load(job.save(tmp_path / "again.toml")).target == {"opt_out": "jobs/stop.txt"}
+
+
 def test_an_opt_out_list_that_is_not_there_stops_everything(tmp_path: Path) -> None:
     """Without its list nobody is messaged; neither with one that holds no number."""
     with pytest.raises(UsageError, match="isn't there"):

@@ -213,6 +213,7 @@ class Target(ABC):
         joins_key: Fields that become part of the key when something feeds them.
         any_key: The key may be a column that is no field of the target, such as an order's number.
         creatable: An item that it lacks can be created under its key; where it can't, none is, in any mode.
+        files: Options that are paths of files; a job reads them relative to its own folder.
         missing_advice: What to do about an item that isn't at the target; empty for the usual words.
     """
 
@@ -227,6 +228,7 @@ class Target(ABC):
     joins_key: tuple[str, ...] = ()
     any_key: bool = False
     creatable: bool = True
+    files: tuple[str, ...] = ()
     missing_advice: str = ""
 
     @property

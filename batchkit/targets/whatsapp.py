@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,6 +76,7 @@ class WhatsAppTarget(HttpTarget):
     """
 
     any_key = True
+    files = ("opt_out",)
     default_key = (TO,)
 
     def __init__(
@@ -288,6 +289,10 @@ class WhatsAppTarget(HttpTarget):
         yield Finding("region", "ok", f"numbers without a country code are read as those of {self._region}")
 
     # Sending
+
+    def limited_by(self, item: Item) -> Hashable:
+        """The recipient, whatever the key is."""
+        return item.key[TO] if TO in item.key else item.after.get(TO)
 
     async def send(self, items: Sequence[Item], *, dry_run: bool = False) -> Sequence[Result] | None:
         """Send one message."""
