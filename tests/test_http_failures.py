@@ -62,7 +62,7 @@ AFTER: list[tuple[str, str, Callable[[], BaseException]]] = [
     ("hung up", "broken off", aiohttp.ServerDisconnectedError),
     ("reset", "broken off", lambda: aiohttp.ClientOSError(104, "Connection reset by peer")),
     ("body", "broken off", lambda: aiohttp.ClientPayloadError("Response payload is not completed")),
-    ("nonsense", "broken off", lambda: aiohttp.ClientResponseError(_key(), (), message="Bad status line")),
+    ("nonsense", "not http", lambda: aiohttp.ClientResponseError(_key(), (), message="Bad status line")),
     ("plain read timeout", "timeout", lambda: httpx.ReadTimeout("late")),
     ("plain write timeout", "timeout", lambda: httpx.WriteTimeout("late")),
     ("plain reset", "broken off", lambda: httpx.ReadError("reset")),

@@ -367,6 +367,38 @@ def test_a_server_that_never_takes_the_connection() -> None:
                 each.close()
 
 
+# Odd answers
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        reply(201, {"id": 1}, content_security_policy="x" * 20_000),
+        b"HTTP/1.0 201 Created\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + reply(201, {"id": 1}),
+        b"HTTP/1.1 201\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 201 Cr\xe9\xe9\r\nX-Name: \xe9t\xe9\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+    ids=["long header", "HTTP/1.0", "early hints", "chunked", "latin"],
+)
+def test_answers_as_some_servers_write_them(said: bytes) -> None:
+    """What is odd and yet an answer is one."""
+    with Wire(lambda _: said) as server:
+        assert counts(run_of(messages(server.url))) == {"done": 4}
+
+
+@pytest.mark.parametrize(
+    "said", [b"hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nX Y: a\r\n\r\n", b"\x16\x03\x01\x00\xa5\x01" * 50]
+)
+def test_answers_that_are_none(said: bytes) -> None:
+    """A server that got the message and answered something else than HTTP leaves its fate unknown."""
+    with Closing(lambda _: said) as server:
+        run = run_of(messages(server.url))
+        assert counts(run) == {"unknown": 4}
+        assert "as HTTP" in run.outcomes("unknown")["reason"][0]
+        assert len(arrived(server)) == 4
+
+
 # Down in the middle
 
 

@@ -40,6 +40,7 @@ _ENDPOINT: Final = "/chat/completions"
 _HTTP_OPTIONS: Final = ("headers", "connect_timeout", "read_timeout")
 _LOGINS: Final = frozenset({"authorization", "api-key", "x-api-key"})
 _SHOWN_MODELS: Final = 10
+_UNLISTED: Final = frozenset({404, 405, 501})
 
 
 class ChatTarget(HttpTarget):
@@ -122,6 +123,10 @@ class ChatTarget(HttpTarget):
             if self._wants_key:
                 error.advice = f'{error.advice} For a server that takes no key: [target] key_secret = "".'
             raise
+
+    def judged_probe(self, answer: Answer) -> Failure | None:  # noqa: D102 - the base class says it
+        # Not every server lists its models, and one that doesn't says nothing about the key by that.
+        return None if answer.status in _UNLISTED else judge_chat(answer, (), self._says.key_secret)
 
     # Planning
 
@@ -261,9 +266,9 @@ class ChatTarget(HttpTarget):
             return Finding("server", "error", error.failure.reason, error.failure.advice)
         finally:
             await client.aclose()
-        if answer.status in (404, 405, 501):
+        if answer.status in _UNLISTED:
             return Finding("model", "ok", f"The server lists no models, so {says.model} can't be looked up.")
-        failure = judge_chat(answer, (), says.key_secret)
+        failure = self.judged_probe(answer)
         if failure is not None:
             return Finding("server", "error", failure.reason, failure.advice)
         names = _models(answer)

@@ -69,8 +69,9 @@ def judge_chat(answer: Answer, options: Collection[str], key_secret: str) -> Fai
         return failure
     told, status = Complaint.of(answer), answer.status
     if status == 401:
-        name = f"the secret {key_secret}" if key_secret else "target.key_secret"
-        return replace(failure, advice=f"Check {name}: it holds no key that this server takes. {_RESUME}")
+        held = f"Check the secret {key_secret}: it holds no key that this server takes."
+        none = "This server wants a key: name its secret in target.key_secret."
+        return replace(failure, advice=f"{held if key_secret else none} {_RESUME}")
     if status == 402 or told.names & _NO_CREDIT:
         return _abort("credit", "The account has no credit left", told, f"Top it up. {_RESUME}")
     refused = _refused(answer, told, options)

@@ -247,13 +247,17 @@ class HttpTarget(CallTarget):
         """
         return _aside(work)
 
+    def judged_probe(self, answer: Answer) -> Failure | None:
+        """What the answer to the probe means; targets with a table of their own say it better."""
+        return judge(answer, idempotent=True)
+
     async def _look(self, url: str) -> None:
         client = self.open_client(read=min(self._read_timeout, 30.0))
         try:
             for attempt in range(1, _FIRST_LOOKS + 1):
                 try:
                     answer = await self.exchange("GET", url, client=client)
-                    failure = judge(answer, idempotent=True)
+                    failure = self.judged_probe(answer)
                     if failure is None and answer.is_html and answer.is_login:
                         failure = judge_body(Unreadable("login"), answer, idempotent=True)
                 except HttpError as error:

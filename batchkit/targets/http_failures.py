@@ -140,6 +140,10 @@ def _judge_error(error: BaseException) -> Failure:
         return Failure(Fate.RETRY, rule, f"Nobody answered: {words}", _LATER, connection=True)
     if isinstance(cause, TimeoutError | httpx.TimeoutException | asyncio.CancelledError):
         return Failure(Fate.UNKNOWN, "timeout", f"No answer in time: {words}".rstrip(": "))
+    if {"ClientResponseError", "HttpProcessingError"} & (_kinds(error) | _kinds(cause)):
+        # aiohttp gives such errors a status 400, which no server said.
+        said = " ".join(str(getattr(cause, "message", words)).split())[:300]
+        return Failure(Fate.UNKNOWN, "not http", f"The server's answer can't be read as HTTP: {said}")
     if isinstance(error, httpx.TransportError | OSError) or cause is not error or _is_aiohttp(cause):
         return Failure(Fate.UNKNOWN, "broken off", f"The connection broke off before an answer: {words}")
     return Failure(Fate.ABORT, "internal", f"{type(error).__name__}: {error}")

@@ -20,6 +20,9 @@ MOST_CONNECTIONS: Final = 256
 KEEP_ALIVE: Final = 4.0
 """Seconds an idle connection is kept; many servers close theirs after five."""
 
+LONGEST_HEADER: Final = 64 * 1024
+"""Bytes of a header: some sites send policies and links beyond aiohttp's 8 KiB, on every answer."""
+
 
 class Transport(AiohttpTransport):
     """httpx-aiohttp's transport, with three things mended.
@@ -48,7 +51,12 @@ class Transport(AiohttpTransport):
         keep: dict[str, Any] = {"keepalive_timeout": KEEP_ALIVE} if self._keeps else {"force_close": True}
         connector = aiohttp.TCPConnector(limit=MOST_CONNECTIONS, ssl=self.ssl_context, **keep)
         # A cookie that one item's answer sets must not change what the next item's request means.
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            max_line_size=LONGEST_HEADER,
+            max_field_size=LONGEST_HEADER,
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request.
