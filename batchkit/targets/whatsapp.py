@@ -167,9 +167,9 @@ class WhatsAppTarget(HttpTarget):
         try:
             token = secrets.lookup(TOKEN)
         except SecretError:
-            if httpx.URL(self.base).host in _HERE:  # a practice server asks for none
-                return headers
-            raise
+            if httpx.URL(self.base).host not in _HERE:
+                raise
+            token = "practice"  # noqa: S105  which a practice server on this machine takes as any other
         return {**headers, "Authorization": f"Bearer {token}"}
 
     # Before anything is sent
