@@ -1,10 +1,10 @@
-"""`batchkit demo`, `sandbox`, `clean`, `doctor`: to try things, to tidy up, to find out what is wrong."""
+"""`batchkit demo`, `clean`, `doctor`: to try things, to tidy up, to find out what is wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -108,49 +108,6 @@ def doctor(to: str | None, table: str | None, with_json: bool) -> int:
     value = {"ok": not failed, "checks": [check.to_dict() for check in checks]}
     Console(with_json).answer(value, lambda: _examined(checks, failed=failed))
     return USAGE if failed else DONE
-
-
-@click.command(short_help="A practice server, with faults to order.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Default: a free one.")
-@click.option(
-    "--fault",
-    "faults",
-    multiple=True,
-    metavar="ORDER",
-    help='What goes wrong, such as "429:5%:retry-after=2" or "drop-after-write:1%". Repeatable.',
-)
-@click.option("--latency", default="0", metavar="TIME", help="Time each answer takes: 50ms, or 20ms-80ms.")
-@click.option(
-    "--state",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="SQLite file of items and requests. Default: in memory.",
-)
-@click.option("--token", metavar="TEXT", help="What `Authorization: Bearer` must hold. Default: anybody may.")
-@click.option("--seed", type=int, metavar="N", help="Makes the faults the same each time.")
-@click.option(
-    "--most-at-once",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Requests taken at once; more are answered 429.",
-)
-@click.option(
-    "--keep-alive",
-    type=click.IntRange(min=1),
-    default=30,
-    metavar="SECONDS",
-    help="How long an idle connection is kept. Default: 30.",
-)
-def sandbox(**wanted: Any) -> int:
-    """Serve a small REST API on this machine to try jobs on, with faults to order; Ctrl-C ends it.
-
-    Faults: a status such as 429, 500 or 503; reset, hang, html, login, firewall, redirect; and, after the
-    request was carried out: drop-after-write, hang-after-write, truncate, warnings, close.
-    """
-    from ..sandbox.server import serve
-
-    serve(**wanted, say=click.echo)
-    return DONE
 
 
 def _examine_job(path: Path, table: str | None) -> list[Check]:

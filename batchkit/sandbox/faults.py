@@ -11,11 +11,11 @@ from typing import Final
 from ..errors import UsageError
 from ..settings import seconds
 
-BEFORE: Final = ("reset", "hang", "html", "login", "firewall", "redirect")
+BEFORE: Final = ("reset", "hang", "html", "login", "firewall", "redirect", "maintenance")
 """Faults that keep the request from being carried out; a status such as `429` does too."""
 AFTER: Final = ("drop-after-write", "hang-after-write", "truncate", "warnings", "close")
 """Faults that come when the request has been carried out; so does a status with `:after`."""
-_OPTIONS: Final = ("retry-after", "method", "path", "to", "seconds", "times", "after")
+_OPTIONS: Final = ("retry-after", "method", "path", "to", "seconds", "times", "after", "code")
 
 
 @dataclass(slots=True)
@@ -27,7 +27,6 @@ class Fault:
         share: Share of the requests it befalls.
         options: `retry-after` (what a status says), `method` and `path` (the requests meant), `to` (where a
             redirect leads), `seconds` (how long a hang lasts), `times` (how often at most), `after` (a status
-            that comes when the request has been carried out).
     """
 
     kind: str

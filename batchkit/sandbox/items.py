@@ -6,13 +6,10 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..errors import UsageError
-from .faults import Orders
 from .state import State
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -23,35 +20,27 @@ class Api:
 
     Args:
         state: What they keep.
-        orders: The faults in force, which `/_sandbox` may change.
         token: What `Authorization: Bearer` must hold; None lets everybody in.
     """
 
-    def __init__(self, state: State, orders: Orders, token: str | None = None) -> None:
+    def __init__(self, state: State, token: str | None = None) -> None:
         self._state = state
-        self._orders = orders
         self._token = token
 
-    def app(self) -> Starlette:
-        """The app."""
-        return Starlette(
-            routes=[
-                Route("/", self._guarded(self._hello), methods=["GET"]),
-                Route("/items", self._guarded(self._list), methods=["GET"]),
-                Route("/items", self._guarded(self._create), methods=["POST"]),
-                Route(
-                    "/items/{id:path}", self._guarded(self._one), methods=["GET", "PUT", "PATCH", "DELETE"]
-                ),
-                Route("/messages", self._guarded(self._messages), methods=["GET", "POST"]),
-                Route("/_sandbox", self._orders_and_counts, methods=["GET", "PUT"]),
-                Route("/_sandbox/requests", self._requests, methods=["GET"]),
-            ]
-        )
+    def routes(self) -> list[Route]:
+        """Its endpoints."""
+        return [
+            Route("/", self._guarded(self._hello), methods=["GET"]),
+            Route("/items", self._guarded(self._list), methods=["GET"]),
+            Route("/items", self._guarded(self._create), methods=["POST"]),
+            Route("/items/{id:path}", self._guarded(self._one), methods=["GET", "PUT", "PATCH", "DELETE"]),
+            Route("/messages", self._guarded(self._messages), methods=["GET", "POST"]),
+        ]
 
     def _guarded(self, endpoint: Endpoint) -> Endpoint:
         async def guarded(request: Request) -> Response:
             if self._token is not None and request.headers.get("authorization") != f"Bearer {self._token}":
-                return _refused(401, "unauthorized", "The token is not valid.")
+                return refused(401, "unauthorized", "The token is not valid.")
             return await endpoint(request)
 
         return guarded
@@ -68,15 +57,15 @@ class Api:
         return JSONResponse({"items": self._state.page(page, size), "page": page})
 
     async def _create(self, request: Request) -> Response:
-        body = await _object(request)
+        body = await object_in(request)
         if body is None:
-            return _refused(400, "bad_request", "The body is not a JSON object.")
+            return refused(400, "bad_request", "The body is not a JSON object.")
         again = request.headers.get("idempotency-key")
         if again and (known := self._state.known(again)):
             return JSONResponse(known[1], known[0])
         key = str(body.setdefault("id", secrets.token_hex(6)))
         if self._state.item(key) is not None:
-            return _refused(409, "exists", f"There is an item {key} already.")
+            return refused(409, "exists", f"There is an item {key} already.")
         if (problem := _problem(body)) is not None:
             return problem
         self._state.put(key, body)
@@ -88,20 +77,20 @@ class Api:
         key = request.path_params["id"]
         present = self._state.item(key)
         if request.method == "PUT":
-            body = await _object(request)
+            body = await object_in(request)
             if body is None:
-                return _refused(400, "bad_request", "The body is not a JSON object.")
+                return refused(400, "bad_request", "The body is not a JSON object.")
             new = self._state.put(key, {**body, "id": body.get("id", key)})
             return JSONResponse(self._state.item(key), 201 if new else 200)
         if present is None:
-            return _refused(404, "not_found", f"There is no item {key}.")
+            return refused(404, "not_found", f"There is no item {key}.")
         if request.method == "DELETE":
             self._state.remove(key)
             return Response(status_code=204)
         if request.method == "PATCH":
-            body = await _object(request)
+            body = await object_in(request)
             if body is None:
-                return _refused(400, "bad_request", "The body is not a JSON object.")
+                return refused(400, "bad_request", "The body is not a JSON object.")
             if (problem := _problem(body)) is not None:
                 return problem
             present = {**present, **body}
@@ -111,25 +100,14 @@ class Api:
     async def _messages(self, request: Request) -> Response:
         if request.method == "GET":
             return JSONResponse({"messages": self._state.messages()})
-        body = await _object(request)
+        body = await object_in(request)
         if body is None or not body.get("to"):
-            return _refused(422, "no_recipient", "The message has no recipient (to).")
+            return refused(422, "no_recipient", "The message has no recipient (to).")
         return JSONResponse({"id": self._state.add_message(body)}, 201)
 
-    async def _orders_and_counts(self, request: Request) -> Response:
-        if request.method == "PUT":
-            body = await _object(request) or {}
-            try:
-                self._orders.set(body.get("faults", []), body.get("latency", "0"))
-            except UsageError as error:
-                return _refused(422, "order", str(error))
-        return JSONResponse(self._state.counts())
 
-    async def _requests(self, _: Request) -> Response:
-        return JSONResponse({"requests": self._state.requests()})
-
-
-async def _object(request: Request) -> dict[str, Any] | None:
+async def object_in(request: Request) -> dict[str, Any] | None:
+    """The JSON object that a request brings; None when it brings none."""
     try:
         body = await request.json()
     except ValueError:
@@ -140,9 +118,10 @@ async def _object(request: Request) -> dict[str, Any] | None:
 def _problem(body: dict[str, Any]) -> Response | None:
     """A rule of its own, so that a refusal of values can be seen."""
     if body.get("name") == "":
-        return _refused(422, "blank", "The name must not be empty.")
+        return refused(422, "blank", "The name must not be empty.")
     return None
 
 
-def _refused(status: int, code: str, message: str) -> Response:
+def refused(status: int, code: str, message: str) -> Response:
+    """An error in the words of this API."""
     return JSONResponse({"error": {"code": code, "message": message}}, status)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import UsageError
 from .faults import Orders
+from .rules import Rules
 
 
 def serve(
@@ -19,7 +20,7 @@ def serve(
     faults: tuple[str, ...] = (),
     latency: str = "0",
     state: Path | None = None,
-    token: str | None = None,
+    rules: Rules | None = None,
     seed: int | None = None,
     most_at_once: int | None = None,
     keep_alive: int = 30,
@@ -33,7 +34,7 @@ def serve(
         faults: Orders, see `faults.Fault`.
         latency: Time each answer takes.
         state: File of the state; None keeps it in memory.
-        token: What a login must hold; None lets everybody in.
+        rules: Who may log in, and how each API behaves.
         seed: Makes the faults the same each time.
         most_at_once: Requests taken at once; more are answered 429.
         keep_alive: Seconds an idle connection is kept.
@@ -46,20 +47,22 @@ def serve(
     try:
         import uvicorn
 
-        from .items import Api
+        from .app import app
     except ImportError:
         raise UsageError(
             "The practice server needs two more packages.",
             advice="Install them: pip install batchkit[sandbox]",
         ) from None
     from .state import State
-    from .wire import Wire
 
     kept = State(state)
     listening = socket.create_server((host, port), backlog=1024)
-    app = Wire(Api(kept, orders, token).app(), kept, orders, most_at_once)
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="off", timeout_keep_alive=keep_alive
+        app(kept, orders, rules or Rules(), most_at_once),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=keep_alive,
     )
     say(f"Practice server at http://{host}:{listening.getsockname()[1]}")
     server = uvicorn.Server(config)

@@ -1,4 +1,4 @@
-"""The practice server's state: items, messages, and every request, in one SQLite file."""
+"""The practice server's state in one SQLite file: items, messages, and the record of every request."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from .record import Record
+
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS items (id TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, at REAL NOT NULL, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS known (key TEXT PRIMARY KEY, status INTEGER NOT NULL, body TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS requests (
-    id INTEGER PRIMARY KEY, at REAL NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL,
-    login TEXT, fault TEXT, status INTEGER
-);
 """
 
 
@@ -24,12 +22,21 @@ class State:
 
     Args:
         path: The file; None keeps it in memory.
+
+    Attributes:
+        record: Every request.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         # It outlives this process when that is killed; more is not asked of practice.
         self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; {_SCHEMA}")
+        self.record = Record(self._db)
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The file, for those who keep tables of their own in it."""
+        return self._db
 
     def close(self) -> None:
         """Close the file."""
@@ -85,26 +92,6 @@ class State:
     def remember(self, key: str, status: int, body: Any) -> None:
         """Keep an answer under its request's idempotency key."""
         self._db.execute("INSERT OR REPLACE INTO known VALUES (?, ?, ?)", (key, status, _text(body)))
-
-    # The record
-
-    def arrived(self, method: str, path: str, login: str | None, fault: str | None) -> int:
-        """Put a request on record and return its number."""
-        values = (time.time(), method, path, login, fault)
-        row = self._db.execute(
-            "INSERT INTO requests (at, method, path, login, fault) VALUES (?, ?, ?, ?, ?)", values
-        )
-        return int(row.lastrowid or 0)
-
-    def answered(self, number: int, status: int) -> None:
-        """Put on record which status was answered, whether or not it got there."""
-        self._db.execute("UPDATE requests SET status = ? WHERE id = ?", (status, number))
-
-    def requests(self) -> list[dict[str, Any]]:
-        """Every request, in order."""
-        names = ("id", "at", "method", "path", "login", "fault", "status")
-        rows = self._db.execute(f"SELECT {', '.join(names)} FROM requests ORDER BY id")
-        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def counts(self) -> dict[str, int]:
         """How many items, messages and requests there are."""

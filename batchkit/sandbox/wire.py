@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import socket
 import struct
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from .faults import Fault, Orders
-from .state import State
+from .record import Record
+from .shapes import Headers, page
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -19,14 +19,34 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 _HOUR: Final = "3600"
-_PAGE: Final = b"<!doctype html><html><head><title>Just a moment...</title></head><body>Hello</body></html>"
-_LOGIN: Final = (
-    b"<!doctype html><html><head><title>Log In</title></head><body>"
-    b'<form><input name="user"><input type="password" name="password"></form></body></html>'
-)
 _WARNING: Final = (
     b"<br />\n<b>Warning</b>:  Undefined variable $x in <b>/srv/api.php</b> on line <b>7</b><br />\n"
 )
+
+
+class _Again:
+    """Gives an app a body that was read already, and what comes after it from where that came from."""
+
+    __slots__ = ("body", "receive")
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self.body: bytes | None = body
+        self.receive = receive
+
+    async def __call__(self) -> Message:
+        if self.body is None:
+            return await self.receive()
+        body, self.body = self.body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+async def _whole(receive: Receive) -> bytes | None:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        message = await receive()
+        body += message.get("body", b"")
+    return None if message["type"] == "http.disconnect" else body
 
 
 class Wire:
@@ -34,14 +54,14 @@ class Wire:
 
     Args:
         app: The API.
-        state: Where requests are put on record.
+        record: Where requests are put on record.
         orders: The faults and the latency.
         most_at_once: Requests that are taken at once; more are answered 429. None: any number.
     """
 
-    def __init__(self, app: App, state: State, orders: Orders, most_at_once: int | None = None) -> None:
+    def __init__(self, app: App, record: Record, orders: Orders, most_at_once: int | None = None) -> None:
         self._app = app
-        self._state = state
+        self._record = record
         self._orders = orders
         self._most = most_at_once
         self._present = 0
@@ -51,20 +71,23 @@ class Wire:
             await self._app(scope, receive, send)
             return
         headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        body = await _whole(receive)
+        if body is None:
+            return  # who sent it is gone before all of it was here
         fault = self._orders.draw(scope["method"], scope["path"])
         if self._most is not None and self._present >= self._most:
             fault = Fault("429")
         kind = fault.kind if fault else None
         query = scope["query_string"].decode()
         path = f"{scope['path']}?{query}" if query else scope["path"]
-        number = self._state.arrived(scope["method"], path, headers.get("authorization"), kind)
+        number = self._record.arrived(scope["method"], path, headers.get("authorization"), kind, body)
         self._present += 1
         try:
             await asyncio.sleep(self._orders.wait())
             if fault is not None and not fault.is_after:
                 await self._instead(fault, number, scope, receive, send)
             else:
-                await self._answer(fault, number, scope, receive, send)
+                await self._answer(fault, number, scope, _Again(body, receive), send)
         finally:
             self._present -= 1
 
@@ -77,16 +100,15 @@ class Wire:
         if fault.kind == "hang":
             await _hang(fault, receive)
             return
-        while (await receive()).get("more_body"):
-            pass
-        status, headers, body = _page(fault, scope["path"])
-        self._state.answered(number, status)
+        status, headers, body = page(fault, scope["path"])
+        self._record.answered(number, status)
         await _say(send, status, headers, body)
 
     async def _answer(
-        self, fault: Fault | None, number: int, scope: MutableMapping[str, Any], receive: Receive, send: Send
+        self, fault: Fault | None, number: int, scope: MutableMapping[str, Any], again: _Again, send: Send
     ) -> None:
-        status, headers, body = 0, [], b""
+        status, body = 0, b""
+        headers: Headers = []
 
         async def keep(message: Message) -> None:
             nonlocal status, headers, body
@@ -95,58 +117,44 @@ class Wire:
             else:
                 body += message.get("body", b"")
 
-        await self._app(scope, receive, keep)
-        self._state.answered(number, status)
+        await self._app(scope, again, keep)
+        self._record.answered(number, status)
         if fault is None:
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
             return
-        await self._spoil(fault, (status, body), receive, send)
-
-    async def _spoil(self, fault: Fault, answer: tuple[int, bytes], receive: Receive, send: Send) -> None:
-        """Do to a finished answer what was ordered."""
-        status, body = answer
-        kind = [(b"content-type", b"application/json")]
-        match fault.kind:
-            case "drop-after-write":
-                _reset(receive)
-            case "hang-after-write":
-                await _hang(fault, receive)
-            case "truncate":
-                length = [(b"content-length", str(len(body)).encode())]
-                await send({"type": "http.response.start", "status": status, "headers": kind + length})
-                await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-                await asyncio.sleep(0.05)
-                _hang_up(receive)
-            case "warnings":
-                await _say(send, status, kind, _WARNING + body)
-            case "close":
-                await _say(send, status, kind, body)
-                _hang_up(receive)
-            case _:
-                await _say(send, *_page(fault, ""))
+        await _spoil(fault, scope["path"], (status, headers, body), again.receive, send)
 
 
-def _page(fault: Fault, path: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    html = [(b"content-type", b"text/html; charset=utf-8")]
+async def _spoil(
+    fault: Fault, path: str, answer: tuple[int, Headers, bytes], receive: Receive, send: Send
+) -> None:
+    """Do to a finished answer what was ordered."""
+    status, headers, body = answer
     match fault.kind:
-        case "html":
-            return 200, html, _PAGE
-        case "login":
-            return 200, html, _LOGIN
-        case "firewall":
-            return 403, html, _PAGE
-        case "redirect":
-            to = fault.options.get("to", "")
-            return 307, [(b"location", f"{to}{path}".encode())], b""
-    status = int(fault.kind)
-    headers = [(b"content-type", b"application/json")]
-    if "retry-after" in fault.options:
-        headers.append((b"retry-after", fault.options["retry-after"].encode()))
-    return status, headers, json.dumps({"error": {"code": status, "message": "ordered fault"}}).encode()
+        case "drop-after-write":
+            _reset(receive)
+        case "hang-after-write":
+            await _hang(fault, receive)
+        case "truncate":
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+            await asyncio.sleep(0.05)
+            _hang_up(receive)
+        case "warnings":
+            await _say(send, status, _sizeless(headers), _WARNING + body)
+        case "close":
+            await _say(send, status, _sizeless(headers), body)
+            _hang_up(receive)
+        case _:
+            await _say(send, *page(fault, path))
 
 
-async def _say(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+def _sizeless(headers: Headers) -> Headers:
+    return [(name, value) for name, value in headers if name != b"content-length"]
+
+
+async def _say(send: Send, status: int, headers: Headers, body: bytes) -> None:
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": body})

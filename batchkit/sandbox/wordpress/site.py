@@ -1,0 +1,168 @@
+"""The site: which route answers a request."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from typing import Any, Final
+
+from ..rules import Rules
+from . import batch, params
+from .answers import Answer, Refused, no_route
+from .meta import Meta
+from .posts import Posts
+from .requests import Call
+from .rights import forbidden, may
+from .sample import plant
+from .store import Store
+from .terms import Terms
+from .users import shown
+from .view import BASES, TAXONOMIES, field_names, narrowed
+
+NAME: Final = "Atelier du Bois Clair"
+"""Name of the site."""
+_NAMES: Final = {"post": "Posts", "page": "Pages"}
+_ENDPOINTS: Final = re.compile(r"/wp/v2/(posts|pages|categories|tags)(?:/(\d+))?")
+
+
+class Site:
+    """A small WordPress site.
+
+    Args:
+        db: The file it is kept in; sample posts are put there when it is new.
+        rules: Which SEO plugin there is, and how open it is.
+    """
+
+    def __init__(self, db: sqlite3.Connection, rules: Rules) -> None:
+        self._store = Store(db)
+        self._meta = Meta(rules)
+        plant(self._store, rules)
+        self._posts = {base: Posts(kind, self._store, self._meta) for kind, base in BASES.items()}
+        self._terms = {base: Terms(taxonomy, self._store) for taxonomy, base in TAXONOMIES.items()}
+
+    def answer(self, call: Call) -> Answer:
+        """What is answered to a request."""
+        try:
+            return self._routed(call)
+        except Refused as refused:
+            return refused.answer()
+
+    def _routed(self, call: Call) -> Answer:
+        path = call.path.rstrip("/") or "/"
+        if found := _ENDPOINTS.fullmatch(path):
+            return self._of_endpoint(call, found[1], int(found[2]) if found[2] else None)
+        match call.method, path:
+            case "GET", "/":
+                return Answer(200, narrowed(self._index(call), call.fields), {"Allow": "GET"})
+            case "GET", "/wp/v2/types":
+                return self._types(call)
+            case "GET", "/wp/v2/types/post" | "/wp/v2/types/page":
+                return Answer(200, narrowed(self._type(call, path.rpartition("/")[2]), call.fields))
+            case "GET", "/wp/v2/users/me":
+                return self._me(call)
+            case "POST", "/batch/v1":
+                return batch.run(call, self._of_batch)
+            case "OPTIONS", "/batch/v1":
+                return Answer(200, batch.OFFER, {"Allow": "POST"})
+        raise no_route()
+
+    def _of_endpoint(self, call: Call, base: str, number: int | None) -> Answer:
+        routes: Posts | Terms = self._posts.get(base) or self._terms[base]
+        match call.method, number:
+            case "GET", None:
+                return routes.list(call)
+            case "POST", None:
+                return routes.create(call)
+            case "OPTIONS", _:
+                return self._schema(call, base, one=number is not None)
+            case "GET", int():
+                return routes.get(call, number)
+            case "POST" | "PUT" | "PATCH", int():
+                return routes.change(call, number)
+            case "DELETE", int():
+                return routes.remove(call, number)
+        raise no_route()
+
+    def _of_batch(self, call: Call) -> Answer:
+        if _ENDPOINTS.fullmatch(call.path.rstrip("/")) is None and call.path.startswith("/wp/v2/users"):
+            message = "The requested route does not support batch requests."
+            return Refused(400, "rest_batch_not_allowed", message).answer()
+        return self.answer(call)
+
+    def _index(self, call: Call) -> dict[str, Any]:
+        routes = ["/", "/batch/v1", "/wp/v2/types", "/wp/v2/users/me"]
+        for base in (*BASES.values(), *TAXONOMIES.values()):
+            routes += [f"/wp/v2/{base}", f"/wp/v2/{base}/(?P<id>[\\d]+)"]
+        authorize = f"{call.site}/wp-admin/authorize-application.php"
+        return {
+            "name": NAME,
+            "description": "Menuiserie et meubles sur mesure",
+            "url": call.site,
+            "home": call.site,
+            "gmt_offset": "0",
+            "timezone_string": "",
+            "namespaces": ["oembed/1.0", *self._meta.namespaces, "wp/v2", "wp-site-health/v1"],
+            "authentication": {"application-passwords": {"endpoints": {"authorization": authorize}}},
+            "routes": {path: {"namespace": "wp/v2" if "v2" in path else ""} for path in routes},
+        }
+
+    def _types(self, call: Call) -> Answer:
+        values = params.read(call.given, {"context": params.among("view", "embed", "edit")})
+        if values.get("context") == "edit" and not may(call.user, "edit_posts"):
+            message = "Sorry, you are not allowed to edit posts in this post type."
+            raise forbidden(call.user, "rest_cannot_view", message)
+        # `_fields` takes types by their names here, as it does on real sites.
+        return Answer(
+            200, narrowed({kind: self._type(call, kind) for kind in BASES}, call.fields), {"Allow": "GET"}
+        )
+
+    def _type(self, call: Call, kind: str) -> dict[str, Any]:
+        base = f"{call.site}/wp-json/wp/v2"
+        edit = {"viewable": True, "supports": {"title": True, "editor": True, "custom-fields": True}}
+        return {
+            "description": "",
+            "hierarchical": kind == "page",
+            "has_archive": False,
+            "name": _NAMES[kind],
+            "slug": kind,
+            **(edit if call.given.get("context") == "edit" else {}),
+            "taxonomies": list(TAXONOMIES) if kind == "post" else [],
+            "rest_base": BASES[kind],
+            "rest_namespace": "wp/v2",
+            "_links": {
+                "collection": [{"href": f"{base}/types"}],
+                "wp:items": [{"href": f"{base}/{BASES[kind]}"}],
+            },
+        }
+
+    def _me(self, call: Call) -> Answer:
+        values = params.read(call.given, {"context": params.among("view", "embed", "edit")})
+        if call.user is None:
+            raise Refused(401, "rest_not_logged_in", "You are not currently logged in.")
+        whole = shown(call.user, call.site, edit=values.get("context") == "edit")
+        return Answer(200, narrowed(whole, call.fields), {"Allow": "GET, POST, PUT, PATCH"})
+
+    def _schema(self, call: Call, base: str, *, one: bool) -> Answer:
+        reads, writes = ["GET"], ["POST", "PUT", "PATCH"] if one else ["POST"]
+        kind = next((kind for kind, known in BASES.items() if known == base), None)
+        names = (
+            field_names(kind, self._meta)
+            if kind
+            else ["id", "count", "description", "link", "name", "slug", "taxonomy"]
+        )
+        properties: dict[str, Any] = {name: {"context": ["view", "edit"]} for name in names}
+        if kind:
+            properties["meta"] = self._meta.schema()
+        schema = {
+            "$schema": "http://json-schema.org/draft-04/schema#",
+            "title": kind or base,
+            "type": "object",
+            "properties": properties,
+        }
+        endpoints = [
+            {"methods": methods, "allow_batch": {"v1": True}, "args": {}} for methods in (reads, writes)
+        ]
+        methods = [*reads, *writes, *(["DELETE"] if one else [])]
+        offered = ", ".join(methods) if may(call.user, "edit_posts") else "GET"
+        body = {"namespace": "wp/v2", "methods": methods, "endpoints": endpoints, "schema": schema}
+        return Answer(200, body, {"Allow": offered})

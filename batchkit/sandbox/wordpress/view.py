@@ -1,0 +1,157 @@
+"""Posts as the API shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from .meta import AIOSEO, Meta
+from .rights import allow
+from .store import Post, Store
+from .text import excerpt_of, paragraphs, slug_of, texturized
+from .users import User
+
+BASES: Final = {"post": "posts", "page": "pages"}
+"""Types and the addresses of theirs."""
+TAXONOMIES: Final = {"category": "categories", "post_tag": "tags"}
+"""Taxonomies and the addresses of theirs, which also name the fields of a post."""
+
+_ONLY_EDIT: Final = {"password", "permalink_template", "generated_slug"}
+_ONLY_POST: Final = {"sticky", "format", "categories", "tags"}
+_ONLY_PAGE: Final = {"parent", "menu_order"}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How posts are shown in one request.
+
+    Attributes:
+        site: Address of the site, without a slash at its end.
+        store: Where parents are found.
+        meta: The meta keys that are shown.
+        user: Who looks.
+        edit: Whether in the context of editing, which shows raw text too.
+        fields: The fields that are asked for, with dots; empty for all.
+    """
+
+    site: str
+    store: Store
+    meta: Meta
+    user: User | None = None
+    edit: bool = False
+    fields: tuple[str, ...] = ()
+
+    def of(self, post: Post) -> dict[str, Any]:
+        """A post with the fields that are asked for."""
+        asked = {name.partition(".")[0] for name in self.fields}
+        hidden = set() if self.edit else _ONLY_EDIT
+        hidden |= set() if self.meta.has_property else {AIOSEO}
+        hidden |= _ONLY_POST if post.type == "page" else _ONLY_PAGE
+        shown = {
+            name: part(self, post)
+            for name, part in _PARTS.items()
+            if name not in hidden and (not asked or name in asked)
+        }
+        return narrowed(shown, self.fields)
+
+    def link(self, post: Post) -> str:
+        """Address of a post on the site."""
+        if post.status not in ("publish", "private") or not post.slug:
+            return f"{self.site}/?{'page_id' if post.type == 'page' else 'p'}={post.id}"
+        path, above = post.slug, self.store.post(post.parent) if post.parent else None
+        while above is not None:
+            path, above = f"{above.slug}/{path}", self.store.post(above.parent) if above.parent else None
+        return f"{self.site}/{path}/"
+
+    def text(self, raw: str, rendered: str, **more: Any) -> dict[str, Any]:
+        """A text field: rendered, and raw for who edits."""
+        return {**({"raw": raw} if self.edit else {}), "rendered": rendered, **more}
+
+
+def narrowed(whole: dict[str, Any], fields: Iterable[str]) -> dict[str, Any]:
+    """The parts of an answer that `_fields` names; all when it names none."""
+    fields = tuple(fields)
+    if not fields:
+        return whole
+    kept: dict[str, Any] = {}
+    for name, value in whole.items():
+        inner = [field[len(name) + 1 :] for field in fields if field.startswith(f"{name}.")]
+        if name in fields:
+            kept[name] = value
+        elif inner and isinstance(value, dict) and (part := narrowed(value, inner)):
+            kept[name] = part
+    return kept
+
+
+def _guid(view: View, post: Post) -> dict[str, Any]:
+    address = f"{view.site}/?{'page_id' if post.type == 'page' else 'p'}={post.id}"
+    return view.text(address, address)
+
+
+def _content(view: View, post: Post) -> dict[str, Any]:
+    blocks = {"block_version": int("<!-- wp:" in post.content)} if view.edit else {}
+    return view.text(post.content, paragraphs(post.content), protected=False, **blocks)
+
+
+def _excerpt(view: View, post: Post) -> dict[str, Any]:
+    rendered = f"<p>{texturized(post.excerpt)}</p>\n" if post.excerpt else excerpt_of(post.content)
+    return view.text(post.excerpt, rendered, protected=False)
+
+
+def _links(view: View, post: Post) -> dict[str, Any]:
+    base = f"{view.site}/wp-json/wp/v2/{BASES[post.type]}"
+    hints = {"allow": allow(view.user, post).split(", ")}
+    return {"self": [{"href": f"{base}/{post.id}", "targetHints": hints}], "collection": [{"href": base}]}
+
+
+_PARTS: Final[Mapping[str, Callable[[View, Post], Any]]] = {
+    "id": lambda _, post: post.id,
+    "date": lambda _, post: post.date,
+    "date_gmt": lambda _, post: post.date,
+    "guid": _guid,
+    "modified": lambda _, post: post.modified,
+    "modified_gmt": lambda _, post: post.modified,
+    "password": lambda _, post: post.password,
+    "slug": lambda _, post: post.slug,
+    "status": lambda _, post: post.status,
+    "type": lambda _, post: post.type,
+    "link": lambda view, post: view.link(post),
+    "title": lambda view, post: view.text(post.title, texturized(post.title).strip()),
+    "content": _content,
+    "excerpt": _excerpt,
+    "author": lambda _, post: post.author,
+    "featured_media": lambda _, post: post.featured_media,
+    "parent": lambda _, post: post.parent,
+    "menu_order": lambda _, post: post.menu_order,
+    "comment_status": lambda _, post: post.comment_status,
+    "ping_status": lambda _, post: post.ping_status,
+    "sticky": lambda _, post: post.sticky,
+    "template": lambda _, post: post.template,
+    "format": lambda _, post: post.format,
+    "meta": lambda view, post: view.meta.shown(post.meta),
+    "categories": lambda _, post: post.terms.get("category", []),
+    "tags": lambda _, post: post.terms.get("post_tag", []),
+    "permalink_template": lambda view, post: (
+        f"{view.site}/%{'pagename' if post.type == 'page' else 'postname'}%/"
+    ),
+    "generated_slug": lambda _, post: slug_of(post.title) or str(post.id),
+    "class_list": lambda _, post: [
+        f"post-{post.id}",
+        post.type,
+        f"type-{post.type}",
+        f"status-{post.status}",
+    ],
+    AIOSEO: lambda view, post: view.meta.property_of(post.meta),
+    "_links": _links,
+}
+
+
+def field_names(kind: str, meta: Meta) -> list[str]:
+    """The fields of a type, as its schema lists them."""
+    hidden = {
+        "_links",
+        *([] if meta.has_property else [AIOSEO]),
+        *(_ONLY_POST if kind == "page" else _ONLY_PAGE),
+    }
+    return [name for name in _PARTS if name not in hidden]
