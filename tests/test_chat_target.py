@@ -153,6 +153,16 @@ def test_a_column_of_prompts_will_do() -> None:
     assert server.prompts == {"Bonjour": 1}
 
 
+@pytest.mark.parametrize("how", [{"key": ["prompt"]}, {"key": [], "mode": "append"}])
+def test_prompts_without_a_key_of_their_own(how: dict[str, Any]) -> None:
+    """A prompt may be its own key, and rows that nothing identifies may be asked for all the same."""
+    server = Server(echo)
+    plan = job(fields=TEMPLATE, **how).plan(target=target(server))
+    run = finished(server, plan)
+    assert counts(run) == {"done": 3}
+    assert run.results()["text"][0] == "Texte pour : Décris Dupont à Paris."
+
+
 def test_a_model_must_be_named() -> None:
     """There is no default model, for it decides on the price."""
     with pytest.raises(UsageError, match="which model"):

@@ -92,6 +92,21 @@ def test_a_certificate_that_is_not_this_servers(
         assert server.heard == []
 
 
+@pytest.mark.parametrize("content", [None, "no certificate at all"])
+def test_authorities_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    """A file named by SSL_CERT_FILE that isn't there, or is none, is named; nothing goes out without."""
+    file = tmp_path / "authorities.pem"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with Wire(taken) as server:
+        with pytest.raises(UsageError, match=r"authorities\.pem can't be read.*SSL_CERT_FILE"):
+            messages(server.url, check="/")
+        assert server.heard == []
+
+
 def test_plain_http_where_tls_is_spoken(tmp_path: Path) -> None:
     """A port that speaks no TLS is told as such, and nothing is sent in the clear."""
     with Wire(taken) as server:

@@ -181,11 +181,12 @@ class ChatTarget(HttpTarget):
 
     def _body(self, item: Item) -> dict[str, Any]:
         says = self._says
-        system = item.after.get(SYSTEM) or says.system
+        values = {**item.key, **item.after}  # a prompt may be its own key
+        system = values.get(SYSTEM) or says.system
         messages = [{"role": "system", "content": system}] if system else []
         body: dict[str, Any] = {
             "model": says.model,
-            "messages": [*messages, {"role": "user", "content": item.after[PROMPT]}],
+            "messages": [*messages, {"role": "user", "content": values[PROMPT]}],
         }
         if says.max_tokens is not None:
             body[self._limit_name] = says.max_tokens

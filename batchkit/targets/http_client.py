@@ -7,6 +7,7 @@ here: the proxy is chosen once, redirects are followed on the same host alone, n
 
 from __future__ import annotations
 
+import os
 import urllib.request
 from collections.abc import AsyncIterable, Mapping
 from functools import lru_cache
@@ -37,7 +38,7 @@ class HttpClient:
         transport: Sends instead of the real one (`httpx.MockTransport` in tests).
 
     Raises:
-        UsageError: The environment names a proxy that isn't one of HTTP.
+        UsageError: The environment names a proxy that isn't one of HTTP, or authorities that can't be read.
     """
 
     def __init__(
@@ -156,7 +157,14 @@ def origin(url: str) -> tuple[str, str, int | None]:
 def _transport(base: str, *, keeps: bool) -> httpx.AsyncBaseTransport:
     from .http_transport import Transport
 
-    return Transport(environment_proxy(base), keeps=keeps)
+    try:
+        return Transport(environment_proxy(base), keeps=keeps)
+    except OSError as error:
+        place = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
+        raise UsageError(
+            f"The authorities in {place} can't be read: {error.strerror or error}.",
+            advice="Correct SSL_CERT_FILE or SSL_CERT_DIR in the environment, or take them out of it.",
+        ) from None
 
 
 def environment_proxy(url: str) -> str | None:
