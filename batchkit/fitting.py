@@ -62,7 +62,11 @@ def fit(
         keys += [one for one in fields if one.name in joins_key and one not in keys]
     known = {one.name for one in fields}
     added = [one for one in keys if one.name not in known]
-    whole = [_with_defaults(one, job, types, typed=typed) for one in (*added, *fields)]
+    sole = keys[0].name if len(keys) == 1 else None
+    whole = [
+        _with_defaults(_with_checks(one, types, sole_key=one.name == sole), job, types, typed=typed)
+        for one in (*added, *fields)
+    ]
     _check_lookups(job, [one.name for one in whole])
     return Fit(Mapping(tuple(whole)), tuple(one.name for one in keys))
 
@@ -173,8 +177,6 @@ def _new_fields(columns: Sequence[str], lookups: Collection[str] = ()) -> list[F
 
 
 def _with_defaults(one: Field, job: Job, types: Table[str, FieldType], *, typed: bool) -> Field:
-    if one.name in types:
-        one = _with_checks(one, types[one.name].checks)
     changes: dict[str, Any] = {}
     kind = one.type or (types[one.name].type if one.name in types else None)
     if kind in {"date", "datetime"} and job.dates and not one.formats:
@@ -191,8 +193,11 @@ def _with_defaults(one: Field, job: Job, types: Table[str, FieldType], *, typed:
     return replace(one, **changes) if changes else one
 
 
-def _with_checks(one: Field, checks: Table[str, Any]) -> Field:
+def _with_checks(one: Field, types: Table[str, FieldType], *, sole_key: bool) -> Field:
     """The field with the target's own checks, where the job doesn't say otherwise."""
+    checks = dict(types[one.name].checks) if one.name in types else {}
+    if sole_key:
+        checks.pop("unique", None)  # a key that stands twice is told as such, and the job says which counts
     plain = Field(one.name)
     added = {name: value for name, value in checks.items() if getattr(one, name) == getattr(plain, name)}
     if "warn" in checks:
