@@ -20,6 +20,7 @@ import polars as pl
 
 from ..errors import UsageError
 from ..problems import Problem
+from ..retry import Backoff
 from ..states import Change
 from .base import Failure, Fate, FieldType, Finding, Item, Refusal, Result
 from .http import READ_LIMIT, HttpError, HttpTarget, as_target_error, with_patience
@@ -36,6 +37,7 @@ from .wordpress_terms import Terms
 
 _HTTP_OPTIONS: Final = ("headers", "connect_timeout", "read_timeout")
 _KEYS: Final = ("id", "slug", "url")
+_FIRST_LOOKS: Final = Backoff(base=0.1, cap=1.0, retries=2)
 _LONGEST_WAIT: Final = 30.0
 """Seconds a site may ask for while somebody waits for a plan."""
 
@@ -173,7 +175,7 @@ class WordPressTarget(HttpTarget):
                     raise HttpError(_not_too_long(failure))
                 return answer
 
-            got: Answer = await with_patience(once)
+            got: Answer = await with_patience(once, _FIRST_LOOKS)
             return got
 
         told = self._options

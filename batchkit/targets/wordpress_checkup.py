@@ -13,6 +13,11 @@ from .wordpress_places import Kind
 from .wordpress_site import PostType, Site
 
 _OTHERS: Final = {"post": "edit_others_posts", "page": "edit_others_pages"}
+_HOW: Final = {
+    "plugin": "active",
+    "keys": "by the meta keys that the site shows",
+    "texts": "by the texts that posts have",
+}
 _SAY: Final = 'Say it: [target] seo = "yoast", "rankmath", "seopress", "aioseo" or "none".'
 
 
@@ -89,9 +94,7 @@ def _seo(site: Site) -> Finding:
         return Finding(
             "SEO plugin", "warning", "none found, so there is no seo_title and no seo_description", _SAY
         )
-    how = {"plugin": "active", "keys": "by the meta keys that the site shows"}.get(
-        seo.because, "as the job says"
-    )
+    how = _HOW.get(seo.because, "as the job says")
     if seo.others:
         return Finding(
             "SEO plugin", "warning", f"{seo.preset.title} ({how}); or {', '.join(seo.others)}", _SAY

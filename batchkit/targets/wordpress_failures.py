@@ -63,6 +63,11 @@ _ADVICE: Final[Mapping[str, str]] = {
     "db_insert_error": "Ask the host to look at the site's database.",
 }
 
+_LOGINS: Final = frozenset(
+    {"application_passwords_disabled", "application_passwords_disabled_for_user", "rest_login_required"}
+)
+"""What 401 may be besides a login that isn't taken: WordPress answers 403 to one that may not."""
+
 _FATES: Final[Mapping[str, Fate]] = {
     "internal_server_error": Fate.RETRY,
     "rest_no_route": Fate.REJECT,
@@ -83,7 +88,7 @@ def judged(answer: Answer, *, idempotent: bool) -> Failure | None:
         fate=_FATES.get(code, failure.fate),
         rule=code,
         reason=f"{failure.reason}{_details(told)}",
-        advice=_ADVICE.get(code, failure.advice),
+        advice=_LOGIN if answer.status == 401 and code not in _LOGINS else _ADVICE.get(code, failure.advice),
     )
 
 

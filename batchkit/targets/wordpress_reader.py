@@ -11,7 +11,7 @@ from typing import Any, Final
 import polars as pl
 
 from ..checking.convert import dtype_of
-from .base import LOST
+from .base import LOST, Fate
 from .http import HttpError
 from .wordpress_keys import asked_slugs, candidates, plain_address, plain_slug
 from .wordpress_places import Kind, Place
@@ -230,7 +230,7 @@ class Reader:
                 failure = error.failure
                 if failure.rule in ("rest_invalid_param", "rest_forbidden_status") and status is not None:
                     self._any_status[kind.slug] = False
-                elif failure.rule == "rest_forbidden_context":
+                elif failure.rule == "rest_forbidden_context" and failure.fate is Fate.REJECT:
                     self.closed.add(kind.name)
                 elif failure.rule == "rest_post_invalid_page_number":
                     return []

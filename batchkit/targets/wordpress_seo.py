@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -87,7 +87,8 @@ class Seo:
 
     Attributes:
         preset: The plugin; None where the site has none.
-        because: How it was found out: `said`, `plugin` (it is there) or `keys` (only its keys are).
+        because: How it was found out: `said`, `plugin` (it is there), `keys` (only its keys are), `texts`
+            (posts have texts under its keys) or `nothing`.
         others: Titles of other plugins that it could be as well.
     """
 
@@ -122,3 +123,21 @@ def find_seo(chosen: str, namespaces: Collection[str], properties: Collection[st
             others = tuple(PRESETS[name].title for name in names[1:])
             return Seo(PRESETS[names[0]], because, others)
     return Seo(None, "nothing")
+
+
+def by_texts(seo: Seo, posts: Iterable[Mapping[str, Any]]) -> Seo:
+    """Of several plugins whose keys a site shows, the one under whose keys its posts have texts.
+
+    Args:
+        seo: What the keys alone say.
+        posts: Some posts, with their meta.
+    """
+    counts = dict.fromkeys(PRESETS, 0)
+    for post in posts:
+        meta = post.get("meta") or {}
+        for name, preset in PRESETS.items():
+            counts[name] += any(key in meta and meta[key] for key in preset.keys.values())
+    filled = sorted((name for name, count in counts.items() if count), key=lambda name: -counts[name])
+    if not filled:
+        return seo
+    return Seo(PRESETS[filled[0]], "texts", tuple(PRESETS[name].title for name in filled[1:]))

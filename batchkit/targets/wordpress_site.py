@@ -16,7 +16,7 @@ from .http_client import origin
 from .wordpress_failures import body_of, judged, value_of
 from .wordpress_login import User, find_user
 from .wordpress_places import Place, places_of
-from .wordpress_seo import Seo, find_seo
+from .wordpress_seo import Seo, by_texts, find_seo
 
 BATCH: Final = "batch/v1"
 _LINK: Final = re.compile(r"""<([^>]+)>\s*;\s*rel=["']?https://api\.w\.org/""")
@@ -134,6 +134,8 @@ async def discover(ask: Ask, base: str, *, types: Sequence[str], seo: str) -> Si
     schemas = await asyncio.gather(*(_schema(ask, address(root, bases[slug], {})) for slug in chosen))
     keys = {name for schema in schemas if schema for name in (*schema, *_meta(schema))}
     found = find_seo(seo, index.get("namespaces") or (), keys)
+    if found.because == "keys" and found.others:
+        found = by_texts(found, await _some(ask, root, bases[chosen[0]]))
     terms = {
         each["rest_base"]: f"{each.get('rest_namespace', 'wp/v2')}/{each['rest_base']}"
         for each in taxonomies.values()
@@ -215,6 +217,16 @@ async def _schema(ask: Ask, url: str) -> dict[str, Any] | None:
     schema = body_of(await ask("OPTIONS", url)).get("schema")
     properties = schema.get("properties") if isinstance(schema, dict) else None
     return properties if isinstance(properties, dict) else None
+
+
+async def _some(ask: Ask, root: str, base: str) -> list[dict[str, Any]]:
+    url = address(root, base, {"context": "edit", "per_page": 50, "_fields": "meta"})
+    answer = await ask("GET", url)
+    try:
+        posts = answer.json() if answer.status == 200 else []
+    except Unreadable:
+        return []
+    return [post for post in posts if isinstance(post, dict)] if isinstance(posts, list) else []
 
 
 def _meta(schema: Mapping[str, Any]) -> Mapping[str, Any]:
