@@ -325,7 +325,7 @@ class Job:
             given["create"] = True
         if self.all_lookups:
             given["lookups"] = plain_value(self.all_lookups)
-        given = {**self._with_files(plain_value(self.target), None), **given, **options}
+        given = {**self.target_options, **given, **options}
         try:
             return open_target(moved(self.to, self._base(), None), **given)
         except TypeError as error:
@@ -335,6 +335,11 @@ class Job:
                 f"The target of {self.to} doesn't take what [target] says: {error}.",
                 advice="Take that entry out of [target].",
             ) from None
+
+    @property
+    def target_options(self) -> dict[str, Any]:
+        """What the job says of its target, with whole paths."""
+        return self._with_files(plain_value(self.target), None)
 
     def _with_files(self, options: dict[str, Any], folder: Path | None) -> dict[str, Any]:
         """The target's options, with the paths among them whole or relative to `folder`."""

@@ -115,7 +115,7 @@ def _examine_job(path: Path, table: str | None) -> list[Check]:
     from ..job import Job
 
     job = Job.load(path)
-    return examine(job.to, table or job.table, job.target)
+    return examine(job.to, table or job.table, job.target_options)
 
 
 _SIGNS = {"ok": ("ok", "green"), "warning": ("look", "yellow"), "error": ("wrong", "red")}
