@@ -423,9 +423,10 @@ def test_the_checkup_names_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> Non
         (one,) = target(server).checkup()
         return one.level, one.found + one.advice
 
-    assert found(Server(echo, ["small", "large"]))[0] == "ok"
+    for listed in ("small", "small:latest", "models/small"):
+        assert found(Server(echo, ["large", listed]))[0] == "ok"
     level, words = found(Server(echo, ["large", "huge"]))
-    assert (level, "large, huge" in words) == ("error", True)
+    assert (level, "large, huge" in words) == ("warning", True)
     assert "lists no models" in found(Server(echo))[1]
 
     def refuse(_: httpx.Request) -> httpx.Response:

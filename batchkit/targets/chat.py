@@ -273,18 +273,24 @@ class ChatTarget(HttpTarget):
         if failure is not None:
             return Finding("server", "error", failure.reason, failure.advice)
         names = _models(answer)
-        if not names or says.model in names:
+        if not names or any(_same_model(name, says.model) for name in names):
             return Finding("model", "ok", f"The server answers and takes the key; the model is {says.model}.")
         shown = ", ".join(names[:_SHOWN_MODELS])
         more = f" and {len(names) - _SHOWN_MODELS} more" if len(names) > _SHOWN_MODELS else ""
+        # A server may know a model by more names than it lists.
         return Finding(
-            "model", "error", f"The server doesn't list the model {says.model}.", f"It has: {shown}{more}."
+            "model", "warning", f"The server doesn't list the model {says.model}.", f"It has: {shown}{more}."
         )
 
 
 _REWORD: Final = "Reword the prompt for this row, or write its text by hand."
 _RAISE: Final = "Raise target.max_tokens; what came is on record with the item."
 _LENGTH: Final = "Ask for that length in the prompt, or take the text that is on record with the item."
+
+
+def _same_model(listed: str, named: str) -> bool:
+    """Whether a server that lists this takes that name: Ollama adds a tag, Google a folder."""
+    return listed in (named, f"{named}:latest") or listed.endswith(f"/{named}")
 
 
 def _models(answer: Answer) -> list[str]:
