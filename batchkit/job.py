@@ -344,7 +344,8 @@ class Job:
     def _with_files(self, options: dict[str, Any], folder: Path | None) -> dict[str, Any]:
         """The target's options, with the paths among them whole or relative to `folder`."""
         named = {name: options.get(name) for name in files_of(self.to)}
-        paths = {name: Path(text).expanduser() for name, text in named.items() if isinstance(text, str)}
+        texts = {name: text for name, text in named.items() if text and isinstance(text, str)}
+        paths = {name: Path(text).expanduser() for name, text in texts.items()}
         moved_there = {n: under((self._base() / path).absolute(), folder) for n, path in paths.items()}
         return options | moved_there
 

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchkit import secrets
 from batchkit.errors import BatchkitError, MappingError, SecretError, TargetError, UsageError
@@ -22,6 +24,7 @@ from batchkit.targets.http_answer import Answer
 from batchkit.targets.whatsapp import WhatsAppTarget
 from batchkit.targets.whatsapp_errors import CODES, judge_answer
 from batchkit.targets.whatsapp_optout import OptOuts
+from batchkit.targets.whatsapp_template import Template
 from tests.graph import ACCOUNT, HELLO, INVITATION, PHONE, REMINDER, Graph, refused, taken
 
 ROWS = pl.DataFrame(
@@ -394,6 +397,21 @@ def test_numbered_variables_and_buttons_as_the_api_takes_them() -> None:
     assert run.results()["message_id"].to_list() == ["wamid.1"]
 
 
+WORDS = st.text(st.characters(exclude_characters="{}"), max_size=40)
+
+
+@given(st.lists(WORDS, min_size=4, max_size=4))
+def test_a_rendered_message_is_the_template_with_its_values(values: list[str]) -> None:
+    """Whatever the values are, they stand where the variables stood, and nothing else changes."""
+    header, name, day, link = values
+    feeds = {"header_1": header, "1": name, "2": day, "button_2": link}
+    assert Template.of(REMINDER).rendered(feeds) == (
+        f"Rappel pour {header}\nBonjour {name}, votre rendez-vous est le {day}.\n"
+        f"Répondez STOP pour ne plus recevoir de messages.\n[STOP]\n[Voir → https://exemple.fr/rdv/{link}]"
+    )
+    assert Template.of(REMINDER).rendered({**feeds, "2": None}) is None
+
+
 def test_a_template_that_can_not_be_asked_is_sent_by_the_names_of_the_fields() -> None:
     """Without the account, `1`, `2`, `header_image` and named variables are enough; a gap is an error."""
     graph = Graph()
@@ -499,6 +517,7 @@ def _answer(response: httpx.Response) -> Answer:
         (httpx.Response(500, text="<html>Oops</html>"), Fate.UNKNOWN),
         (httpx.Response(500), Fate.UNKNOWN),
         (httpx.Response(502), Fate.UNKNOWN),
+        (httpx.Response(530), Fate.UNKNOWN),
         (httpx.Response(504), Fate.UNKNOWN),
         (httpx.Response(503, headers={"Retry-After": "7"}), Fate.RETRY),
         (httpx.Response(429), Fate.RETRY),

@@ -35,7 +35,7 @@ from .http import HttpError, HttpTarget, as_target_error
 from .http_answer import Answer, Unreadable
 from .http_failures import judge_body
 from .whatsapp_account import Account
-from .whatsapp_errors import PAIR_RATE, error_of, judge_answer, replace_status
+from .whatsapp_errors import LOOK, PAIR_RATE, error_of, judge_answer, replace_status
 from .whatsapp_forms import Form, FreeForm, TemplateForm
 from .whatsapp_optout import OptOuts
 from .whatsapp_template import Template
@@ -49,7 +49,6 @@ TO: Final = "to"
 _E164: Final = r"^\+[1-9][0-9]{6,14}$"
 _MOST_PAIRS: Final = 10_000
 _HERE: Final = ("127.0.0.1", "localhost", "::1")
-_LOOK: Final = "Ask the recipient, then settle it as done or to be sent again."
 
 
 class WhatsAppTarget(HttpTarget):
@@ -105,6 +104,8 @@ class WhatsAppTarget(HttpTarget):
             read_timeout=read_timeout,
             transport=transport,
         )
+        if secrets.exposes_password(api):
+            raise UsageError("The address of the API holds a login, which would be stored with the plan.")
         self.keys = tuple(key)
         self._url, self._mode = url, mode
         phone_reader(region)  # raises when there is no such region
@@ -353,7 +354,7 @@ def _taken(answer: Answer) -> dict[str, Any]:
         raise HttpError(judge_body(problem, answer, idempotent=False)) from None
     except (LookupError, TypeError):
         reason = f"WhatsApp answered {answer.status} without the message's id"
-        raise HttpError(Failure(Fate.UNKNOWN, "no id", reason, _LOOK)) from None
+        raise HttpError(Failure(Fate.UNKNOWN, "no id", reason, LOOK)) from None
     if (status := message.get("message_status")) not in (None, "accepted"):
         detail["status"] = str(status)
     return detail

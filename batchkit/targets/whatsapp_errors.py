@@ -161,9 +161,10 @@ CODES: Final[Mapping[int, Meaning]] = {
 """Code → what it means. Codes that aren't here go by the HTTP status."""
 
 _MISSING_OBJECT: Final = 33
-_LOOK: Final = (
-    "Ask the recipient, or look at the message's status; then settle it as done or to be sent again."
-)
+LOOK: Final = "Ask the recipient, then resume with `--settle done` or `--settle resend`."
+"""What to do about a message that may have gone out."""
+_NOT_DONE: Final = frozenset({503, 521, 522, 523})
+"""5xx that say that the request was not carried out."""
 _LONGEST: Final = 240
 
 
@@ -187,9 +188,9 @@ def judge_answer(answer: Answer, *, sending: bool) -> Failure | None:
     error = error_of(answer)
     if error is None:
         failure = judge(answer, idempotent=not sending)
-        if sending and failure is not None and failure.fate is Fate.RETRY and answer.status == 500:
+        if sending and failure is not None and failure.fate is Fate.RETRY and _leaves_open(answer.status):
             # Not the API speaks but something before it: the message may have gone through.
-            return replace(failure, fate=Fate.UNKNOWN, advice=_LOOK)
+            return replace(failure, fate=Fate.UNKNOWN, advice=LOOK)
         return failure
     code, said = _number(error["code"]), _said(error)
     meaning = _meaning(code, error)
@@ -206,10 +207,14 @@ def judge_answer(answer: Answer, *, sending: bool) -> Failure | None:
         fate,
         str(code),
         f"{meaning.reason} ({code}){said}",
-        _LOOK if fate is Fate.UNKNOWN else meaning.advice,
+        LOOK if fate is Fate.UNKNOWN else meaning.advice,
         retry_after=_pause(answer, meaning) if fate is Fate.RETRY else None,
         pushback=limited and fate is Fate.RETRY,
     )
+
+
+def _leaves_open(status: int) -> bool:
+    return status >= 500 and status not in _NOT_DONE
 
 
 def replace_status(answer: Answer) -> Answer:
