@@ -8,7 +8,9 @@ import httpx
 import pytest
 
 from batchkit.errors import TargetError, TargetUnreachable, UsageError
+from batchkit.states import RunState
 from batchkit.targets.wordpress import WordPressTarget
+from tests.wordpress_faults import meddled
 from tests.wordpress_jobs import TITLE, counts, job, know_logins, outcomes, post, problems, run, target
 from tests.wordpress_site import WordPressSite
 
@@ -42,11 +44,14 @@ def test_a_password_that_expires_meanwhile_ends_the_run(wordpress: WordPressSite
     """401 in the middle fails the run; nothing is lost, and it resumes when the login is good again."""
     numbers = wordpress.new_posts(12)
     plan = job(wordpress, {"id": numbers, "seo_title": ["Titre"] * 12}).plan()
-    made = plan.start(chunk_size=4, delay=0, workers=1, canary=4)
-    made.wait(30)
-    wordpress.set(anonymous=True)
-    made.resume()
-    assert made.wait(30) == "failed"
+
+    def expire(request: httpx.Request, n: int) -> None:
+        wordpress.set(anonymous=n >= 2)
+
+    made = plan.start(chunk_size=4, delay=0, workers=1, target=meddled(wordpress, before=expire))
+    assert made.wait(30) is RunState.FAILED
+    assert "doesn't accept the login" in made.snapshot().message
+    assert 0 < counts(made)["done"] < 12
     wordpress.set()
     made.resume()
     made.wait(30)
@@ -133,7 +138,7 @@ def test_what_the_doctor_says(wordpress: WordPressSite) -> None:
 
 
 def test_a_site_without_the_plugin(wordpress: WordPressSite) -> None:
-    """Unregistered keys would be ignored in silence: rows say so before anything is sent, as the doctor does."""
+    """Unregistered keys would be ignored in silence: rows say so beforehand, and so does the doctor."""
     (number,) = wordpress.new_posts(1)
     with wordpress.server(plugin=False) as bare:
         asked = target(wordpress, url=bare.url)

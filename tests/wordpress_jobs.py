@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -33,7 +33,7 @@ def address(url: str, user: str = "admin") -> str:
 
 def job(
     site: WordPressSite,
-    rows: Mapping[str, Sequence[Any]] | pl.DataFrame | str,
+    rows: Mapping[str, Any] | pl.DataFrame | str,
     *,
     user: str = "admin",
     url: str = "",
@@ -83,8 +83,8 @@ def post(site: WordPressSite, number: int) -> dict[str, str | None]:
 def all_texts(site: WordPressSite) -> list[Any]:
     """All posts and all their meta, but for what WordPress itself notes on each save.
 
-    Slugs are left out: some of the export's are in the database in a spelling that WordPress corrects whenever
-    their post is saved.
+    Slugs are left out: some of the export's are in the database in a spelling that WordPress corrects
+    whenever their post is saved.
     """
     posts = site.sql(
         "SELECT ID, post_title, post_content, post_excerpt, post_status, post_date, "

@@ -15,6 +15,7 @@ from .wordpress_site import PostType, Site
 from .wordpress_terms import Terms, UnknownTerms
 from .wordpress_writer import CREATE_TERMS, terms_in_words
 
+_KEYS: Final = ("id", "type", "url")
 _ADDRESS: Final = "Write the whole address of the post, such as https://example.org/a/b/."
 
 
@@ -59,6 +60,7 @@ class Canon:
                 refusals += refused
         frame = frame.with_columns(**made)
         refusals += self._unregistered(frame)
+        refusals += self._not_theirs(frame)
         return frame, refusals
 
     def _type(self, text: str) -> str:
@@ -121,6 +123,20 @@ class Canon:
                 place = self._site.types[kind if kind in closed else next(iter(closed))].places[name]
                 reason = f"The site doesn't let {place.at} be written: it isn't registered for the REST API."
                 yield Refusal(name, at, reason, "unregistered", PLUGIN)
+
+    def _not_theirs(self, frame: pl.DataFrame) -> Iterator[Refusal]:
+        """Values of fields that the row's type hasn't got."""
+        if "type" not in frame.columns:
+            return
+        kinds = frame["type"].to_list()
+        for name in frame.columns:
+            without = {} if name in _KEYS else {
+                slug: each.name for slug, each in self._site.types.items() if name not in each.places
+            }  # fmt: skip
+            for at, value in enumerate(frame[name]) if without else ():
+                if value is not None and kinds[at] in without:
+                    reason = f"{without[kinds[at]]} have no {name}."
+                    yield Refusal(name, at, reason, "field", "Leave that cell blank.")
 
 
 def _is_closed(kind: PostType, name: str) -> bool:
