@@ -1,1 +1,1 @@
-"""Enough of the WordPress REST API to practise on, answering as WordPress 6.8 does."""
+"""Enough of the WordPress REST API to practise on, answering as WordPress does since 6.8."""

@@ -82,12 +82,12 @@ class Meta:
             if key not in wanted:
                 continue
             value = wanted[key]
-            if key in self._protected:
+            if value is not None and not isinstance(value, str):
+                refusals.append(_no_text(key))
+            elif key in self._protected:
                 refusals.append(_forbidden(key, value))
             elif value is None:
                 values.pop(key, None)
-            elif not isinstance(value, str):
-                refusals.append(_no_text(key))
             else:
                 values[key] = value
         if refusals:

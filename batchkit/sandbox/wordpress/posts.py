@@ -14,7 +14,7 @@ from .rights import allow, can_edit, can_read, forbidden, may
 from .store import Post, Store
 from .text import allowed, slug_of
 from .users import USERS
-from .view import BASES, TAXONOMIES, View
+from .view import BASES, TAXONOMIES, View, narrowed
 
 _WRITTEN: Final[dict[str, Reader]] = {
     "date": params.date,
@@ -85,8 +85,7 @@ class Posts:
         shown = [post for post in found if (can_edit if edit else can_read)(call.user, post)]
         view = self._view(call, edit=edit)
         headers = {"X-WP-Total": str(total), "X-WP-TotalPages": str(pages)}
-        methods = "GET, POST" if may(call.user, f"edit_{self.kind}s") else "GET"
-        return Answer(200, [view.of(post) for post in shown], {**headers, "Allow": methods})
+        return Answer(200, [narrowed(view.of(post), call.fields) for post in shown], headers)
 
     def get(self, call: Call, number: int) -> Answer:
         """One post."""
@@ -137,7 +136,7 @@ class Posts:
         if values.get("force"):
             previous = self._view(call, edit=True).of(post)
             self._store.remove(number)
-            return Answer(200, {"deleted": True, "previous": previous})
+            return Answer(200, narrowed({"deleted": True, "previous": previous}, call.fields))
         if post.status == "trash":
             raise Refused(410, "rest_already_trashed", "The post has already been deleted.")
         post.was = [post.status, post.slug]
@@ -145,6 +144,13 @@ class Posts:
         post.modified = _now()
         self._store.keep(post)
         return self._shown(200, call, post, edit=True)
+
+    def allow(self, call: Call, number: int | None) -> str:
+        """The methods that this user may use: on a post, or on all of them; empty where there is none."""
+        if number is None:
+            return "GET, POST" if may(call.user, f"edit_{self.kind}s") else "GET"
+        post = self._store.post(number)
+        return allow(call.user, post) if post is not None and post.type == self.kind else ""
 
     def _post(self, number: int) -> Post:
         post = self._store.post(number)
@@ -156,8 +162,7 @@ class Posts:
         return View(call.site, self._store, self._meta, call.user, edit=edit, fields=call.fields)
 
     def _shown(self, status: int, call: Call, post: Post, *, edit: bool, **headers: str) -> Answer:
-        methods = "GET, POST" if status == 201 else allow(call.user, post)
-        return Answer(status, self._view(call, edit=edit).of(post), {"Allow": methods, **headers})
+        return Answer(status, narrowed(self._view(call, edit=edit).of(post), call.fields), headers)
 
     def _write(self, call: Call, post: Post, values: dict[str, Any]) -> None:
         self._check(call, post, values)
@@ -209,7 +214,7 @@ class Posts:
             post.status = "future" if post.date > _now() else "publish"
 
     def _set_slug(self, post: Post, values: dict[str, Any]) -> None:
-        if values.get("slug"):
+        if values.get("slug") is not None:
             post.slug = slug_of(values["slug"])
         if post.status in _NAMELESS or post.status == "trash":
             return

@@ -68,6 +68,15 @@ class Site:
 
     def _of_endpoint(self, call: Call, base: str, number: int | None) -> Answer:
         routes: Posts | Terms = self._posts.get(base) or self._terms[base]
+        try:
+            answer = self._by_method(call, base, routes, number)
+        except Refused as refused:
+            answer = refused.answer()
+        allow = routes.allow(call, number)
+        headers = {"Allow": allow} if allow and "Allow" not in answer.headers else {}
+        return answer._replace(headers={**headers, **answer.headers})
+
+    def _by_method(self, call: Call, base: str, routes: Posts | Terms, number: int | None) -> Answer:
         match call.method, number:
             case "GET", None:
                 return routes.list(call)
@@ -111,10 +120,9 @@ class Site:
         if values.get("context") == "edit" and not may(call.user, "edit_posts"):
             message = "Sorry, you are not allowed to edit posts in this post type."
             raise forbidden(call.user, "rest_cannot_view", message)
-        # `_fields` takes types by their names here, as it does on real sites.
-        return Answer(
-            200, narrowed({kind: self._type(call, kind) for kind in BASES}, call.fields), {"Allow": "GET"}
-        )
+        # Real sites apply `_fields` twice here, to each type and to all of them, and little is left.
+        types = {kind: narrowed(self._type(call, kind), call.fields) for kind in BASES}
+        return Answer(200, narrowed(types, call.fields), {"Allow": "GET"})
 
     def _type(self, call: Call, kind: str) -> dict[str, Any]:
         base = f"{call.site}/wp-json/wp/v2"
@@ -140,7 +148,8 @@ class Site:
         if call.user is None:
             raise Refused(401, "rest_not_logged_in", "You are not currently logged in.")
         whole = shown(call.user, call.site, edit=values.get("context") == "edit")
-        return Answer(200, narrowed(whole, call.fields), {"Allow": "GET, POST, PUT, PATCH"})
+        plain = [name for name in call.fields if "." not in name]
+        return Answer(200, narrowed(whole, plain) if plain else whole, {"Allow": "GET, POST, PUT, PATCH"})
 
     def _schema(self, call: Call, base: str, *, one: bool) -> Answer:
         reads, writes = ["GET"], ["POST", "PUT", "PATCH"] if one else ["POST"]

@@ -103,6 +103,19 @@ class Terms:
         self._store.remove_term(number)
         return Answer(200, {"deleted": True, "previous": previous})
 
+    def allow(self, call: Call, number: int | None) -> str:
+        """The methods that this user may use: on a term, or on all of them; empty where there is none."""
+        may_write = may(call.user, "manage_categories")
+        if number is None:
+            return (
+                "GET, POST"
+                if may_write or (self._taxonomy == "post_tag" and may(call.user, "edit_posts"))
+                else "GET"
+            )
+        if self._store.term(self._taxonomy, number) is None:
+            return ""
+        return "GET, POST, PUT, PATCH, DELETE" if may_write else "GET"
+
     def _fits(self, term: Term, wanted: dict[str, Any]) -> bool:
         words = (wanted.get("search") or "").casefold()
         return (
@@ -139,7 +152,7 @@ class Terms:
             term.slug, n = f"{wanted}-{n}", n + 1
         self._store.keep_term(term)
 
-    def _shown(self, call: Call, term: Term) -> dict[str, Any]:
+    def _shown(self, call: Call, term: Term) -> Any:
         base = TAXONOMIES[self._taxonomy]
         kind = "category" if self._taxonomy == "category" else "tag"
         whole = {

@@ -43,17 +43,16 @@ class View:
     fields: tuple[str, ...] = ()
 
     def of(self, post: Post) -> dict[str, Any]:
-        """A post with the fields that are asked for."""
+        """A post with the fields that are asked for, whole, and its number in any case; see `narrowed`."""
         asked = {name.partition(".")[0] for name in self.fields}
-        hidden = set() if self.edit else _ONLY_EDIT
-        hidden |= set() if self.meta.has_property else {AIOSEO}
-        hidden |= _ONLY_POST if post.type == "page" else _ONLY_PAGE
-        shown = {
+        hidden = (_ONLY_POST if post.type == "page" else _ONLY_PAGE) | (set() if self.edit else _ONLY_EDIT)
+        if not self.meta.has_property:
+            hidden |= {AIOSEO}
+        return {
             name: part(self, post)
             for name, part in _PARTS.items()
-            if name not in hidden and (not asked or name in asked)
+            if name not in hidden and (not asked or name in asked or name == "id")
         }
-        return narrowed(shown, self.fields)
 
     def link(self, post: Post) -> str:
         """Address of a post on the site."""
@@ -69,19 +68,19 @@ class View:
         return {**({"raw": raw} if self.edit else {}), "rendered": rendered, **more}
 
 
-def narrowed(whole: dict[str, Any], fields: Iterable[str]) -> dict[str, Any]:
-    """The parts of an answer that `_fields` names; all when it names none."""
+def narrowed(whole: dict[str, Any], fields: Iterable[str]) -> Any:
+    """The parts of an answer that `_fields` names, or all of it; `[]` for none, as PHP has it."""
     fields = tuple(fields)
     if not fields:
         return whole
     kept: dict[str, Any] = {}
     for name, value in whole.items():
         inner = [field[len(name) + 1 :] for field in fields if field.startswith(f"{name}.")]
-        if name in fields:
+        if name in fields or (inner and not isinstance(value, dict)):
             kept[name] = value
-        elif inner and isinstance(value, dict) and (part := narrowed(value, inner)):
-            kept[name] = part
-    return kept
+        elif inner:
+            kept[name] = narrowed(value, inner)
+    return kept or []
 
 
 def _guid(view: View, post: Post) -> dict[str, Any]:
