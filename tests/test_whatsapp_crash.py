@@ -183,7 +183,7 @@ def crash_round(folder: Path, count: int, rate: int, kills: int = 3) -> dict[str
 
 def test_two_thousand_messages_through_faults_and_kills(tmp_path: Path) -> None:
     """2,000 messages, four kinds of faults, three kills: each recipient once or listed, the rate kept."""
-    crash_round(tmp_path, 2_000, rate=200)
+    crash_round(tmp_path, 2_000, rate=250)
 
 
 @pytest.mark.slow
