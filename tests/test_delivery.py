@@ -185,3 +185,39 @@ def test_answer_of_a_done_item_is_kept_in_the_journal(tmp_path: Path) -> None:
     run = shelf_plan(tmp_path, target, {"a": "new"}).start(target=target, report=False)
     assert run.wait(10) is RunState.FINISHED
     assert json.loads(run.outcomes().row(0, named=True)["detail"]) == {"id": "answer a"}
+
+
+def test_call_that_is_pushed_back_while_others_pass_is_never_the_items_fault(tmp_path: Path) -> None:
+    """However often a busy target turns an item away, it is sent as long as others get through."""
+    tries = 0
+
+    def behave(items: Sequence[Item]) -> None:
+        nonlocal tries
+        if items[0].index == 0 and tries < 12:
+            tries += 1
+            raise refuse(Fate.RETRY, "429", pushback=True)
+
+    async def slow(items: Sequence[Item]) -> None:
+        await asyncio.sleep(0.02)
+        behave(items)
+
+    target = CallRecorder("memory:test", behave=slow, idempotent=False)
+    run = plan_of(tmp_path / "p.parquet", 120).start(
+        target=target, workers=2, retries=2, backoff=0.01, backoff_max=0.05, report=False
+    )
+    assert run.wait(20) is RunState.FINISHED
+    assert run.snapshot().outcomes["done"] == 120
+    assert tries == 12
+
+
+def test_target_that_only_pushes_back_ends_the_run_with_its_items_pending(tmp_path: Path) -> None:
+    """Items that a busy target never took are sound: they stay pending, and the run can be resumed."""
+
+    def behave(_: Sequence[Item]) -> None:
+        raise refuse(Fate.RETRY, "too many requests", pushback=True)
+
+    target = CallRecorder("memory:test", behave=behave, idempotent=False)
+    run = plan_of(tmp_path / "p.parquet", 5).start(target=target, retries=2, backoff=0.01, report=False)
+    assert run.wait(20) is RunState.FAILED
+    assert run.snapshot().outcomes["pending"] == 5
+    assert "too many requests" in run.snapshot().message

@@ -58,6 +58,8 @@ class Delivery:
         while True:
             if (not gate.free or self._s.settings.key_rest) and not await self._admitted(call):
                 return not gate.leaving
+            if not call.attempt:
+                call.done_before = tally.done
             call.attempt += 1
             tally.calls += 1
             tally.in_flight += 1
@@ -249,25 +251,29 @@ class Delivery:
             self._s.give_up(joined(tripped, failure.advice), True)
             return not gate.leaving
         backoff = Backoff(settings.backoff, settings.backoff_max, settings.retries)
-        if backoff.may_retry(call.attempt):
+        tries = call.attempt - call.forgiven
+        if not backoff.may_retry(tries) and failure.pushback and self._s.tally.done > call.done_before:
+            # It isn't this item's fault that its turn never came: others were taken meanwhile.
+            call.forgiven, call.done_before, tries = call.attempt, self._s.tally.done, 1
+        if backoff.may_retry(tries):
             if call.items or self._frames:
                 self._s.tally.retries += call.size
-            wait = max(backoff.wait(call.attempt), min(failure.rest or 0.0, settings.retry_after_max))
+            wait = max(backoff.wait(tries), min(failure.rest or 0.0, settings.retry_after_max))
             self._s.log.write("retry", item=call.chunk.first, attempt=call.attempt, reason=failure.reason)
             if failure.rest:
                 self._s.park(call, wait)  # so that its worker goes on with others
                 return False
             await gate.wait_out(lambda: wait, BACKOFF)
             return True
-        if failure.connection or not call.items:
+        if failure.connection or failure.pushback or not call.items:
             # The items are sound: it is the target that can't take them now, so they stay pending.
             self._s.give_up(
                 joined(f"The target failed {call.attempt} times: {failure.reason}", failure.advice), True
             )
-            call.attempt = 0
+            call.attempt = call.forgiven = 0
             return not gate.leaving
-        tries = f"Gave up after {call.attempt} tries: {failure.reason}"
-        self._settle(call, Outcome.REJECTED, Failure(Fate.REJECT, failure.rule, tries, failure.advice))
+        words = f"Gave up after {call.attempt} tries: {failure.reason}"
+        self._settle(call, Outcome.REJECTED, Failure(Fate.REJECT, failure.rule, words, failure.advice))
         return False
 
     def _outlasts(self, failure: Failure) -> bool:

@@ -19,12 +19,23 @@ from .tally import Tally
 
 @dataclass(slots=True)
 class Call:
-    """One request to the target: some items of a chunk, or all of it where the target takes frames."""
+    """One request to the target: some items of a chunk, or all of it where the target takes frames.
+
+    Attributes:
+        chunk: The chunk it belongs to.
+        items: What it carries; empty where it carries the whole chunk.
+        attempt: How often it was sent.
+        forgiven: Attempts that don't count, for the target was busy with others.
+        done_before: Items of the session that were done when it was first sent, or last forgiven.
+        intent: First item of its own intent on record, where each call has one.
+    """
 
     chunk: Chunk
     items: list[Item] = field(default_factory=list)
     attempt: int = 0
-    intent: int | None = None  # first item of its own intent on record, where each call has one
+    forgiven: int = 0
+    done_before: int = 0
+    intent: int | None = None
 
     @property
     def size(self) -> int:
