@@ -119,7 +119,7 @@ class WordPressTarget(HttpTarget):
     def missing_advice(self) -> str:  # type: ignore[override]  # it depends on the login
         """The reasons why a post doesn't come back; the site doesn't tell which it is."""
         user = self._site.user if self._site else None
-        name = f"The login {user.words}" if user else "This login"
+        name = f"the login {user.words}" if user else "this login"
         types = " or ".join(each.name for each in self._site.types.values()) if self._site else "the types"
         return (
             f"Either it is not there (deleted, in the trash, none of {types}), or {name} may not edit it, "

@@ -137,7 +137,10 @@ def by_texts(seo: Seo, posts: Iterable[Mapping[str, Any]]) -> Seo:
         meta = post.get("meta") or {}
         for name, preset in PRESETS.items():
             counts[name] += any(key in meta and meta[key] for key in preset.keys.values())
-    filled = sorted((name for name, count in counts.items() if count), key=lambda name: -counts[name])
+    most = max(counts.values())
+    # A few texts may be left of a plugin that is gone.
+    enough = (name for name, count in counts.items() if count and count >= most / 4)
+    filled = sorted(enough, key=lambda name: -counts[name])
     if not filled:
         return seo
     return Seo(PRESETS[filled[0]], "texts", tuple(PRESETS[name].title for name in filled[1:]))

@@ -19,6 +19,10 @@ from .wordpress_places import Place, places_of
 from .wordpress_seo import Seo, by_texts, find_seo
 
 BATCH: Final = "batch/v1"
+_TAXONOMIES: Final[Mapping[str, dict[str, Any]]] = {
+    "category": {"rest_base": "categories"},
+    "post_tag": {"rest_base": "tags"},
+}
 _LINK: Final = re.compile(r"""<([^>]+)>\s*;\s*rel=["']?https://api\.w\.org/""")
 _INDEX: Final = "name,home,namespaces,authentication,page_on_front"
 _NO_API: Final = (
@@ -124,7 +128,7 @@ async def discover(ask: Ask, base: str, *, types: Sequence[str], seo: str) -> Si
     user = await find_user(ask, root, app_passwords=app_passwords)
     told, taxonomies, batch = await asyncio.gather(
         _table(ask, address(root, "wp/v2/types", {})),
-        _table(ask, address(root, "wp/v2/taxonomies", {})),
+        _table(ask, address(root, "wp/v2/taxonomies", {}), _TAXONOMIES),
         _batch_limit(ask, root),
     )
     bases = {
@@ -205,8 +209,14 @@ def _no_api(answer: Answer) -> Failure:
     )
 
 
-async def _table(ask: Ask, url: str) -> dict[str, dict[str, Any]]:
-    value = value_of(await ask("GET", url), idempotent=True)
+async def _table(
+    ask: Ask, url: str, otherwise: Mapping[str, dict[str, Any]] | None = None
+) -> Mapping[str, dict[str, Any]]:
+    answer = await ask("GET", url)
+    failure = judged(answer, idempotent=True)
+    if otherwise is not None and failure is not None and failure.fate is Fate.REJECT:
+        return otherwise  # a site may hide the list and have what is in it
+    value = value_of(answer, idempotent=True)
     return (
         {name: each for name, each in value.items() if "rest_base" in each} if isinstance(value, dict) else {}
     )
