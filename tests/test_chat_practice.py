@@ -126,8 +126,9 @@ def test_from_a_text_to_the_next_target(server: Sandbox) -> None:
     assert again.counts == {"unchanged": 12}
 
 
-def test_the_job_in_data(server: Sandbox) -> None:
-    """The job that is kept for trying it out plans as it stands, shows its prompts and tells their cost."""
+def test_the_jobs_in_data(server: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two jobs that are kept for trying it out: texts are written, looked at, and become drafts."""
+    monkeypatch.setenv("wp_password", "practice")
     job = Job.load(DATA / "descriptions.toml")
     plan = Job.from_dict({**job.to_dict(), "to": f"chat+{server.url}/v1"}).plan()
     assert plan.counts["send"] > 150
@@ -137,6 +138,15 @@ def test_the_job_in_data(server: Sandbox) -> None:
     assert "Domaine Saint-Exupéry" in prompt
     run = plan.start(**QUICK, canary=5)
     until(lambda: run.state is RunState.PAUSED)
-    assert counts(run)["done"] == 5
     run.stop()
     run.wait(20)
+    run.results().write_csv(tmp_path / "descriptions.csv")
+    second = Job.load(DATA / "descriptions_to_wordpress.toml")
+    site = server.url.replace("//", "//admin@")
+    changed = {"to": f"wordpress+{site}", "source": str(tmp_path / "descriptions.csv")}
+    drafts = Job.from_dict({**second.to_dict(), **changed}).plan()
+    assert drafts.counts == {"create": 5}
+    written = drafts.start(report=False)
+    assert written.wait(30) is RunState.FINISHED, written.snapshot().message
+    assert counts(written) == {"done": 5}, written.outcomes("rejected")
+    assert Job.from_dict({**second.to_dict(), **changed}).plan().counts == {"unchanged": 5}

@@ -14,10 +14,11 @@ from .posts import Posts
 from .requests import Call
 from .rights import forbidden, may
 from .sample import plant
+from .schema import properties_of
 from .store import Store
 from .terms import Terms
 from .users import shown
-from .view import BASES, TAXONOMIES, field_names, narrowed
+from .view import BASES, TAXONOMIES, narrowed
 
 NAME: Final = "Atelier du Bois Clair"
 """Name of the site."""
@@ -154,14 +155,12 @@ class Site:
     def _schema(self, call: Call, base: str, *, one: bool) -> Answer:
         reads, writes = ["GET"], ["POST", "PUT", "PATCH"] if one else ["POST"]
         kind = next((kind for kind, known in BASES.items() if known == base), None)
-        names = (
-            field_names(kind, self._meta)
+        plain = ("id", "count", "description", "link", "name", "slug", "taxonomy")
+        properties: dict[str, Any] = (
+            properties_of(kind, self._meta)
             if kind
-            else ["id", "count", "description", "link", "name", "slug", "taxonomy"]
+            else {name: {"context": ["view", "edit"]} for name in plain}
         )
-        properties: dict[str, Any] = {name: {"context": ["view", "edit"]} for name in names}
-        if kind:
-            properties["meta"] = self._meta.schema()
         schema = {
             "$schema": "http://json-schema.org/draft-04/schema#",
             "title": kind or base,
