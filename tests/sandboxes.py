@@ -80,6 +80,21 @@ class Sandbox:
         """How many messages each recipient got."""
         return Counter(to for (to,) in self.rows("SELECT json_extract(body, '$.to') FROM messages"))
 
+    def wrote(self, *numbers: str) -> None:
+        """Have these people written to the WhatsApp number just now."""
+        answer = httpx.put(f"{self.url}/_sandbox", json={"wrote": list(numbers)}, trust_env=False)
+        assert answer.status_code == 200, answer.text
+
+    def most_within(self, seconds: float, path: str = "") -> int:
+        """The most requests that arrived within any window of so many seconds, of those to a path."""
+        times = [at for (at,) in self.rows(f"SELECT at FROM requests WHERE path LIKE '{path}%' ORDER BY at")]
+        most = first = 0
+        for last, at in enumerate(times):
+            while times[first] <= at - seconds:
+                first += 1
+            most = max(most, last - first + 1)
+        return most
+
     def rows(self, query: str) -> list[Any]:
         """Rows of the server's own record."""
         with contextlib.closing(sqlite3.connect(self.state, timeout=10)) as db:

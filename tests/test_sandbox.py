@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +75,75 @@ def test_every_request_is_on_record(client: httpx.Client, server: Sandbox) -> No
         ("POST", "/messages", "429", 429),
         ("POST", "/messages", None, 201),
     ]
+
+
+def test_the_record_keeps_bodies(client: httpx.Client) -> None:
+    """A body is on record as it came, however it was answered, but not for ever on."""
+    client.put("/_sandbox", json={"faults": ["500:times=1"]})
+    client.post("/messages", json={"to": "é"})
+    client.post("/messages", json={"to": "a", "text": "x" * 100_000})
+    client.get("/items")
+    first, second, third = client.get("/_sandbox/requests").json()["requests"]
+    assert (first["body"], first["status"]) == ('{"to":"é"}', 500)
+    assert len(second["body"]) == 20_000
+    assert third["body"] is None
+
+
+def test_the_rate_can_be_told_from_the_record(client: httpx.Client, server: Sandbox) -> None:
+    """How many arrived within any window is counted, also across the bounds of seconds."""
+    for _ in range(5):
+        client.post("/messages", json={"to": "a"})
+        time.sleep(0.05)
+    client.get("/items")
+    assert server.most_within(60, "/messages") == 5
+    assert server.most_within(60) == 6
+    assert 1 <= server.most_within(0.09, "/messages") <= 2
+
+
+@pytest.mark.parametrize(
+    ("path", "order", "words"),
+    [
+        ("/items", "429", '"code": 429'),
+        ("/wp-json/", "429:retry-after=3", "<h1>429 Too Many Requests</h1>"),
+        ("/wp-json/", "504", "<h1>504 Gateway Timeout</h1>"),
+        ("/wp-json/", "500", '"code": "internal_server_error"'),
+        ("/wp-json/wp/v2/posts", "403:code=rest_forbidden", '"code": "rest_forbidden"'),
+        ("/v23.0/1/messages", "429", '"code": 130429'),
+        ("/v23.0/1/messages", "429:code=80007", '"code": 80007'),
+        ("/v19.0/1/messages", "400:code=131056", "pair rate limit hit"),
+        ("/v23.0/1/messages", "401", '"code": 190'),
+        ("/v1/models", "429:retry-after=1", '"code": "rate_limit_exceeded"'),
+        ("/v1/models", "400", '"code": "context_length_exceeded"'),
+    ],
+)
+def test_an_ordered_status_speaks_as_the_api_does(
+    client: httpx.Client, server: Sandbox, path: str, order: str, words: str
+) -> None:
+    """Each API has its own words for a status, and the code can be named."""
+    server.order(order)
+    answer = client.get(path)
+    assert answer.status_code == int(order[:3])
+    assert words in answer.text
+    if "retry-after" in order:
+        assert answer.headers["retry-after"] == order[-1]
+    if path.startswith("/v1/") and order[:3] == "429":
+        assert answer.headers["x-ratelimit-remaining-requests"] == "0"
+
+
+def test_maintenance(client: httpx.Client, server: Sandbox) -> None:
+    """WordPress' own maintenance: 503, ten minutes, a page of HTML."""
+    server.order("maintenance")
+    answer = client.get("/wp-json/wp/v2/posts")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "600")
+    assert "Briefly unavailable for scheduled maintenance" in answer.text
+
+
+def test_what_spoils_a_body_leaves_the_headers(client: httpx.Client, server: Sandbox) -> None:
+    """A warning before the JSON changes neither the status nor what the headers say."""
+    server.order("warnings:path=/wp-json")
+    answer = client.get("/wp-json/wp/v2/posts", params={"per_page": 1})
+    assert answer.text.startswith("<br />")
+    assert int(answer.headers["x-wp-total"]) > 20
 
 
 @pytest.mark.parametrize(

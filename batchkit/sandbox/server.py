@@ -57,6 +57,8 @@ def serve(
 
     kept = State(state)
     listening = socket.create_server((host, port), backlog=1024)
+    # Head and body go out one after the other: without this the body would wait 40 ms for the other side.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
         app(kept, orders, rules or Rules(), most_at_once),
         log_level="warning",
