@@ -433,6 +433,7 @@ def test_down_in_the_middle_without_waiting(tmp_path: Path) -> None:
         assert run.wait(20) is RunState.FINISHED
         assert max(server.messages().values()) == 1
         assert counts(run).get("pending", 0) == 0
-        assert counts(run).get("unknown", 0) <= 3
+        # What was under way; and, as it dies, a call whose connection the system still took for it.
+        assert counts(run).get("unknown", 0) <= 2 * 3
     finally:
         server.close()
