@@ -353,19 +353,21 @@ def test_roles_have_the_same_rights(real: Side, practice: Side) -> None:
 
 
 @pytest.mark.parametrize(
-    "ask", [Ask("/batch/v1", "OPTIONS"), Ask("/wp/v2/types", "GET")], ids=["batch", "types"]
+    "ask",
+    [Ask("/batch/v1", "OPTIONS"), Ask("/wp/v2/types"), Ask("/wp/v2/taxonomies")],
+    ids=["batch", "types", "taxonomies"],
 )
 def test_what_the_site_offers(ask: Ask, real: Side, practice: Side) -> None:
-    """The limit of a batch and the addresses of posts and pages are found at the same places."""
+    """The limit of a batch and the addresses of types and taxonomies are found at the same places."""
 
     def offers(side: Side) -> list[Any]:
         body = side.answers([ask])[0]["body"]
         if "endpoints" in body:
             requests = body["endpoints"][0]["args"]["requests"]
             return [requests["maxItems"], requests["items"]["properties"]["method"]["enum"]]
+        kinds = [kind for kind in ("post", "page", "category", "post_tag") if kind in body]
         return [
-            [body[kind][name] for name in ("rest_base", "rest_namespace", "slug")]
-            for kind in ("post", "page")
+            [body[kind][name] for name in ("rest_base", "rest_namespace", "slug", "name")] for kind in kinds
         ]
 
     assert offers(practice) == offers(real)

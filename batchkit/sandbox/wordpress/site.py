@@ -22,7 +22,7 @@ from .view import BASES, TAXONOMIES, narrowed
 
 NAME: Final = "Atelier du Bois Clair"
 """Name of the site."""
-_NAMES: Final = {"post": "Posts", "page": "Pages"}
+_NAMES: Final = {"post": "Posts", "page": "Pages", "category": "Categories", "post_tag": "Tags"}
 _ENDPOINTS: Final = re.compile(r"/wp/v2/(posts|pages|categories|tags)(?:/(\d+))?")
 
 
@@ -59,6 +59,8 @@ class Site:
                 return self._types(call)
             case "GET", "/wp/v2/types/post" | "/wp/v2/types/page":
                 return Answer(200, narrowed(self._type(call, path.rpartition("/")[2]), call.fields))
+            case "GET", "/wp/v2/taxonomies":
+                return self._taxonomies(call)
             case "GET", "/wp/v2/users/me":
                 return self._me(call)
             case "POST", "/batch/v1":
@@ -100,7 +102,7 @@ class Site:
         return self.answer(call)
 
     def _index(self, call: Call) -> dict[str, Any]:
-        routes = ["/", "/batch/v1", "/wp/v2/types", "/wp/v2/users/me"]
+        routes = ["/", "/batch/v1", "/wp/v2/types", "/wp/v2/taxonomies", "/wp/v2/users/me"]
         for base in (*BASES.values(), *TAXONOMIES.values()):
             routes += [f"/wp/v2/{base}", f"/wp/v2/{base}/(?P<id>[\\d]+)"]
         authorize = f"{call.site}/wp-admin/authorize-application.php"
@@ -111,6 +113,9 @@ class Site:
             "home": call.site,
             "gmt_offset": "0",
             "timezone_string": "",
+            "page_for_posts": 0,
+            "page_on_front": 0,
+            "show_on_front": "posts",
             "namespaces": ["oembed/1.0", *self._meta.namespaces, "wp/v2", "wp-site-health/v1"],
             "authentication": {"application-passwords": {"endpoints": {"authorization": authorize}}},
             "routes": {path: {"namespace": "wp/v2" if "v2" in path else ""} for path in routes},
@@ -143,6 +148,22 @@ class Site:
                 "wp:items": [{"href": f"{base}/{BASES[kind]}"}],
             },
         }
+
+    def _taxonomies(self, call: Call) -> Answer:
+        whole = {
+            taxonomy: {
+                "name": _NAMES[taxonomy],
+                "slug": taxonomy,
+                "description": "",
+                "types": ["post"],
+                "hierarchical": taxonomy == "category",
+                "rest_base": base,
+                "rest_namespace": "wp/v2",
+            }
+            for taxonomy, base in TAXONOMIES.items()
+        }
+        each = {taxonomy: narrowed(one, call.fields) for taxonomy, one in whole.items()}
+        return Answer(200, narrowed(each, call.fields), {"Allow": "GET"})
 
     def _me(self, call: Call) -> Answer:
         values = params.read(call.given, {"context": params.among("view", "embed", "edit")})
