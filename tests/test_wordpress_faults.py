@@ -249,3 +249,37 @@ def test_plain_permalinks(wordpress: WordPressSite, numbers: list[int]) -> None:
     finally:
         for name, value in kept:
             wordpress.sql(f"UPDATE wp_options SET option_value = '{value}' WHERE option_name = '{name}'")
+
+
+def test_posts_that_take_long_each(wordpress: WordPressSite, numbers: list[int]) -> None:
+    """A batch that doesn't fit into a call's time is halved until it does; later calls carry fewer."""
+    slow = "<?php add_action( 'save_post', function () { usleep( 250000 ); } );"
+    with wordpress.server() as own:
+        (own.www / "wp-content" / "mu-plugins" / "slow.php").write_text(slow)
+        rows = {"id": numbers, "seo_title": ["Titre"] * 12}
+        made = run(job(wordpress, rows, url=own.url).plan(), timeout=2, workers=1)
+    assert counts(made) == {"done": 12}, outcomes(made)
+    assert titled(wordpress, numbers) == 12
+
+
+def test_a_plugin_that_crashes_after_the_post_was_made(wordpress: WordPressSite) -> None:
+    """500 in answer to a create leaves in doubt whether there is a post: it is looked up, not made again."""
+    crash = "<?php add_action( 'rest_after_insert_post', function () { throw new Error( 'crash' ); } );"
+    with wordpress.server() as own:
+        plan = job(wordpress, {"slug": ["krach"], "title": ["Krach"]}, key=["slug"], url=own.url).plan()
+        (own.www / "wp-content" / "mu-plugins" / "crash.php").write_text(crash)
+        made = run(plan, workers=1)
+    assert counts(made) == {"done": 1}, outcomes(made)
+    assert wordpress.sql("SELECT count(*) FROM wp_posts WHERE post_name = 'krach'") == [("1",)]
+
+
+def test_adding_without_a_key(wordpress: WordPressSite) -> None:
+    """Append makes a post of every row, with its type where a column has it."""
+    rows = {"type": ["post", "page"], "title": ["Ajout 1", "Ajout 2"], "status": ["publish", "private"]}
+    made = run(job(wordpress, rows, mode="append").plan(), workers=1)
+    assert counts(made) == {"done": 2}, outcomes(made)
+    stored = wordpress.sql(
+        "SELECT post_type, post_status FROM wp_posts WHERE post_title LIKE 'Ajout _' "
+        "AND post_type != 'revision' ORDER BY post_title"
+    )
+    assert stored == [("post", "publish"), ("page", "private")]

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from batchkit.errors import MappingError
+from batchkit.targets.wordpress_places import places_of
+from batchkit.targets.wordpress_seo import PRESETS, find_seo
 from batchkit.targets.wordpress_terms import Terms, UnknownTerms
 from tests.wordpress_jobs import TITLE, counts, job, know_logins, outcomes, post, problems, run
 from tests.wordpress_site import WordPressSite
@@ -219,3 +221,45 @@ def test_a_status_that_is_none(wordpress: WordPressSite) -> None:
     plan = job(wordpress, {"id": [number], "status": ["publié"]}).plan()
     assert plan.counts == {"invalid": 1}
     assert problems(plan, "one_of")
+
+
+def test_where_plugins_keep_their_texts() -> None:
+    """Each plugin's own keys; All in One SEO's own property, where its add-on gives posts one."""
+    text = {"type": "string"}
+    schema = {"title": {"properties": {"raw": text}}, "meta": {"properties": {"_aioseo_title": text}}}
+    plain = places_of(schema, (), PRESETS["aioseo"])
+    assert plain["seo_title"].registered
+    assert not plain["seo_description"].registered
+    addon = places_of({**schema, "aioseo_meta_data": {"type": "object"}}, (), PRESETS["aioseo"])
+    body: dict[str, object] = {}
+    addon["seo_title"].put(body, "Titre")
+    assert body == {"aioseo_meta_data": {"title": "Titre"}}
+    assert addon["seo_title"].found({"aioseo_meta_data": {"title": "Titre", "x": 1}}) == "Titre"
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "keys", "found"),
+    [
+        (["rankmath/v1"], [], ("rankmath", "plugin", 0)),
+        (["rankmath/v1", "yoast/v1"], ["rank_math_title"], ("rankmath", "plugin", 0)),
+        (["wp/v2"], ["_seopress_titles_title"], ("seopress", "keys", 0)),
+        (["wp/v2"], ["_yoast_wpseo_title", "rank_math_title"], ("yoast", "keys", 1)),
+    ],
+)
+def test_which_plugin_a_site_has(namespaces: list[str], keys: list[str], found: tuple[str, str, int]) -> None:
+    """An active plugin whose keys can be written goes first; what it could be as well is told."""
+    seo = find_seo("auto", namespaces, keys)
+    assert seo.preset is not None
+    assert (seo.preset.name, seo.because, len(seo.others)) == found
+
+
+def test_a_site_without_seo(wordpress: WordPressSite) -> None:
+    """Where no plugin is found, rows with SEO texts say so, and how to name it."""
+    (number,) = wordpress.new_posts(1)
+    with wordpress.server(plugin=False) as bare:
+        rows = {"id": [number], "seo_title": ["Titre"]}
+        plan = job(wordpress, rows, url=bare.url, target={"seo": "auto"}).plan()
+    assert plan.counts == {"invalid": 1}
+    told = problems(plan, "seo")[0]
+    assert "No SEO plugin" in told.message
+    assert "rankmath" in told.advice

@@ -1,4 +1,4 @@
-"""What is handed out to try WordPress with, on the practice server: the notebook by papermill, the job file."""
+"""What is handed out to try WordPress with, on the practice server: a notebook by papermill, a job file."""
 
 from __future__ import annotations
 

@@ -182,9 +182,15 @@ class WordPressTarget(HttpTarget):
         self._take(await discover(ask, self.base, types=told.types, seo=told.seo))
 
     def _take(self, site: Site) -> None:
+        limit = site.batch if self._options.batch != "no" else 0
+        if self._options.batch == "yes" and not limit:
+            raise HttpError(
+                Failure(Fate.ABORT, "batch", "The site doesn't offer batch/v1", "Leave out batch, or say no.")
+            )
         self._site = site
         self._book = {}
         self._reader = Reader(site, self._book, self._memory)
+        self.call_size = min(self._options.call_size or limit, limit) or 1
         self._sender = Sender(
             site,
             self._reader,
@@ -193,16 +199,15 @@ class WordPressTarget(HttpTarget):
             exchange=self.exchange,
             get=self._getter(None, patient=False),
             repeatable=self.repeatable,
+            batch=limit,
+            narrow=self._narrow,
             creates=self._creates,
             create_terms=self._options.create_terms,
             advice=self.missing_advice,
         )
-        limit = site.batch if self._options.batch != "no" else 0
-        if self._options.batch == "yes" and not limit:
-            raise HttpError(
-                Failure(Fate.ABORT, "batch", "The site doesn't offer batch/v1", "Leave out batch, or say no.")
-            )
-        self.call_size = min(self._options.call_size or limit, limit) or 1
+
+    def _narrow(self, size: int) -> None:
+        self.call_size = max(1, min(self.call_size or 1, size))
 
     async def begin(self) -> None:
         """Open the run's client."""

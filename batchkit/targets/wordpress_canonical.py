@@ -8,7 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from .base import Refusal
-from .wordpress_failures import PLUGIN
+from .wordpress_failures import PLUGIN, SAY_PLUGIN
 from .wordpress_keys import plain_address, plain_slug
 from .wordpress_places import Kind
 from .wordpress_site import PostType, Site
@@ -121,8 +121,12 @@ class Canon:
                 ):
                     continue
                 place = self._site.types[kind if kind in closed else next(iter(closed))].places[name]
-                reason = f"The site doesn't let {place.at} be written: it isn't registered for the REST API."
-                yield Refusal(name, at, reason, "unregistered", PLUGIN)
+                if place.at:
+                    reason = f"The site doesn't let {place.at} be written: it isn't registered for REST."
+                    yield Refusal(name, at, reason, "unregistered", PLUGIN)
+                else:
+                    reason = "No SEO plugin is found at the site, so nobody knows where the text goes."
+                    yield Refusal(name, at, reason, "seo", SAY_PLUGIN)
 
     def _not_theirs(self, frame: pl.DataFrame) -> Iterator[Refusal]:
         """Values of fields that the row's type hasn't got."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from ..problems import Problem
 from .base import Finding
-from .wordpress_failures import PLUGIN
+from .wordpress_failures import PLUGIN, SAY_PLUGIN
 from .wordpress_options import Options
 from .wordpress_places import Kind
 from .wordpress_site import PostType, Site
@@ -18,7 +18,6 @@ _HOW: Final = {
     "keys": "by the meta keys that the site shows",
     "texts": "by the texts that posts have",
 }
-_SAY: Final = 'Say it: [target] seo = "yoast", "rankmath", "seopress", "aioseo" or "none".'
 
 
 def findings(site: Site | None, options: Options) -> Iterator[Finding]:
@@ -53,9 +52,8 @@ def site_notices(site: Site, closed: Collection[str], *, creates: bool) -> list[
         )
     seo = site.seo
     if seo.others and seo.preset:
-        told.append(
-            ("seo", f"SEO texts go to {seo.preset.title}; it could be {', '.join(seo.others)} too.", _SAY)
-        )
+        could = f"SEO texts go to {seo.preset.title}; it could be {', '.join(seo.others)} too."
+        told.append(("seo", could, SAY_PLUGIN))
     if creates:
         told.append(
             ("undo", "An undo moves posts that are created to the trash; it deletes none for good.", "")
@@ -92,12 +90,15 @@ def _seo(site: Site) -> Finding:
         if seo.because == "said":
             return Finding("SEO plugin", "ok", "none, as the job says")
         return Finding(
-            "SEO plugin", "warning", "none found, so there is no seo_title and no seo_description", _SAY
+            "SEO plugin",
+            "warning",
+            "none found, so seo_title and seo_description can't be written",
+            SAY_PLUGIN,
         )
     how = _HOW.get(seo.because, "as the job says")
     if seo.others:
         return Finding(
-            "SEO plugin", "warning", f"{seo.preset.title} ({how}); or {', '.join(seo.others)}", _SAY
+            "SEO plugin", "warning", f"{seo.preset.title} ({how}); or {', '.join(seo.others)}", SAY_PLUGIN
         )
     return Finding("SEO plugin", "ok", f"{seo.preset.title} ({how})")
 
@@ -110,7 +111,7 @@ def _meta(kind: PostType) -> Finding:
         )
     places = kind.places.values()
     keys = sorted({each.at for each in places if each.kind is Kind.META and each.registered})
-    closed = sorted({each.at for each in places if each.kind is Kind.META and not each.registered})
+    closed = sorted({each.at for each in places if each.at and not each.registered})
     if closed:
         return Finding(name, "error", f"not writable: {', '.join(closed)}", PLUGIN)
     return Finding(name, "ok", f"{len(keys)} shown: {', '.join(keys[:12])}" if keys else "none shown")

@@ -17,6 +17,9 @@ PLUGIN: Final = (
 )
 """What makes meta keys writable."""
 
+SAY_PLUGIN: Final = 'Say it: [target] seo = "yoast", "rankmath", "seopress", "aioseo" or "none".'
+"""What to do where a site doesn't tell its SEO plugin, or tells several."""
+
 _LOGIN: Final = (
     "Check the user and the application password (Users → Profile → Application Passwords; not the password "
     "of the login page)."
@@ -68,10 +71,7 @@ _LOGINS: Final = frozenset(
 )
 """What 401 may be besides a login that isn't taken: WordPress answers 403 to one that may not."""
 
-_FATES: Final[Mapping[str, Fate]] = {
-    "internal_server_error": Fate.RETRY,
-    "rest_no_route": Fate.REJECT,
-}
+_MADE: Final = "Look at the site whether the post is there, then settle the item."
 
 
 def judged(answer: Answer, *, idempotent: bool) -> Failure | None:
@@ -81,11 +81,13 @@ def judged(answer: Answer, *, idempotent: bool) -> Failure | None:
         return None
     told = body_of(answer)
     code = told.get("code") if isinstance(told.get("code"), str) else ""
-    if not code or (failure.rule == "firewall"):
+    if answer.status == 500 and not idempotent and code in ("", "internal_server_error"):
+        # A plugin that crashes while a post is saved crashes after it was saved.
+        failure = replace(failure, fate=Fate.UNKNOWN, advice=_MADE)
+    if not code or failure.rule == "firewall":
         return failure
     return replace(
         failure,
-        fate=_FATES.get(code, failure.fate),
         rule=code,
         reason=f"{failure.reason}{_details(told)}",
         advice=_LOGIN if answer.status == 401 and code not in _LOGINS else _ADVICE.get(code, failure.advice),

@@ -161,7 +161,8 @@ def _seo(
         if preset.property and preset.property in properties:
             found[name] = Place(Kind.PART, preset.property, kind, part=preset.parts[name])
         else:
-            found[name] = Place(Kind.META, key, kind, registered=not known or key in meta)
+            registered = key in meta or (not known and bool(key))
+            found[name] = Place(Kind.META, key, kind, registered=registered)
     return found
 
 

@@ -242,7 +242,7 @@ class Reader:
 
     def _asked(self, kind: PostType, fields: Sequence[str]) -> Iterable[str]:
         for name in fields:
-            if name in kind.places:
+            if name in kind.places and kind.places[name].at:
                 yield kind.places[name].asked
             elif name in ("link", "slug"):
                 yield name

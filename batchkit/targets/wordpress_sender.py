@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import polars as pl
 
@@ -17,7 +17,11 @@ from .wordpress_failures import judged, value_of
 from .wordpress_reader import Get, Memory, Reader
 from .wordpress_site import BATCH, PostType, Site
 from .wordpress_terms import Terms
+from .wordpress_values import chunked
 from .wordpress_writer import Request, Unsendable, outcome_of, refused_in_part, request_for
+
+_TOO_LARGE: Final = frozenset({"500", "502", "504", "524", "internal_server_error", "empty", "truncated"})
+"""What a server answers, or doesn't, when a request takes longer or more memory than it allows itself."""
 
 
 class Sender:
@@ -31,6 +35,8 @@ class Sender:
         exchange: Sends a request, as `HttpTarget.exchange` does.
         get: Reads a route.
         repeatable: Whether sending items twice has the effect of sending them once.
+        batch: Requests that a call of batch/v1 may carry; 0 sends one by one.
+        narrow: Told how many items a call should carry at most, where the site can't bear more.
         creates: Posts may be created.
         create_terms: Terms that rows name and the site lacks are made.
         advice: What to do about a post that the site doesn't show.
@@ -46,6 +52,8 @@ class Sender:
         exchange: Callable[..., Awaitable[Answer]],
         get: Get,
         repeatable: Callable[[Sequence[Item]], bool],
+        batch: int,
+        narrow: Callable[[int], None],
         creates: bool,
         create_terms: bool,
         advice: str,
@@ -57,28 +65,57 @@ class Sender:
         self._exchange = exchange
         self._get = get
         self._repeatable = repeatable
+        self._batch = batch
+        self._narrow = narrow
         self._creates = creates
         self._create_terms = create_terms
         self._advice = advice
         self._alone: set[str] = set()
         self._making: asyncio.Lock | None = None
+        # By their first item, calls that failed in a way that their size may cause.
+        self._failed: set[int] = set()
+        self._too_large: dict[int, bool] = {}
 
     async def send(self, items: Sequence[Item], *, dry_run: bool = False) -> Sequence[Result] | None:
         """Send some items: one by one, or through batch/v1."""
-        results, requests = await self._requests(items)
-        if dry_run:
-            return results
-        single = [one for one in requests if one.type.slug in self._alone or not self._site.batch]
-        batched = [one for one in requests if one not in single]
-        if len(batched) == 1:
-            single, batched = [*single, *batched], []
-        size = self._site.batch or 1
-        for i in range(0, len(batched), size):
-            results += await self._send_batch(batched[i : i + size])
-        if len(items) == 1 and single:
-            return [*results, *filter(None, [await self._send_one(single[0])])]
-        results += await self._gathered([(one, self._send_one(one)) for one in single])
+        first = items[0].index
+        if self._too_large.pop(first, False) and len(items) > 1:
+            self._narrow(len(items) // 2)
+            reason = "The site didn't get through so many posts in one call, so it is halved"
+            raise HttpError(Failure(Fate.REJECT, "too large", reason))
+        try:
+            results, requests = await self._requests(items)
+            return results if dry_run else results + await self._sent(requests)
+        except asyncio.CancelledError:
+            self._too_large[first] = self._repeatable(items)  # it took longer than a call may
+            raise
+        except HttpError as error:
+            if error.failure.rule in _TOO_LARGE and self._repeatable(items):
+                self._too_large[first] = first in self._failed
+                self._failed.add(first)
+            raise
+
+    async def _sent(self, requests: Sequence[Request]) -> list[Result]:
+        """What became of requests; a failure is raised where nothing else was sent before it."""
+        results: list[Result] = []
+        parts = self._parts(requests)
+        for at, part in enumerate(parts):
+            try:
+                if len(part) == 1:
+                    results += filter(None, [await self._send_one(part[0])])
+                else:
+                    results += await self._send_batch(part)
+            except HttpError as error:
+                if at == 0:
+                    raise
+                results += [_failed(one.item, error.failure) for one in part]
         return results
+
+    def _parts(self, requests: Sequence[Request]) -> list[Sequence[Request]]:
+        """The requests as they go out together."""
+        batched = [one for one in requests if one.type.slug not in self._alone] if self._batch else []
+        single = [one for one in requests if one not in batched]
+        return [*chunked(batched, max(self._batch, 1)), *chunked(single, 1)]
 
     async def _requests(self, items: Sequence[Item]) -> tuple[list[Result], list[Request]]:
         results: list[Result] = []
@@ -110,7 +147,7 @@ class Sender:
     async def _request(self, item: Item) -> Request:
         number: int | None = None
         if item.change in (Change.CREATE, Change.SEND):
-            kind = self._type(item.key.get("type"))
+            kind = self._type(item.key.get("type") or item.after.get("type"))
             if not self._creates:
                 self._refuse(item, "create", "WordPress gives new posts their ids itself.",
                              "Key the rows by slug to create posts.")  # fmt: skip

@@ -78,6 +78,9 @@ PRESETS: Final[Mapping[str, Preset]] = {
         ),
     )
 }
+NOWHERE: Final = Preset("", "no SEO plugin", "", {TITLE: "", DESCRIPTION: ""})
+"""Stands for the plugin of a site where none is found: its fields are there, and can't be written."""
+
 CHOICES: Final = ("auto", *PRESETS, "none")
 
 

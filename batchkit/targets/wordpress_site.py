@@ -16,7 +16,7 @@ from .http_client import origin
 from .wordpress_failures import body_of, judged, value_of
 from .wordpress_login import User, find_user
 from .wordpress_places import Place, places_of
-from .wordpress_seo import Seo, by_texts, find_seo
+from .wordpress_seo import NOWHERE, Seo, by_texts, find_seo
 
 BATCH: Final = "batch/v1"
 _TAXONOMIES: Final[Mapping[str, dict[str, Any]]] = {
@@ -140,6 +140,7 @@ async def discover(ask: Ask, base: str, *, types: Sequence[str], seo: str) -> Si
     found = find_seo(seo, index.get("namespaces") or (), keys)
     if found.because == "keys" and found.others:
         found = by_texts(found, await _some(ask, root, bases[chosen[0]]))
+    preset = NOWHERE if found.because == "nothing" else found.preset
     terms = {
         each["rest_base"]: f"{each.get('rest_namespace', 'wp/v2')}/{each['rest_base']}"
         for each in taxonomies.values()
@@ -152,7 +153,7 @@ async def discover(ask: Ask, base: str, *, types: Sequence[str], seo: str) -> Si
         types={
             slug: PostType(
                 slug, bases[slug], str(told[slug].get("name", slug)),
-                places_of(schema, terms, found.preset), shown=schema is not None,
+                places_of(schema, terms, preset), shown=schema is not None,
             )
             for slug, schema in zip(chosen, schemas, strict=True)
         },

@@ -88,7 +88,8 @@ def request_for(item: Item, kind: PostType, number: int | None, book: Book) -> R
         wanted = {name: value for name, value in item.after.items() if value != item.before.get(name)}
     else:
         slug = {"slug": item.key["slug"]} if "slug" in item.key else {}
-        wanted = {name: value for name, value in {**slug, **item.after}.items() if value is not None}
+        told = {**slug, **item.after}
+        wanted = {name: value for name, value in told.items() if value is not None and name != "type"}
     body: dict[str, Any] = {}
     for name, value in wanted.items():
         place = kind.places.get(name)
