@@ -152,3 +152,17 @@ def test_a_site_without_the_plugin(wordpress: WordPressSite) -> None:
         told = problems(plan, "unregistered")[0]
         assert TITLE in told.message
         assert "mu-plugins" in told.advice
+
+
+def test_a_site_that_has_moved(wordpress: WordPressSite) -> None:
+    """A redirect to another host is told with the new address; the login is not sent there."""
+    asked: list[httpx.Request] = []
+
+    def moved(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(301, headers={"Location": "https://www.elsewhere.test/wp-json/"})
+
+    with pytest.raises(TargetError, match=r"www\.elsewhere\.test") as told:
+        target(wordpress, transport=httpx.MockTransport(moved)).connect()
+    assert "write that address into the job" in told.value.advice
+    assert {request.url.host for request in asked} == {"127.0.0.1"}

@@ -77,12 +77,10 @@ class WordPressTarget(HttpTarget):
         self._given: dict[str, Any] = {**http, **options}
         self.keys = tuple(key)
         self._mode = mode
-        if self.keys and (
-            wrong := set(self.keys) - {*_KEYS, "type"} or len(set(self.keys) & set(_KEYS)) != 1
-        ):
-            named = ", ".join(sorted(wrong)) if isinstance(wrong, set) else ", ".join(self.keys)
+        if self.keys and (set(self.keys) - {*_KEYS, "type"} or len({*self.keys} & {*_KEYS}) != 1):
             raise UsageError(
-                f"WordPress has no key {named}.", advice="Take id, slug or url; and type besides."
+                f"WordPress has no key {', '.join(self.keys)}.",
+                advice="Take id, slug or url; and type besides.",
             )
         self.creatable = not self.keys or "slug" in self.keys
         self.idempotent = mode == "update" or not self.creatable
