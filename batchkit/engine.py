@@ -113,6 +113,11 @@ class Engine:
             with contextlib.suppress(RuntimeError):  # the loop closed just now: nobody is left to tell
                 self._loop.call_soon_threadsafe(self._read_messages)
 
+    @property
+    def state(self) -> RunState:
+        """The state it is in."""
+        return self._journal.present_state()
+
     def snapshot(self) -> Snapshot:
         """Where the run stands, from memory: cheap enough for ten times a second."""
         tally = self._tally

@@ -145,6 +145,8 @@ class Run:
     def state(self) -> RunState:
         """Where it stands; a run whose owner died is `interrupted`."""
         driver = live_driver(self.folder)
+        if driver is not None and driver.engine is not None:
+            return driver.engine.state  # what is on disk is a moment older
         state = self._journal.state()
         if driver is None and state in ACTIVE and owner_of(self.folder) is None:
             # Read again: it may have ended in good order between the two looks.
