@@ -30,7 +30,7 @@ def local_file(address: str) -> Path | None:
     """The file that an address means, so that nothing else is written over it; None for a server."""
     if address.split(":", 1)[0].lower() != "sqlite":
         return None
-    from .targets.sql_address import parse_address
+    from .targets.sql.address import parse_address
 
     return parse_address(address).path
 

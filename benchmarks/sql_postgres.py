@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from batchkit.targets.base import ChunkContext
-from batchkit.targets.sql import SqlTarget
+from batchkit.targets.sql.target import SqlTarget
 from benchmarks.sql_companies import FIELDS, TABLE, frame_of, measure, old_rows, plan_of, rows, show
 from tests.services import PostgresServer
 

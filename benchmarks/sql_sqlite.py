@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import polars as pl
 
 from batchkit.targets.base import ChunkContext
-from batchkit.targets.sql import SqlTarget
-from batchkit.targets.sql_types import to_sqlite
+from batchkit.targets.sql.target import SqlTarget
+from batchkit.targets.sql.types import to_sqlite
 from benchmarks.sql_companies import FIELDS, TABLE, frame_of, measure, old_rows, plan_of, rows, show
 
 ROUNDS = 5

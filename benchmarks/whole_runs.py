@@ -23,7 +23,7 @@ from batchkit.plan import Plan
 from batchkit.sample import make_sample
 from batchkit.states import RunState
 from batchkit.targets.base import CHANGE, FILE_ROW, ITEM, PROBLEMS
-from batchkit.targets.sql import SqlTarget
+from batchkit.targets.sql.target import SqlTarget
 from benchmarks import sql_postgres, sql_sqlite
 from benchmarks.sql_companies import FIELDS, measure, show
 from tests.plans import PROBLEM, write_plan

@@ -37,7 +37,7 @@ import psutil
 from batchkit.job import Job
 from batchkit.plan import Plan
 from batchkit.states import RunState
-from batchkit.targets.http_transport import Transport
+from batchkit.targets.http.transport import Transport
 from tests.wordpress_machine import WordPressMissing
 from tests.wordpress_site import WordPressSite
 

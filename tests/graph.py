@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from batchkit.targets.whatsapp import WhatsAppTarget
+from batchkit.targets.whatsapp.target import WhatsAppTarget
 
 PHONE, ACCOUNT = "1060001", "2090001"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from batchkit.targets.sql import SqlTarget
+from batchkit.targets.sql.target import SqlTarget
 
 COMPANIES = """
 CREATE TABLE companies (

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from batchkit.targets.base import ChunkContext, FieldType, Result
-from batchkit.targets.sql_types import dtype_of
+from batchkit.targets.sql.types import dtype_of
 
 Row = Mapping[str, Any]
 

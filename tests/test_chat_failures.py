@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from batchkit.errors import UsageError
 from batchkit.targets.base import Failure, Fate
-from batchkit.targets.chat_answer import Completion
-from batchkit.targets.chat_estimate import Estimate, pace, tokens
-from batchkit.targets.chat_failures import LONGEST_WAIT, USUAL_WAIT, judge_chat, span, wait_of
-from batchkit.targets.chat_options import Generation
-from batchkit.targets.http_answer import Answer
+from batchkit.targets.chat.answer import Completion
+from batchkit.targets.chat.estimate import Estimate, pace, tokens
+from batchkit.targets.chat.failures import LONGEST_WAIT, USUAL_WAIT, judge_chat, span, wait_of
+from batchkit.targets.chat.options import Generation
+from batchkit.targets.http.answer import Answer
 
 
 def answer(status: int, body: Any, **headers: str) -> Answer:

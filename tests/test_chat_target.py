@@ -18,7 +18,7 @@ from batchkit.plan import Plan
 from batchkit.run import Run
 from batchkit.states import RunState
 from batchkit.targets.base import open_target
-from batchkit.targets.chat import ChatTarget
+from batchkit.targets.chat.target import ChatTarget
 from tests.rest_jobs import counts
 
 ROWS = pl.DataFrame({

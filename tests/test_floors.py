@@ -70,24 +70,19 @@ def test_imports_go_down(path: Path) -> None:
     assert not upward, f"{path.name} on floor {FLOOR_OF[noun]} imports from above: {sorted(upward)}"
 
 
-DATABASES = ("sql", "sqlite", "postgres")
-"""Beginnings of the modules that are one target between them."""
-
-COMMON = ("base", "http", "http_answer", "http_client", "http_failures", "http_transport")
+COMMON = ("base", "http")
 """The protocol, and the floor that targets behind HTTP share."""
 
 
 def test_targets_know_nothing_of_each_other() -> None:
-    """A module of a target imports from `base` and from its own family only."""
-    families = {path.stem: "database" if path.stem.startswith(DATABASES) else path.stem.split("_")[0]
-                for path in (PACKAGE / "targets").glob("*.py")}  # fmt: skip
-    for path in (PACKAGE / "targets").glob("*.py"):
+    """A module of a target imports from its own folder, and from what all targets share."""
+    targets = PACKAGE / "targets"
+    for path in targets.rglob("*.py"):
+        family = path.relative_to(targets).parts[0]
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
-                module = node.module.split(".")[0]
-                assert module in COMMON or families[module] == families[path.stem], (
-                    f"{path.stem} imports {node.module}"
-                )
+            if isinstance(node, ast.ImportFrom) and node.level == 2 and family != path.name and node.module:
+                other = node.module.split(".")[0]
+                assert other in (*COMMON, family), f"{family}/{path.name} imports {node.module}"
 
 
 def test_import_is_quick_and_light() -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from batchkit import __version__
 from batchkit.targets.base import open_target
-from batchkit.targets.http_answer import Answer
-from batchkit.targets.http_client import HttpClient, environment_proxy
+from batchkit.targets.http.answer import Answer
+from batchkit.targets.http.client import HttpClient, environment_proxy
 from tests.sandboxes import sandbox
 
 Handler = Callable[[httpx.Request], httpx.Response]

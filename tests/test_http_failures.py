@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchkit.targets.base import Failure, Fate
-from batchkit.targets.http_answer import Answer, Unreadable
-from batchkit.targets.http_failures import FIREWALL_PAUSE, judge, judge_body, went_out
+from batchkit.targets.http.answer import Answer, Unreadable
+from batchkit.targets.http.failures import FIREWALL_PAUSE, judge, judge_body, went_out
 
 LOGIN = b"<html><head><title>Log In</title></head><form><input type='password'></form></html>"
 PAGE = b"<!doctype html><html><head><title>Just a moment...</title></head><body>x</body></html>"

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from batchkit.errors import RunError
 from batchkit.targets.base import ChunkContext, FieldType
-from batchkit.targets.sql import SqlTarget
+from batchkit.targets.sql.target import SqlTarget
 from tests.sql_databases import (
     Database,
     closing_fixture,

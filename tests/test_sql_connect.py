@@ -13,8 +13,8 @@ import pytest
 from batchkit.errors import JobError, TargetError, UsageError
 from batchkit.job import Job
 from batchkit.targets.base import FieldType, open_target
-from batchkit.targets.sql import SqlTarget
-from batchkit.targets.sql_address import parse_address
+from batchkit.targets.sql.address import parse_address
+from batchkit.targets.sql.target import SqlTarget
 from tests.sql_databases import (
     Database,
     closing_fixture,

@@ -9,7 +9,7 @@ import pytest
 
 from batchkit.errors import TargetError
 from batchkit.job import Job
-from batchkit.targets.sql import SqlTarget
+from batchkit.targets.sql.target import SqlTarget
 from tests.sql_databases import Database, closing_fixture, connected, database_fixture
 
 any_database = database_fixture()

@@ -16,7 +16,7 @@ import pytest
 from batchkit.errors import TargetError, TargetUnreachable
 from batchkit.job import Job
 from batchkit.targets.base import Fate
-from batchkit.targets.sql import SqlTarget
+from batchkit.targets.sql.target import SqlTarget
 from tests.services import PostgresServer
 from tests.sql_databases import Database, closing_fixture, connected, database_fixture
 from tests.sql_frames import by_item, context, plan_frame

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from batchkit.errors import TargetError
 from batchkit.targets.base import Fate, Result
-from batchkit.targets.sql import SqlTarget
-from batchkit.targets.sqlite_read import frame_of
+from batchkit.targets.sql.sqlite_read import frame_of
+from batchkit.targets.sql.target import SqlTarget
 from tests.sql_databases import Database, closing_fixture, connected, database_fixture
 from tests.sql_frames import by_item, context, plan_frame
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from batchkit.targets.base import Fate
-from batchkit.targets.sql import SqlTarget
+from batchkit.targets.sql.target import SqlTarget
 from tests.sql_databases import (
     Database,
     closing_fixture,

@@ -20,11 +20,11 @@ from batchkit.plan import Plan
 from batchkit.run import Run
 from batchkit.states import Outcome, RunState
 from batchkit.targets.base import Fate, Item, Result, open_target
-from batchkit.targets.http_answer import Answer
-from batchkit.targets.whatsapp import WhatsAppTarget
-from batchkit.targets.whatsapp_errors import CODES, judge_answer
-from batchkit.targets.whatsapp_optout import OptOuts
-from batchkit.targets.whatsapp_template import Template
+from batchkit.targets.http.answer import Answer
+from batchkit.targets.whatsapp.errors import CODES, judge_answer
+from batchkit.targets.whatsapp.optout import OptOuts
+from batchkit.targets.whatsapp.target import WhatsAppTarget
+from batchkit.targets.whatsapp.template import Template
 from tests.graph import ACCOUNT, HELLO, INVITATION, PHONE, REMINDER, Graph, refused, taken
 
 ROWS = pl.DataFrame(

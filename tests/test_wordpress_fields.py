@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from batchkit.errors import MappingError
-from batchkit.targets.wordpress_places import places_of
-from batchkit.targets.wordpress_seo import PRESETS, find_seo
-from batchkit.targets.wordpress_terms import Terms, UnknownTerms
+from batchkit.targets.wordpress.places import places_of
+from batchkit.targets.wordpress.seo import PRESETS, find_seo
+from batchkit.targets.wordpress.terms import Terms, UnknownTerms
 from tests.wordpress_jobs import TITLE, counts, job, know_logins, outcomes, post, problems, run
 from tests.wordpress_site import WordPressSite
 from tests.wordpress_web import WebServer

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchkit.errors import UsageError
-from batchkit.targets.wordpress import WordPressTarget
-from batchkit.targets.wordpress_keys import candidates, plain_address, plain_slug
-from batchkit.targets.wordpress_options import with_secret
+from batchkit.targets.wordpress.keys import candidates, plain_address, plain_slug
+from batchkit.targets.wordpress.options import with_secret
+from batchkit.targets.wordpress.target import WordPressTarget
 from tests.wordpress_jobs import TITLE, counts, job, know_logins, outcomes, post, problems, run
 from tests.wordpress_site import WordPressSite
 

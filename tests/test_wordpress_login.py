@@ -9,7 +9,7 @@ import pytest
 
 from batchkit.errors import TargetError, TargetUnreachable, UsageError
 from batchkit.states import RunState
-from batchkit.targets.wordpress import WordPressTarget
+from batchkit.targets.wordpress.target import WordPressTarget
 from tests.wordpress_faults import meddled
 from tests.wordpress_jobs import TITLE, counts, job, know_logins, outcomes, post, problems, run, target
 from tests.wordpress_site import WordPressSite

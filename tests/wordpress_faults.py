@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from batchkit.targets.http_transport import Transport
-from batchkit.targets.wordpress import WordPressTarget
+from batchkit.targets.http.transport import Transport
+from batchkit.targets.wordpress.target import WordPressTarget
 from tests.wordpress_jobs import target
 from tests.wordpress_site import WordPressSite
 

@@ -11,7 +11,7 @@ import pytest
 from batchkit.job import Job
 from batchkit.plan import Plan
 from batchkit.run import Run
-from batchkit.targets.wordpress import WordPressTarget
+from batchkit.targets.wordpress.target import WordPressTarget
 from tests.wordpress_site import WordPressSite
 
 USERS = ("admin", "editor", "author", "subscriber")

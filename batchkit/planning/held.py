@@ -12,7 +12,7 @@ from ..errors import MappingError
 from ..reading.frames import as_texts
 from ..sources import ROW, SHOWN
 from ..targets.base import Refusal
-from ..targets.sql_types import field_of_dtype
+from ..targets.sql.types import field_of_dtype
 
 if TYPE_CHECKING:
     from ..targets.base import FieldType, Target

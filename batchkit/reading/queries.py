@@ -18,7 +18,7 @@ from .headers import column_names
 from .texts import as_text
 
 if TYPE_CHECKING:
-    from ..targets.sql_address import Address
+    from ..targets.sql.address import Address
 
 _PIECE = 10_000  # rows fetched at once
 _TIMEOUT = 30.0  # seconds to wait for a lock
@@ -41,7 +41,7 @@ class QuerySource:
 
     def __init__(self, address: str, query: str, name: str = "query") -> None:
         from ..secrets import conceal
-        from ..targets.sql_address import parse_address
+        from ..targets.sql.address import parse_address
 
         self.name = name
         self.query = query.strip().rstrip(";")
@@ -142,7 +142,7 @@ class QuerySource:
 
     @contextmanager
     def _postgres(self) -> Iterator[Any]:
-        from ..targets.sql_connect import make_engine
+        from ..targets.sql.connect import make_engine
 
         engine = make_engine(self._address, create=False, timeouts={"lock": _TIMEOUT, "statement": None})
         try:
@@ -157,7 +157,7 @@ class QuerySource:
             engine.dispose()
 
     def _refused(self, problem: Exception) -> SourceError:
-        from ..targets.sql_errors import classify_sql
+        from ..targets.sql.errors import classify_sql
 
         failure = classify_sql(problem)
         return SourceError(

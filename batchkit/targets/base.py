@@ -402,14 +402,14 @@ class CallTarget(Target):
 
 
 _REGISTRY: dict[str, str] = {
-    "sqlite": "batchkit.targets.sql:SqlTarget",
-    "postgresql": "batchkit.targets.sql:SqlTarget",
-    "postgres": "batchkit.targets.sql:SqlTarget",
+    "sqlite": "batchkit.targets.sql.target:SqlTarget",
+    "postgresql": "batchkit.targets.sql.target:SqlTarget",
+    "postgres": "batchkit.targets.sql.target:SqlTarget",
     "memory": "batchkit.testing:MemoryTarget",
-    "http": "batchkit.targets.rest:RestTarget",
-    "wordpress": "batchkit.targets.wordpress:WordPressTarget",
-    "whatsapp": "batchkit.targets.whatsapp:WhatsAppTarget",
-    "chat": "batchkit.targets.chat:ChatTarget",
+    "http": "batchkit.targets.rest.target:RestTarget",
+    "wordpress": "batchkit.targets.wordpress.target:WordPressTarget",
+    "whatsapp": "batchkit.targets.whatsapp.target:WhatsAppTarget",
+    "chat": "batchkit.targets.chat.target:ChatTarget",
 }
 
 

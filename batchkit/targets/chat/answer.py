@@ -1,0 +1,129 @@
+"""What a server of chat completions answered: a text, or a complaint; read leniently, for servers differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..http.answer import Answer, Unreadable, message_in
+
+_THOUGHT: Final = re.compile(r"(?s)\A(?:\s*<think>)?.*?</think>\s*")
+_CUT: Final = frozenset({"length", "model_length", "max_tokens"})
+_FILTERED: Final = frozenset({"content_filter", "safety", "recitation"})
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A completion, whoever gave it.
+
+    Attributes:
+        text: The text, without what a model thought aloud before it.
+        finish: Why it ended: `stop`, `length`, `content_filter`, or the server's own word.
+        refusal: What the model says where it refuses to answer.
+        tokens_in, tokens_out: Tokens the server counted; None where it says nothing.
+        model: The model that wrote it.
+    """
+
+    text: str
+    finish: str = ""
+    refusal: str = ""
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    model: str = ""
+
+    @classmethod
+    def of(cls, value: Any) -> Completion | None:
+        """The completion in an answer; None where the answer is something else."""
+        if not isinstance(value, Mapping) or not isinstance(value.get("choices"), list):
+            return None
+        first = value["choices"][0] if value["choices"] else {}
+        if not isinstance(first, Mapping):
+            return None
+        message = first.get("message")
+        message = message if isinstance(message, Mapping) else {}
+        usage = value.get("usage")
+        usage = usage if isinstance(usage, Mapping) else {}
+        content = message.get("content", first.get("text"))
+        finish = str(first.get("finish_reason") or "").lower()
+        return cls(
+            text=_said(content),
+            finish="length" if finish in _CUT else "content_filter" if finish in _FILTERED else finish,
+            refusal=str(message.get("refusal") or ""),
+            tokens_in=_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
+            tokens_out=_count(usage.get("completion_tokens", usage.get("output_tokens"))),
+            model=str(value.get("model") or ""),
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """What goes on record: the text, its tokens, the model."""
+        found = {"tokens_in": self.tokens_in, "tokens_out": self.tokens_out, "model": self.model or None}
+        return {"text": self.text, **{name: value for name, value in found.items() if value is not None}}
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """An error as OpenAI, Azure, Mistral, vLLM, Ollama and their like put it.
+
+    Attributes:
+        names: What it is called: its code and type, in lower case.
+        param: The entry of the request it is about.
+        message: For people.
+        status: The status it names itself, where a gateway serves it as 200.
+    """
+
+    names: frozenset[str] = frozenset()
+    param: str = ""
+    message: str = ""
+    status: int | None = None
+
+    @classmethod
+    def of(cls, answer: Answer) -> Complaint:
+        """The complaint in an answer; an empty one where there is none to be read."""
+        try:
+            value = answer.json()
+        except Unreadable:
+            return cls(message=answer.words())
+        if not isinstance(value, Mapping):
+            return cls(message=message_in(value))
+        inner = value.get("error")
+        told: Mapping[str, Any] = inner if isinstance(inner, Mapping) else value
+        deeper = told.get("innererror")
+        codes = [
+            told.get("code"),
+            told.get("type"),
+            deeper.get("code") if isinstance(deeper, Mapping) else "",
+        ]
+        code = told.get("code")
+        return cls(
+            names=frozenset(str(each).lower() for each in codes if each),
+            param=str(told.get("param") or "") or _place(value.get("detail")),
+            message=" ".join(message_in(inner or value).split()),
+            status=int(str(code)) if re.fullmatch(r"[45]\d\d", str(code)) else None,
+        )
+
+
+def complains(value: Any) -> bool:
+    """Whether an answer of status 200 is an error all the same."""
+    return isinstance(value, Mapping) and bool(value.get("error")) and not value.get("choices")
+
+
+def _said(content: Any) -> str:
+    """The text of a message; some servers give it in parts, of which only texts are said aloud."""
+    if isinstance(content, list):
+        parts = [each for each in content if isinstance(each, Mapping) and each.get("type") in ("text", None)]
+        content = "".join(str(each.get("text") or "") for each in parts)
+    text = _THOUGHT.sub("", content) if isinstance(content, str) else ""
+    return "" if text.lstrip().startswith("<think>") else text.strip()
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _place(detail: Any) -> str:
+    """The entry that FastAPI's list of errors is about: `{"loc": ["body", "temperature"]}`."""
+    first = detail[0] if isinstance(detail, list) and detail else None
+    place = first.get("loc") if isinstance(first, Mapping) else None
+    return str(place[1]) if isinstance(place, list) and len(place) > 1 else ""

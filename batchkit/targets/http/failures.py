@@ -1,0 +1,230 @@
+"""The table of fates of HTTP: what an error or an answer means, and whether it may be sent again."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from ...retry import retry_after
+from ..base import Failure, Fate
+from .answer import Answer, Unreadable
+
+FIREWALL_PAUSE: Final = 10.0
+"""Seconds the whole run holds when a firewall turns us away without saying for how long."""
+
+_LOOK: Final = "Look at the target, then resume with `--settle done` or `--settle resend`."
+_LATER: Final = "Resume the run when the server is well again."
+_LOGIN: Final = "Check the user and the secret that the job names."
+
+_NOT_SENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+)
+"""httpx errors that mean the request never left."""
+
+_STATUSES: Final[Mapping[int, tuple[Fate, str]]] = {
+    401: (Fate.ABORT, "The server doesn't accept the login"),
+    402: (Fate.ABORT, "The server wants to be paid first"),
+    407: (Fate.ABORT, "The proxy wants a login"),
+    408: (Fate.RETRY, "The server got the request too slowly"),
+    425: (Fate.RETRY, "The server wants the request again later"),
+    429: (Fate.RETRY, "The server was asked too often"),
+    500: (Fate.RETRY, "The server failed"),
+    501: (Fate.REJECT, "The server can't do that"),
+    502: (Fate.UNKNOWN, "A gateway got no good answer from the server behind it"),
+    503: (Fate.RETRY, "The server is overloaded or under maintenance"),
+    504: (Fate.UNKNOWN, "A gateway got no answer in time from the server behind it"),
+    505: (Fate.REJECT, "The server doesn't speak this HTTP"),
+    520: (Fate.UNKNOWN, "A gateway got no good answer from the server behind it"),
+    521: (Fate.RETRY, "The server behind the gateway is down"),
+    522: (Fate.RETRY, "The gateway can't connect to the server behind it"),
+    523: (Fate.RETRY, "The gateway can't reach the server behind it"),
+    524: (Fate.UNKNOWN, "A gateway got no answer in time from the server behind it"),
+}
+"""What isn't here is: 4xx rejected, 5xx tried again."""
+
+_REASONS: Final[Mapping[int, str]] = {
+    400: "The server can't read the request",
+    403: "The login may not do that",
+    404: "The server doesn't have it",
+    405: "The server doesn't allow that method there",
+    409: "The server sees a conflict",
+    410: "The server has it no more",
+    412: "It was changed at the server meanwhile",
+    413: "The request is too large for the server",
+    422: "The server refuses these values",
+}
+
+_UNREADABLE: Final[Mapping[str, str]] = {
+    "empty": "an empty body",
+    "html": "a page instead of data",
+    "truncated": "a body that breaks off",
+    "text": "something that isn't JSON",
+}
+
+_PUSHBACK: Final = frozenset({429, 503})
+
+
+def judge(problem: BaseException | Answer, *, idempotent: bool) -> Failure | None:
+    """What an error of the client, or a server's answer, means.
+
+    Args:
+        problem: An exception of the client, or an answer.
+        idempotent: Whether sending the request twice has the effect of sending it once. Where it hasn't, a
+            request that may have been carried out is `unknown`, and tried again by nobody.
+
+    Returns:
+        The failure; None for an answer whose status says success. Its body has the last word then.
+    """
+    failure = _judge_answer(problem) if isinstance(problem, Answer) else _judge_error(problem)
+    if failure is not None and failure.fate is Fate.UNKNOWN:
+        return replace(failure, fate=Fate.RETRY) if idempotent else replace(failure, advice=_LOOK)
+    return failure
+
+
+def judge_body(problem: Unreadable, answer: Answer, *, idempotent: bool) -> Failure:
+    """What it means that the body of a successful answer can't be read."""
+    if problem.kind == "login":
+        return Failure(
+            Fate.ABORT, "login page", "The server answered with a page that asks for a login.", _LOGIN
+        )
+    words = answer.words() if problem.kind in ("html", "text") else ""
+    reason = f"The server answered {answer.status} with {_UNREADABLE[problem.kind]}{_said(words)}"
+    fate = Fate.RETRY if idempotent else Fate.UNKNOWN
+    return Failure(fate, problem.kind, reason, "" if idempotent else _LOOK)
+
+
+def went_out(error: BaseException) -> bool:
+    """Whether the server may have got the request before this error; True when in doubt."""
+    cause = _cause(error)
+    kinds = _kinds(cause)
+    if kinds:
+        # By name, for aiohttp is loaded only when something is sent. Its connector's errors and the timeout
+        # of its connecting come before the first byte; all its other errors may come after.
+        before = {"ClientConnectorError", "ConnectionTimeoutError", "ClientHttpProxyError", "InvalidURL"}
+        return not kinds & (before | {"ClientConnectorCertificateError"})
+    return not isinstance(error, _NOT_SENT)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The transport's own error: httpx-aiohttp calls a broken connection a connect timeout."""
+    inner = error.__cause__
+    return inner if inner is not None and type(inner).__module__.startswith("aiohttp") else error
+
+
+def _judge_error(error: BaseException) -> Failure:
+    cause = _cause(error)
+    words = _error_words(cause)
+    if _is_certificate(cause):
+        return Failure(
+            Fate.ABORT,
+            "certificate",
+            f"The server's certificate can't be trusted: {words}",
+            "Have it renewed, or name the authority that signed it in SSL_CERT_FILE.",
+        )
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL) or "InvalidURL" in _kinds(cause):
+        return Failure(Fate.ABORT, "address", f"The address can't be used: {words}", "Correct it in the job.")
+    if getattr(cause, "status", None) == 407:
+        return Failure(Fate.ABORT, "407", "The proxy wants a login", "Write it into the proxy's address.")
+    if not went_out(error):
+        late = isinstance(cause, TimeoutError | httpx.ConnectTimeout | httpx.PoolTimeout)
+        rule = "connect timeout" if late else "connection"
+        return Failure(Fate.RETRY, rule, f"Nobody answered: {words}", _LATER, connection=True)
+    if isinstance(cause, TimeoutError | httpx.TimeoutException | asyncio.CancelledError):
+        return Failure(Fate.UNKNOWN, "timeout", f"No answer in time: {words}".rstrip(": "))
+    if {"ClientResponseError", "HttpProcessingError"} & (_kinds(error) | _kinds(cause)):
+        # aiohttp gives such errors a status 400, which no server said.
+        said = " ".join(str(getattr(cause, "message", words)).split())[:300]
+        return Failure(Fate.UNKNOWN, "not http", f"The server's answer can't be read as HTTP: {said}")
+    if isinstance(error, httpx.TransportError | OSError) or cause is not error or _is_aiohttp(cause):
+        return Failure(Fate.UNKNOWN, "broken off", f"The connection broke off before an answer: {words}")
+    return Failure(Fate.ABORT, "internal", f"{type(error).__name__}: {error}")
+
+
+def _judge_answer(answer: Answer) -> Failure | None:
+    status = answer.status
+    if 200 <= status < 300:
+        return None
+    if status < 400:
+        return _judge_redirect(answer)
+    words = answer.words()
+    if status == 403 and not _speaks_json(answer):
+        return Failure(
+            Fate.RETRY,
+            "firewall",
+            f"A firewall turned the request away (403){_said(words)}",
+            "Go slower: fewer workers, a lower rate; or ask the host to let this machine through.",
+            retry_after=retry_after(answer.headers.get("retry-after")) or FIREWALL_PAUSE,
+            pushback=True,
+        )
+    fate, reason = _STATUSES.get(status, (Fate.REJECT if status < 500 else Fate.RETRY, ""))
+    reason = reason or _REASONS.get(status, "The server refuses it" if status < 500 else "The server failed")
+    return Failure(
+        fate,
+        str(status),
+        f"{reason} ({status}){_said(words)}",
+        _LOGIN if status == 401 else "",
+        retry_after=retry_after(answer.headers.get("retry-after")) if fate is not Fate.REJECT else None,
+        pushback=status in _PUSHBACK,
+    )
+
+
+def _judge_redirect(answer: Answer) -> Failure:
+    """A redirect that was not followed: to another host, or of a request that isn't to be repeated there."""
+    location = urljoin(answer.url, answer.headers.get("location", ""))
+    there, here = urlsplit(location), urlsplit(answer.url)
+    place = f"{there.scheme}://{there.netloc.rpartition('@')[2]}{there.path}"
+    if any(word in there.path.lower() for word in ("login", "signin", "sign-in", "/auth")):
+        return Failure(Fate.ABORT, "login page", f"The server sends us to log in at {place}", _LOGIN)
+    if (there.hostname, there.scheme, there.port) != (here.hostname, here.scheme, here.port):
+        return Failure(
+            Fate.ABORT,
+            "redirect",
+            f"The server sends us to {place}; the login was not sent there",
+            "If that is where it lives now, write that address into the job.",
+        )
+    if answer.status in (302, 303):
+        return Failure(Fate.UNKNOWN, "redirect", f"The server sends us to {place} instead of an answer")
+    return Failure(
+        Fate.ABORT, "redirect", f"The address has moved to {place}", "Write that address into the job."
+    )
+
+
+def _speaks_json(answer: Answer) -> bool:
+    try:
+        answer.json()
+    except Unreadable as problem:
+        return problem.kind == "empty"
+    return True
+
+
+def _is_aiohttp(error: BaseException) -> bool:
+    return type(error).__module__.startswith("aiohttp")
+
+
+def _kinds(error: BaseException) -> set[str]:
+    """Names of the classes of aiohttp that an error is of."""
+    return {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("aiohttp")}
+
+
+def _is_certificate(error: BaseException) -> bool:
+    inner = (error, error.__cause__, getattr(error, "os_error", None))
+    return "ClientConnectorCertificateError" in _kinds(error) or any(
+        isinstance(each, ssl.SSLCertVerificationError) for each in inner
+    )
+
+
+def _error_words(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _said(words: str) -> str:
+    return f": {words}" if words else ""

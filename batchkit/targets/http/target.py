@@ -1,0 +1,320 @@
+"""The base of the targets behind HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import random
+import re
+from abc import abstractmethod
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+import httpx
+
+from ... import secrets
+from ...errors import TargetError, TargetUnreachable, UsageError
+from ...retry import Backoff
+from ...settings import seconds
+from ..base import CallTarget, Failure, Fate
+from .answer import Answer, Unreadable
+from .client import BODY_LIMIT, HttpClient
+from .failures import judge, judge_body, went_out
+
+READ_LIMIT: Final = 64 * 1024 * 1024
+"""Bytes an answer to a read may have: a list of a hundred items can be long."""
+
+CONNECT_TIMEOUT: Final = 10.0
+READ_TIMEOUT: Final = 60.0
+_PATIENCE: Final = Backoff(base=0.5, cap=10.0, retries=5)
+_REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_FIRST_LOOKS: Final = 3
+_TELLING: Final = re.compile(r"(?i)(^|[_-])(authorization|cookie|token|secret|password|api[_-]?key)$")
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+Value = TypeVar("Value")
+
+
+class HttpError(Exception):
+    """A request that came to nothing, with what that means."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
+
+
+class HttpTarget(CallTarget):
+    """A target that is spoken to over HTTP.
+
+    Args:
+        url: `<kind>+https://[user@]host[:port][/path]`. A password belongs there as `{secret:NAME}`.
+        headers: Headers of every request; they may refer to secrets.
+        connect_timeout: Seconds to connect.
+        read_timeout: Seconds of silence from the server, for what is read while planning. Calls of a run go
+            by the run's own timeout.
+        transport: Sends instead of the real one; for tests.
+
+    Raises:
+        UsageError: The address isn't one of HTTP, or a header holds a login itself.
+    """
+
+    paced = True
+    call_size = 1
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        connect_timeout: float | str = CONNECT_TIMEOUT,
+        read_timeout: float | str = READ_TIMEOUT,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._url = url
+        self._given_headers = _without_secrets(headers or {})
+        self._connect_timeout: float = seconds(connect_timeout)
+        self._read_timeout: float = seconds(read_timeout)
+        self._transport = transport
+        self._client: HttpClient | None = None
+        self._lone: HttpClient | None = None
+        self._fresh = False
+        kind, plus, rest = url.partition("+")
+        self._base = rest if plus and "://" not in kind else url
+        try:
+            parts = httpx.URL(self._base.replace("{", "%7B").replace("}", "%7D"))
+        except httpx.InvalidURL:
+            parts = httpx.URL("")
+        if parts.scheme not in ("http", "https") or not parts.host:
+            raise UsageError(
+                f"{secrets.redact(url)} is not an address of HTTP.",
+                advice="Write one such as http+https://api.example/v1.",
+            )
+
+    # What the base class asks for
+
+    @property
+    def address(self) -> str:
+        """The address, with the names of secrets instead of their values."""
+        return secrets.redact(self._url)
+
+    @abstractmethod
+    def probe(self) -> str | None:
+        """The address that tells whether the target is there and takes the login; None asks nothing."""
+
+    def connect(self) -> None:
+        """Look whether somebody answers and takes the login.
+
+        Raises:
+            TargetError: The login is refused, or the address leads elsewhere.
+            TargetUnreachable: Nobody answers.
+        """
+        self.resolved_headers()
+        url = self.probe()
+        if url is not None:
+            _aside(self._look(url))
+
+    def close(self) -> None:
+        """There is nothing to release: a client lives from `begin` to `end`."""
+
+    async def begin(self) -> None:
+        """Open the run's client."""
+        self._client = self.open_client(read=None)
+
+    async def end(self) -> None:
+        """Close the run's client."""
+        clients, self._client, self._lone = (self._client, self._lone), None, None
+        for client in clients:
+            if client is not None:
+                await client.aclose()
+
+    def classify(self, error: BaseException) -> Failure:  # noqa: D102 - the base class says it
+        if isinstance(error, HttpError):
+            return error.failure
+        if isinstance(error, TimeoutError) and not str(error):
+            error = TimeoutError("no answer in time")
+        return judge(error, idempotent=self.idempotent) or Failure(Fate.ABORT, "internal", repr(error))
+
+    # Requests
+
+    @property
+    def base(self) -> str:
+        """The address requests go to, without login, without a slash at its end."""
+        scheme, _, rest = self._base.partition("://")
+        place, slash, path = rest.partition("/")
+        return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}".rstrip("/")
+
+    def resolved_headers(self) -> dict[str, str]:
+        """The headers of every request, with the values of secrets: for the client alone.
+
+        Raises:
+            SecretError: A secret has no value.
+        """
+        headers = {name: secrets.resolve(str(text)) for name, text in self._given_headers.items()}
+        login = self._base.partition("://")[2].partition("/")[0].rpartition("@")[0]
+        if login and "authorization" not in {name.lower() for name in headers}:
+            user, _, password = login.partition(":")
+            pair = f"{secrets.resolve(user)}:{secrets.resolve(password)}"
+            token = base64.b64encode(pair.encode()).decode()
+            secrets.register(token)
+            headers["Authorization"] = f"Basic {token}"
+        return headers
+
+    def open_client(self, *, read: float | None, keeps: bool = True) -> HttpClient:
+        """A client for the loop that runs now; it `keeps` connections, or each request has its own."""
+        return HttpClient(
+            self.base,
+            self.resolved_headers(),
+            connect=self._connect_timeout,
+            read=read,
+            keeps=keeps,
+            transport=self._transport,
+        )
+
+    async def exchange(
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        idempotent: bool | None = None,
+        client: HttpClient | None = None,
+        limit: int = BODY_LIMIT,
+    ) -> Answer:
+        """Send one request, its body as JSON, and take in the answer, whatever its status.
+
+        Args:
+            method: GET, POST, ...
+            url: The whole address.
+            body: Value of the JSON body; None for no body.
+            headers: More headers.
+            idempotent: Whether it may be sent twice; by default what HTTP says of the method.
+            client: Sends it; by default the run's.
+            limit: Bytes of the answer at most.
+
+        Raises:
+            HttpError: No answer came.
+        """
+        again = method in _REPEATABLE if idempotent is None else idempotent
+        content = None if body is None else _ENCODER.encode(body).encode()
+        if self._fresh and not again and client is None:
+            headers = {**(headers or {}), "Connection": "close"}
+            client = self._lone = self._lone or self.open_client(read=None, keeps=False)
+        client = client or self._client
+        assert client is not None  # noqa: S101  begin() was called
+        try:
+            return await client.request(method, url, content=content, headers=headers, limit=limit)
+        except Exception as error:
+            failure = judge(error, idempotent=again)
+            if went_out(error):
+                # A server that hangs up between two requests leaves in doubt whether it took the second.
+                # Where that matters, each request gets a connection of its own from now on.
+                self._fresh = True
+            raise HttpError(failure or Failure(Fate.ABORT, "internal", repr(error))) from error
+
+    def value_of(self, answer: Answer, *, idempotent: bool) -> Any:
+        """The JSON of an answer that says success.
+
+        Raises:
+            HttpError: The answer is a failure, or can't be read.
+        """
+        failure = judge(answer, idempotent=idempotent)
+        if failure is not None:
+            raise HttpError(failure)
+        try:
+            return answer.json()
+        except Unreadable as problem:
+            raise HttpError(judge_body(problem, answer, idempotent=idempotent)) from None
+
+    async def read_json(self, url: str, *, client: HttpClient | None = None, none_on: frozenset[int]) -> Any:
+        """The JSON at an address; None where the status is one of `none_on`.
+
+        Raises:
+            HttpError: There is none to be had.
+        """
+        answer = await self.exchange("GET", url, client=client, limit=READ_LIMIT)
+        if answer.status in none_on and not answer.is_html:
+            return None
+        return self.value_of(answer, idempotent=True)
+
+    def patiently(self, work: Coroutine[Any, Any, Value]) -> Value:
+        """Run a coroutine to its end from code that isn't on a loop, or on somebody else's.
+
+        Raises:
+            TargetError: It failed with an `HttpError`; `TargetUnreachable` when nobody answered.
+        """
+        return _aside(work)
+
+    def judged_probe(self, answer: Answer) -> Failure | None:
+        """What the answer to the probe means; targets with a table of their own say it better."""
+        return judge(answer, idempotent=True)
+
+    async def _look(self, url: str) -> None:
+        client = self.open_client(read=min(self._read_timeout, 30.0))
+        try:
+            for attempt in range(1, _FIRST_LOOKS + 1):
+                try:
+                    answer = await self.exchange("GET", url, client=client)
+                    failure = self.judged_probe(answer)
+                    if failure is None and answer.is_html and answer.is_login:
+                        failure = judge_body(Unreadable("login"), answer, idempotent=True)
+                except HttpError as error:
+                    failure = error.failure
+                if failure is None or not (failure.connection or failure.rule in ("broken off", "timeout")):
+                    break
+                if attempt < _FIRST_LOOKS:
+                    await asyncio.sleep(0.2 * attempt)
+        finally:
+            await client.aclose()
+        # A 404 there, or a server that is busy now, says nothing about what the run will ask of it.
+        unanswered = failure is not None and (failure.connection or failure.rule in ("broken off", "timeout"))
+        if failure is not None and (failure.fate is Fate.ABORT or unanswered):
+            raise as_target_error(failure, self.address)
+
+
+def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers, none of which may hold a login itself: they are stored with plans and runs.
+
+    Raises:
+        UsageError: One does.
+    """
+    for name, text in headers.items():
+        if _TELLING.search(name) and not secrets.names(str(text)):
+            raise UsageError(
+                f"The header {name} holds a login itself, which would be stored with the plan.",
+                advice="Write {secret:NAME} in its place, and set NAME in the environment, .env or keyring.",
+            )
+    return dict(headers)
+
+
+async def with_patience(work: Any, tries: Backoff = _PATIENCE) -> Any:
+    """Await `work()` until it passes, as long as trying again makes sense; for reads while planning.
+
+    Raises:
+        HttpError: It can't pass, or didn't.
+    """
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return await work()
+        except HttpError as error:
+            failure = error.failure
+            if failure.fate is not Fate.RETRY or not tries.may_retry(attempt):
+                raise
+            await asyncio.sleep(failure.retry_after or tries.wait(attempt, random.random))
+
+
+def as_target_error(failure: Failure, address: str) -> TargetError:
+    """A failure as the error that ends planning."""
+    kind = TargetUnreachable if failure.connection else TargetError
+    reason = secrets.redact(failure.reason).rstrip(".")
+    return kind(f"{address}: {reason}.", advice=failure.advice, rule=failure.rule)
+
+
+def _aside(work: Coroutine[Any, Any, Value]) -> Value:
+    # In a thread of its own: a notebook's thread has a loop running already.
+    with ThreadPoolExecutor(1, "batchkit-http") as threads:
+        return threads.submit(asyncio.run, work).result()

@@ -1,0 +1,366 @@
+"""A target described by its job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import httpx
+import polars as pl
+
+from ... import secrets
+from ...checking.convert import dtype_of
+from ...errors import UsageError
+from ...states import Change, Outcome
+from ..base import LOST, Failure, Fate, FieldType, Item, Result
+from ..http.answer import Answer, Unreadable, message_in
+from ..http.client import HttpClient
+from ..http.failures import judge, judge_body
+from ..http.target import HttpError, HttpTarget, as_target_error, with_patience
+from .description import Description, Read, Write, compiled
+from .values import NoValue, fill_address, fill_body, from_json, text_of, to_json
+
+SERVER_ID: Final = "@id"
+MOST_IDS: Final = 20_000
+"""Ids of the server that are kept between reading an item and writing it."""
+
+_GONE: Final = frozenset({404, 410})
+_NO_CONTENT: Final = frozenset({204, 205})
+_FATES: Final = {"retry": Fate.RETRY, "unknown": Fate.UNKNOWN, "abort": Fate.ABORT, "reject": Fate.REJECT}
+_HTTP_OPTIONS: Final[tuple[str, ...]] = ("headers", "connect_timeout", "read_timeout")
+
+
+class RestTarget(HttpTarget):
+    """An API that is described by the job.
+
+    Args:
+        url: `http+https://host/path`.
+        key: Fields that identify an item.
+        mode: How the job writes; `update` never creates.
+        transport: Sends instead of the real one; for tests.
+        **options: `headers`, `connect_timeout`, `read_timeout`, and what `Description` holds.
+
+    Raises:
+        UsageError: The address or the description is wrong.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: Sequence[str] = (),
+        mode: str = "upsert",
+        transport: httpx.AsyncBaseTransport | None = None,
+        **options: Any,
+    ) -> None:
+        http = {name: options.pop(name) for name in _HTTP_OPTIONS if name in options}
+        super().__init__(url, transport=transport, **http)
+        self.keys = tuple(key)
+        self._mode = mode
+        self._options: dict[str, Any] = {**http, **options}
+        self._says = says = Description.of(options)
+        if secrets.exposes_password(str(options)):
+            raise UsageError(
+                "The description of the target holds a password, which would be stored with the plan.",
+                advice="Write {secret:NAME} in its place.",
+            )
+        if not says.writes:
+            raise UsageError(
+                "The job doesn't say how its target is written.",
+                advice='Describe it: [target] update = {method = "PATCH", url = "/items/{id}"}.',
+            )
+        self.readable = says.read is not None and mode != "append"
+        self.reversible = self.readable and (says.delete is not None or mode == "update")
+        self.idempotent = all(each.repeatable for each in self._in_use())
+        self._id = compiled(says.id)
+        self._item = compiled(says.item)
+        self._error = compiled(says.error)
+        self._values = {name: compiled(path) for name, path in says.values.items()}
+        self._ids: OrderedDict[tuple[str, ...], str] = OrderedDict()
+
+    def _in_use(self) -> Iterator[Write]:
+        says = self._says
+        used = [says.update, says.delete] if self._mode == "update" else says.writes
+        return (each for each in used if each is not None)
+
+    # Facts
+
+    def describe(self) -> dict[str, Any]:  # noqa: D102 - the base class says it
+        return {"url": self.address, "key": list(self.keys), "mode": self._mode, **self._options}
+
+    def fields(self) -> dict[str, FieldType]:
+        """The fields that the description gives a type; with none, any field is taken, as text."""
+        return dict(self._says.fields)
+
+    def probe(self) -> str | None:  # noqa: D102 - the base class says it
+        return None if self._says.check == "none" else self._place(self._says.check or "")
+
+    def _place(self, path: str) -> str:
+        url = path if "://" in path else f"{self.base}{path}"
+        return secrets.resolve(url) if "{secret:" in url else url
+
+    # Reading
+
+    def read(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:  # noqa: D102 - the base class says it
+        async def work() -> pl.DataFrame:
+            client = self.open_client(read=self._read_timeout)
+            try:
+                return await self._read(keys, fields, client, patient=True)
+            finally:
+                await client.aclose()
+
+        try:
+            return self.patiently(work())
+        except HttpError as error:
+            raise as_target_error(error.failure, self.address) from None
+
+    async def read_now(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
+        """`read` with the run's own client; what fails is for the engine to judge."""
+        return await self._read(keys, fields, None, patient=False)
+
+    async def _read(
+        self, keys: pl.DataFrame, fields: Sequence[str], client: HttpClient | None, *, patient: bool
+    ) -> pl.DataFrame:
+        how = self._says.read
+        if how is None:
+            raise NotImplementedError("this API isn't described for reading")
+        rows = keys.rows(named=True)
+        size = how.many if how.lists else 1
+        parts = [rows[i : i + size] for i in range(0, len(rows), size)]
+        turns = asyncio.Semaphore(how.at_once)
+
+        async def one(part: list[dict[str, Any]]) -> list[tuple[dict[str, Any], Any]]:
+            async with turns:
+                ask = self._list if how.lists else self._single
+                if patient:
+                    found: list[tuple[dict[str, Any], Any]] = await with_patience(
+                        lambda: ask(how, part, client)
+                    )
+                    return found
+                return await ask(how, part, client)
+
+        found = [pair for pairs in await _all(one(part) for part in parts) for pair in pairs]
+        return self._frame(keys, fields, found)
+
+    async def _single(
+        self, how: Read, part: list[dict[str, Any]], client: HttpClient | None
+    ) -> list[tuple[dict[str, Any], Any]]:
+        (key,) = part
+        url = self._place(fill_address(how.url, key))
+        value = await self.read_json(url, client=client, none_on=_GONE)
+        item = compiled(how.item).search(value) if value is not None else None
+        return [] if item is None else [(key, item)]
+
+    async def _list(
+        self, how: Read, part: list[dict[str, Any]], client: HttpClient | None
+    ) -> list[tuple[dict[str, Any], Any]]:
+        (name,) = part[0] if len(part[0]) == 1 else (None,)
+        if name is None:
+            raise UsageError("target.read.url with {keys} takes a key of one field.")
+        wanted = {text_of(key[name]): key for key in part}
+        # Most servers split such a list before they decode it: only what is inside the keys stays quoted.
+        joined = how.separator.join(fill_address("{key}", {"key": each}) for each in wanted)
+        url = self._place(how.url.replace("{keys}", joined))
+        value = await self.read_json(url, client=client, none_on=frozenset())
+        items = compiled(how.list).search(value)
+        if not isinstance(items, list):
+            reason = f"No list is found at {how.list!r} in what {self.base} answers to a read."
+            raise HttpError(Failure(Fate.ABORT, "list", reason, "Correct target.read.list in the job."))
+        path = compiled(how.key)
+        found = []
+        for item in items:
+            text = text_of(path.search(item) if path else _at_top(item, name))
+            if text in wanted:  # a server that doesn't know the filter answers with other items too
+                found.append((wanted[text], item))
+        return found
+
+    def _frame(
+        self, keys: pl.DataFrame, fields: Sequence[str], found: Sequence[tuple[dict[str, Any], Any]]
+    ) -> pl.DataFrame:
+        columns: dict[str, list[Any]] = {name: [] for name in (*keys.columns, *fields)}
+        lost: dict[str, list[str | None]] = {name: [] for name in fields}
+        for key, item in found:
+            for name, value in key.items():
+                columns[name].append(value)
+            for name in fields:
+                value, text = self._typed(name, item)
+                columns[name].append(value)
+                lost[name].append(text)
+            self._remember(key, item)
+        kinds = {name: self._says.fields.get(name) for name in fields}
+        types = {name: dtype_of(kind.type, kind.scale) if kind else pl.String for name, kind in kinds.items()}
+        frame = pl.DataFrame(columns, schema={**keys.schema, **types})
+        gone = [name for name, texts in lost.items() if any(text is not None for text in texts)]
+        return frame.with_columns(pl.Series(LOST + name, lost[name], pl.String) for name in gone)
+
+    def _typed(self, name: str, item: Any) -> tuple[Any, str | None]:
+        """A field's value in an item; where it isn't of the field's type, its text."""
+        value = self._search(name, item)
+        try:
+            return from_json(value, self._says.fields.get(name)), None
+        except (ValueError, ArithmeticError):
+            return None, text_of(value)
+
+    def _search(self, name: str, item: Any) -> Any:
+        path = self._values.get(name)
+        return path.search(item) if path is not None else _at_top(item, name)
+
+    def _remember(self, key: Mapping[str, Any], item: Any) -> None:
+        if self._id is None or (found := self._id.search(item)) is None:
+            return
+        self._ids[_texts(key)] = text_of(found)
+        if len(self._ids) > MOST_IDS:
+            self._ids.popitem(last=False)
+
+    # Writing
+
+    async def send(self, items: Sequence[Item], *, dry_run: bool = False) -> Sequence[Result] | None:
+        """Send one item."""
+        (item,) = items
+        how = self._how(item.change)
+        if how is None:
+            return [_rejected(item, "described", f"The job doesn't say how to {item.change} an item.",
+                              f"Describe target.{item.change} in the job.")]  # fmt: skip
+        try:
+            values = await self._filled(item, how)
+            url = self._place(fill_address(how.url, values))
+            body = self._body(item, how, values)
+        except NoValue as problem:
+            return [_rejected(item, "blank", f"The item has no {problem} for the request.",
+                              "Fill it in, or correct the description in the job.")]  # fmt: skip
+        if dry_run:
+            return None
+        headers = how.headers
+        if how.idempotency:
+            headers = {**headers, how.idempotency: f"{self.run}-{item.index}"}
+        answer = await self.exchange(how.method, url, body, headers=headers, idempotent=how.repeatable)
+        return self._outcome(item, how, answer)
+
+    def _how(self, change: str) -> Write | None:
+        says = self._says
+        match change:
+            case Change.CREATE:
+                return says.create or says.send
+            case Change.UPDATE:
+                return says.update
+            case Change.DELETE:
+                return says.delete
+        return says.send or says.create or says.update
+
+    async def _filled(self, item: Item, how: Write) -> dict[str, Any]:
+        kinds = self._says.fields
+        present = item.before if item.change == Change.DELETE else item.after
+        values = {name: to_json(value, kinds.get(name)) for name, value in {**present, **item.key}.items()}
+        if f"{{{SERVER_ID}}}" in how.url:
+            key = _texts(item.key)
+            if key not in self._ids and self._says.read is not None:
+                await self.read_now(pl.DataFrame([item.key]), [])
+            values[SERVER_ID] = self._ids.get(key)
+        return values
+
+    def _body(self, item: Item, how: Write, values: dict[str, Any]) -> Any:
+        if how.body is not None:
+            return fill_body(how.body, values)
+        match item.change:
+            case Change.DELETE:
+                return None
+            case Change.UPDATE if how.method != "PUT":
+                return {name: values[name] for name, new in item.after.items() if new != item.before[name]}
+            case Change.CREATE:
+                return {name: value for name, value in values.items() if value is not None}
+        return {name: value for name, value in values.items() if name != SERVER_ID}
+
+    def _outcome(self, item: Item, how: Write, answer: Answer) -> list[Result] | None:
+        """What an answer means for the item; None when it is done."""
+        meaning = self._says.status.get(answer.status)
+        if meaning == "missing" or (meaning is None and self._gone_already(item, answer)):
+            if item.change == Change.DELETE:
+                return None
+            return [_rejected(item, "missing", f"The target has no such item. {answer.words()}".strip(), "")]
+        if meaning is not None and meaning != "done":
+            return self._told(item, how, answer, meaning)
+        if meaning is None:
+            failure = judge(answer, idempotent=how.repeatable)
+            if failure is not None:
+                raise HttpError(failure)
+        if answer.status in _NO_CONTENT or (meaning == "done" and not answer.body):
+            return None
+        try:
+            value = answer.json()
+        except Unreadable as problem:
+            if problem.kind == "empty" and self._says.empty == "done":
+                return None
+            raise HttpError(judge_body(problem, answer, idempotent=how.repeatable)) from None
+        return self._held_against(item, value)
+
+    def _gone_already(self, item: Item, answer: Answer) -> bool:
+        return (
+            answer.status in _GONE and self.readable and item.change == Change.DELETE and not answer.is_html
+        )
+
+    def _told(self, item: Item, how: Write, answer: Answer, meaning: str) -> list[Result]:
+        words = answer.words() or f"The server answered {answer.status}."
+        if meaning == "unchanged":
+            return [Result(item.index, Outcome.UNCHANGED, str(answer.status), words)]
+        fate = _FATES[meaning]
+        if fate is Fate.UNKNOWN and how.repeatable:
+            fate = Fate.RETRY
+        raise HttpError(Failure(fate, str(answer.status), words))
+
+    def _held_against(self, item: Item, value: Any) -> list[Result] | None:
+        """What a successful answer says besides: an error in it, the server's id, the values it kept."""
+        if self._error is not None and (error := self._error.search(value)):
+            words = message_in(error) or "The server reports an error."
+            return [_rejected(item, "error", words, "")]
+        if item.change == Change.DELETE:
+            return None
+        kept = self._item.search(value) if self._item is not None else value
+        if isinstance(kept, dict):
+            self._remember(item.key, kept)
+        if self._item is None or item.change == Change.DELETE:
+            return None
+        differing = {}
+        for name, wanted in item.after.items():
+            found = self._search(name, kept)
+            present = found is not None or (isinstance(kept, dict) and name in kept)
+            if present and wanted != item.before.get(name) and not self._same(name, found, wanted):
+                differing[name] = {"sent": wanted, "kept": found}
+        if not differing:
+            return None
+        reason = f"The server took the request but not the value of {', '.join(differing)}."
+        advice = "See at the target what became of the item, and which values it takes there."
+        return [Result(item.index, Outcome.REJECTED, "not kept", reason, advice, differing)]
+
+    def _same(self, name: str, found: Any, wanted: Any) -> bool:
+        try:
+            return bool(from_json(found, self._says.fields.get(name)) == wanted) or text_of(found) == text_of(
+                wanted
+            )
+        except (ValueError, ArithmeticError):
+            return False
+
+
+async def _all(coroutines: Iterable[Any]) -> list[Any]:
+    """Await them together; when one fails, none is left running."""
+    tasks = [asyncio.ensure_future(each) for each in coroutines]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+def _texts(key: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(text_of(value) for value in key.values())
+
+
+def _at_top(item: Any, name: str) -> Any:
+    return item.get(name) if isinstance(item, dict) else None
+
+
+def _rejected(item: Item, rule: str, reason: str, advice: str) -> Result:
+    return Result(item.index, Outcome.REJECTED, rule, reason, advice)

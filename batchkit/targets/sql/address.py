@@ -1,0 +1,125 @@
+"""Addresses of databases as people write them, and the same without their password."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+SECRET_OPTIONS = ("password", "sslpassword", "passfile")
+PLACEHOLDER = re.compile(r"\{secret:[^{}]+\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A parsed address.
+
+    Attributes:
+        dialect: `sqlite` or `postgresql`.
+        shown: The address without any password; safe on screens, in plans and in logs.
+        stored: As `shown`, with `{secret:NAME}` placeholders kept, so that a later process can log in.
+        path: The SQLite file, absolute; None for a server.
+        url: The server's address as SQLAlchemy reads it, placeholders unresolved; None for SQLite.
+    """
+
+    dialect: str
+    shown: str
+    stored: str
+    path: Path | None = None
+    url: URL | None = field(default=None, repr=False)
+
+    def login_url(self) -> URL:
+        """The server's address with its secrets filled in. Never show or store it.
+
+        Raises:
+            SecretError: A placeholder names a secret that has no value.
+        """
+        if self.url is None:
+            raise UsageError(f"{self.shown} is a file, not a server.")
+        url = self.url
+        if url.password and PLACEHOLDER.search(str(url.password)):
+            from ...secrets import resolve
+
+            url = url.set(password=resolve(str(url.password)))
+        return url
+
+    def redact(self, text: str) -> str:
+        """`text` without the password, should a driver have repeated it."""
+        password = str(self.url.password) if self.url is not None and self.url.password else ""
+        return text.replace(password, "***") if password and not PLACEHOLDER.search(password) else text
+
+
+def parse_address(text: str) -> Address:
+    """Read an address such as `sqlite:///companies.sqlite` or `postgresql://user@host:5432/db?host=/socket`.
+
+    Raises:
+        UsageError: It is neither, or its parts can't be told apart. The message never repeats a password.
+    """
+    scheme = text.split(":", 1)[0].lower()
+    if scheme == "sqlite":
+        return _sqlite(text)
+    if scheme.split("+", 1)[0] in {"postgres", "postgresql"}:
+        return _postgres(text)
+    raise UsageError(
+        f"{scheme}: is not a database that batchkit knows.",
+        advice="Write sqlite:///file.sqlite or postgresql://user@host:5432/database.",
+    )
+
+
+def _sqlite(text: str) -> Address:
+    rest = text.split(":", 1)[1]
+    slashes = len(rest) - len(rest.lstrip("/"))
+    rest = rest[min(slashes, 3) :] if slashes >= 2 else rest
+    if not rest or rest == ":memory:":
+        raise UsageError(
+            "A database in memory is gone before anyone can look at it.",
+            advice="Name a file: sqlite:///companies.sqlite.",
+        )
+    path = Path(rest).expanduser().absolute()
+    shown = f"sqlite:///{path.as_posix()}"
+    return Address("sqlite", shown, shown, path=path)
+
+
+def _postgres(text: str) -> Address:
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    body = text.split("://", 1)[1] if "://" in text else ""
+    try:
+        url = make_url("postgresql+psycopg://" + body)
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or not body:
+        raise UsageError(
+            "The address of the PostgreSQL server can't be read.",
+            advice="Write postgresql://user@host:5432/database; in a password, put %40 for @ and %3A for :.",
+        ) from None
+    public = url.set(drivername="postgresql", query=_public_options(url))
+    shown = _without_password(public)
+    stored = shown
+    if url.password and not PLACEHOLDER.fullmatch(str(url.password)) and "{secret:" in str(url.password):
+        raise UsageError(
+            "The password in the address is a placeholder and something else beside it.",
+            advice="Write {secret:NAME} alone, and put the whole password behind that name.",
+        )
+    if url.password and PLACEHOLDER.fullmatch(str(url.password)):
+        name = str(url.password)
+        stored = shown.replace("@", f":{name}@", 1)
+    return Address("postgresql", shown, stored, url=url)
+
+
+def _public_options(url: URL) -> dict[str, str | tuple[str, ...]]:
+    return {name: value for name, value in url.query.items() if name.lower() not in SECRET_OPTIONS}
+
+
+def _without_password(url: URL) -> str:
+    from sqlalchemy import URL
+
+    bare = URL.create(url.drivername, url.username, None, url.host, url.port, url.database, url.query)
+    return bare.render_as_string(hide_password=False)

@@ -1,0 +1,293 @@
+"""Lookups: a column given by name becomes the id of a row of another table, a set of names at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from ...errors import UsageError
+from ...states import Outcome
+from ..base import AFTER, ITEM, NAME, Fate, FieldType, Result
+from .dialect import Dialect, quote
+from .errors import classify_sql
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+Spec = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Named:
+    """What became of the names in a chunk.
+
+    Attributes:
+        frame: The rows, with ids in their `after:` columns.
+        results: Said of the rows whose name can't be had.
+        learned: Ids by place and name, to be remembered once the transaction is committed.
+        made: Those of them whose row this chunk created.
+    """
+
+    frame: pl.DataFrame
+    results: list[Result] = field(default_factory=list)
+    learned: dict[str, dict[str, Any]] = field(default_factory=dict)
+    made: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class Lookups:
+    """The lookups of one target, with a cache of all ids that are committed.
+
+    Args:
+        specs: Per field: `{"table": .., "by": .., "id": .., "create": bool}`.
+
+    Attributes:
+        ambiguous: Per `table.by`: names that stand for two rows or more, and so for none.
+        types: Per field: what its ids are, as far as they have been declared.
+    """
+
+    def __init__(self, specs: Mapping[str, Spec]) -> None:
+        for name, spec in specs.items():
+            if missing := {"table", "by"} - set(spec):
+                raise UsageError(
+                    f"The lookup of {name} doesn't say its {' and '.join(sorted(missing))}.",
+                    advice='Write it as {"table": "categories", "by": "name", "id": "id"}.',
+                )
+        self.specs = {name: dict(spec) for name, spec in specs.items()}
+        self.ambiguous: dict[str, set[str]] = {}
+        self.types: dict[str, FieldType] = {}
+        self._ids: dict[str, dict[str, Any]] = {}
+        self._unique: dict[str, bool] = {}
+        self._whole: dict[str, bool] = {}
+        self._lock = threading.Lock()
+
+    def declare(self, name: str, identity: FieldType) -> None:
+        """Say what kind of ids a field's lookup has, so that an answer without any has the same type."""
+        self.types[name] = identity
+        self._whole[_place(self.specs[name])] = identity.type == "integer"
+
+    def _ids_of(self, spec: Spec, ids: Sequence[Any]) -> pl.Series:
+        whole = self._whole.get(_place(spec), all(isinstance(value, int | None) for value in ids))
+        if whole:
+            return pl.Series("id", ids, dtype=pl.Int64)
+        return pl.Series("id", [None if value is None else str(value) for value in ids], dtype=pl.String)
+
+    def resolve(self, dialect: Dialect, link: Connection, spec: Spec, names: pl.Series) -> pl.DataFrame:
+        """Ids for names, exact but for white space at the ends; one query for all that aren't cached.
+
+        Returns:
+            A frame `name`, `id`, with the names as they were given. Names without a row, or with several,
+            are left out.
+        """
+        given = names.drop_nulls().unique(maintain_order=True)
+        stripped = given.str.strip_chars()
+        wanted = [name for name in stripped.unique().to_list() if name]
+        found = self._find(dialect, link, spec, wanted)
+        ids = [found.get(name) for name in stripped.to_list()]
+        frame = pl.DataFrame({"name": given.cast(pl.String), "id": self._ids_of(spec, ids)})
+        return frame.filter(pl.col("id").is_not_null())
+
+    def _find(self, dialect: Dialect, link: Connection, spec: Spec, wanted: Sequence[str]) -> dict[str, Any]:
+        with self._lock:
+            known = dict(self._ids.get(_place(spec), {}))
+        unknown = [name for name in wanted if name not in known]
+        if unknown:
+            found = self._query(dialect, link, spec, unknown)
+            self.remember({_place(spec): found})
+            known |= found
+        return {name: known[name] for name in wanted if name in known}
+
+    def _query(self, dialect: Dialect, link: Connection, spec: Spec, names: Sequence[str]) -> dict[str, Any]:
+        by = _text(dialect, spec)
+        wanted = "(SELECT n.name FROM {names} AS n)"
+        sql = f"SELECT {by}, {quote(_id(spec))} FROM {_table(spec)} WHERE {by} IN {wanted}"
+        ids: dict[str, Any] = {}
+        twice: set[str] = set()
+        for name, value in dialect.names(link, sql, names):
+            if name in ids:
+                twice.add(name)
+            ids[name] = value
+        if twice:
+            with self._lock:
+                self.ambiguous.setdefault(_place(spec), set()).update(twice)
+        return {name: value for name, value in ids.items() if name not in twice}
+
+    def fill(self, dialect: Dialect, link: Connection, frame: pl.DataFrame) -> Named:
+        """Create the lookup rows that `name:` columns ask for, and put their ids in.
+
+        Runs inside the chunk's transaction: rolled back with it, the new rows are gone too.
+        """
+        named = Named(frame)
+        for name in self.specs:
+            column = NAME + name
+            if column in frame.columns and named.frame[column].null_count() < named.frame.height:
+                self._fill_one(dialect, link, name, named)
+        return named
+
+    def _fill_one(self, dialect: Dialect, link: Connection, name: str, named: Named) -> None:
+        spec, frame = self.specs[name], named.frame
+        names = frame[NAME + name].str.strip_chars()
+        ids, reasons, made = self._ensure(dialect, link, spec, sorted(set(names.drop_nulls().to_list())))
+        named.learned.setdefault(_place(spec), {}).update(ids)
+        named.made.setdefault(_place(spec), {}).update(made)
+        bad = names.is_not_null() & ~names.is_in(list(ids))
+        named.results += [
+            _unnamed(item, name, spec, text, reasons.get(text))
+            for item, text in zip(frame.filter(bad)[ITEM], names.filter(bad), strict=True)
+        ]
+        values = self._ids_of(spec, list(ids.values()))
+        mapped = names.replace_strict(list(ids), values, default=None, return_dtype=values.dtype)
+        kept = pl.coalesce(mapped.cast(frame.schema[AFTER + name]), pl.col(AFTER + name))
+        named.frame = frame.with_columns(kept.alias(AFTER + name)).filter(~bad)
+
+    def drop_unused(
+        self, dialect: Dialect, link: Connection, frame: pl.DataFrame, named: Named, refused: Collection[int]
+    ) -> None:
+        """Take back the lookup rows that were created for rows which did not go in, before the COMMIT.
+
+        Args:
+            dialect: How.
+            link: Where.
+            frame: The chunk as it came.
+            named: What `fill` returned for it.
+            refused: Items that were not written.
+        """
+        written = frame.filter(~pl.col(ITEM).is_in(list(refused)))
+        used: dict[str, set[str]] = {}
+        for name, spec in self.specs.items():
+            if NAME + name in frame.columns:
+                texts = written[NAME + name].drop_nulls().str.strip_chars()
+                used.setdefault(_place(spec), set()).update(texts)
+        for spec in self.specs.values():
+            place = _place(spec)
+            unused = {
+                name: named.made[place].pop(name) for name in set(named.made.get(place, ())) - used[place]
+            }
+            if unused and _drop(dialect, link, spec, list(unused.values())):
+                for name in unused:
+                    named.learned[place].pop(name, None)
+
+    def _ensure(
+        self, dialect: Dialect, link: Connection, spec: Spec, names: list[str]
+    ) -> tuple[dict[str, Any], dict[str, str], dict[str, Any]]:
+        """Ids by name, reasons for names the database refuses, and ids of rows that were created for it."""
+        with self._lock:
+            known = self._ids.get(_place(spec), {})
+            ids = {name: known[name] for name in names if name in known}
+        unknown = [name for name in names if name not in ids]
+        reasons: dict[str, str] = {}
+        made: list[Any] = []
+        if unknown and spec.get("create"):
+            self._guard(dialect, link, spec)
+            made, reasons = _create(dialect, link, spec, unknown)
+        if unknown:
+            ids |= self._query(dialect, link, spec, unknown)
+        return ids, reasons, {name: ids[name] for name in unknown if ids.get(name) in made}
+
+    def _guard(self, dialect: Dialect, link: Connection, spec: Spec) -> None:
+        """Where no unique index keeps a name from being created twice, a lock must."""
+        schema, _, name = str(spec["table"]).rpartition(".")
+        if self._unique.get(_place(spec)):
+            return
+        table = dialect.reflect(link, name, schema or None, (str(spec["by"]),))
+        if table is not None:
+            self._unique[_place(spec)] = table.unique
+            if not table.unique:
+                dialect.lock(link, table)
+
+    def remember(self, learned: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keep ids that are committed."""
+        with self._lock:
+            for place, ids in learned.items():
+                self._ids.setdefault(place, {}).update(ids)
+
+
+def _create(
+    dialect: Dialect, link: Connection, spec: Spec, names: list[str]
+) -> tuple[list[Any], dict[str, str]]:
+    """Create the missing rows; their ids, and reasons for the names the database refuses."""
+    by = quote(str(spec["by"]))
+    sql = (
+        f"INSERT INTO {_table(spec)} ({by}) SELECT n.name FROM {{names}} AS n WHERE NOT EXISTS "
+        f"(SELECT 1 FROM {_table(spec)} AS old WHERE {_text(dialect, spec, 'old.')} = n.name) "
+        f"ORDER BY n.name ON CONFLICT DO NOTHING RETURNING {quote(_id(spec))}"
+    )
+    try:
+        with _savepoint(link):
+            return [row[0] for row in dialect.names(link, sql, names)], {}
+    except Exception as error:
+        if classify_sql(error).fate is not Fate.REJECT:
+            raise
+    made: list[Any] = []
+    reasons: dict[str, str] = {}
+    for name in names:
+        try:
+            with _savepoint(link):
+                made += [row[0] for row in dialect.names(link, sql, [name])]
+        except Exception as error:
+            failure = classify_sql(error)
+            if failure.fate is not Fate.REJECT:
+                raise
+            reasons[name] = failure.reason
+    return made, reasons
+
+
+def _drop(dialect: Dialect, link: Connection, spec: Spec, ids: Sequence[Any]) -> bool:
+    """Delete rows by their ids; False where something of the database's own refers to them."""
+    identity = quote(_id(spec))
+    sql = f"DELETE FROM {_table(spec)} WHERE CAST({identity} AS text) IN (SELECT n.name FROM {{names}} AS n)"
+    try:
+        with _savepoint(link):
+            dialect.names(link, sql, [str(value) for value in ids])
+    except Exception as error:
+        if classify_sql(error).fate is not Fate.REJECT:
+            raise
+        return False
+    return True
+
+
+class _savepoint:  # noqa: N801 - reads as a keyword where it is used
+    def __init__(self, link: Connection) -> None:
+        self._link = link
+
+    def __enter__(self) -> None:
+        self._link.exec_driver_sql("SAVEPOINT batchkit_lookup")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._link.exec_driver_sql("RELEASE SAVEPOINT batchkit_lookup")
+            return
+        with suppress(Exception):  # the error that brought us here is the one to tell
+            self._link.exec_driver_sql("ROLLBACK TO SAVEPOINT batchkit_lookup")
+
+
+def _place(spec: Spec) -> str:
+    return f"{spec['table']}.{spec['by']}.{_id(spec)}"
+
+
+def _id(spec: Spec) -> str:
+    return str(spec.get("id", "id"))
+
+
+def _table(spec: Spec) -> str:
+    return ".".join(quote(part) for part in str(spec["table"]).split("."))
+
+
+def _text(dialect: Dialect, spec: Spec, prefix: str = "") -> str:
+    column = prefix + quote(str(spec["by"]))
+    return f"btrim({column}::text)" if dialect.name == "postgresql" else f"trim({column})"
+
+
+def _unnamed(item: int, field: str, spec: Spec, name: str, reason: str | None) -> Result:
+    return Result(
+        item,
+        Outcome.REJECTED,
+        "lookup",
+        f"{field}: {spec['table']} has no single row named {name!r}" + (f" ({reason})." if reason else "."),
+        f"Correct the name, or add it to {spec['table']}.",
+        {"column": field, "name": name},
+    )

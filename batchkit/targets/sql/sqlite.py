@@ -1,0 +1,218 @@
+"""SQLite: reading and writing a chunk through Python's own driver.
+
+A chunk first runs as one `executemany` per kind of change, straight into the table, with the before-image in
+the WHERE. Only when the number of rows written is not the number planned, or a row is refused, is all of it
+undone and done again row by row, with the reason of each.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from ..base import ITEM, KEY, LOST, Fate
+from .dialect import Dialect, Step, Table, Written, key_frame, quote, steps_of
+from .errors import classify_sql
+from .sqlite_catalog import reflect
+from .sqlite_read import fill_keys, frame_of, read_columns
+from .sqlite_rows import (
+    find_orphans,
+    fits_plan,
+    refuse_long_decimals,
+    statement,
+    write_each,
+)
+from .types import Column, to_sqlite
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+KEYS = "temp.batchkit_keys"
+CLOCK_EVERY = 100_000  # steps of SQLite's machine: a few milliseconds
+CACHE_KIB = 64 * 1024
+
+
+def open_file(path: Path, *, create: bool, timeout: float) -> sqlite3.Connection:
+    """A connection to a file, which is never created unless asked for."""
+    mode = "rwc" if create else "rw"
+    link = sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}",
+        uri=True,
+        timeout=timeout,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    # Ours alone, nothing of it stays in the file: journal mode and synchronous are the owner's to choose.
+    link.execute("PRAGMA foreign_keys = ON")
+    link.execute("PRAGMA temp_store = MEMORY")
+    link.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    return link
+
+
+class Sqlite(Dialect):
+    """How a chunk is read from and written to an SQLite file."""
+
+    name = "sqlite"
+    max_workers = 1  # SQLite has one writer at a time, however many ask
+    chunk_items = 100_000  # each commit waits for the disk, and nobody else can write meanwhile anyway
+    begin = "BEGIN IMMEDIATE"
+
+    @contextmanager
+    def limited(self, link: Connection, seconds: float | None) -> Iterator[None]:
+        """Break the chunk off when its time is over, by a look at the clock every now and then."""
+        raw = _raw(link)
+        if seconds is None:
+            yield
+            return
+        end = time.monotonic() + seconds
+        raw.set_progress_handler(lambda: time.monotonic() > end, CLOCK_EVERY)
+        try:
+            yield
+        finally:
+            raw.set_progress_handler(None, 0)
+
+    def reflect(self, link: Connection, name: str, schema: str | None, key: tuple[str, ...]) -> Table | None:
+        """The table, by SQLite's own pragmas."""
+        return reflect(_raw(link), name, schema, key)
+
+    def table_names(self, link: Connection, schema: str | None) -> list[str]:
+        """Tables and views of the file."""
+        master = f"{quote(schema)}.sqlite_master" if schema else "sqlite_master"
+        sql = f"SELECT name FROM {master} WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
+        return [row[0] for row in _raw(link).execute(sql)]
+
+    def lock(self, link: Connection, table: Table) -> None:
+        """Nothing to do: `BEGIN IMMEDIATE` holds the only write lock there is."""
+
+    def names(self, link: Connection, sql: str, names: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Run a query over a set of names, handed over as one JSON text."""
+        query = sql.replace("{names}", "(SELECT value AS name FROM json_each(?))")
+        result = link.exec_driver_sql(query, (json.dumps(list(names)),))
+        return [tuple(row) for row in result] if result.returns_rows else []
+
+    def read(self, link: Connection, table: Table, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
+        """Current values, by one join with a temporary table of the keys."""
+        return self._joined(link, table, keys, ["k.k" + str(i) for i in range(len(table.key))], fields)
+
+    def held_keys(self, link: Connection, table: Table, keys: pl.DataFrame) -> pl.DataFrame:
+        """The keys as the table holds them, by the same join."""
+        return self._joined(link, table, keys, [f"t.{quote(name)}" for name in table.key], ())
+
+    def _joined(
+        self, link: Connection, table: Table, keys: pl.DataFrame, shown: Sequence[str], fields: Sequence[str]
+    ) -> pl.DataFrame:
+        raw = _raw(link)
+        declared = ", ".join(f"k{i} {_declared(table.columns[name])}" for i, name in enumerate(table.key))
+        raw.execute(f"DROP TABLE IF EXISTS {KEYS}")
+        raw.execute(f"CREATE TEMP TABLE batchkit_keys ({declared})")
+        raw.execute("SAVEPOINT batchkit_read")  # one transaction for the keys, whether or not we are in one
+        try:
+            fill_keys(raw, KEYS, to_sqlite(keys.select(table.key)))
+            wanted = [*shown, *(f"t.{quote(name)}" for name in fields)]
+            on = " AND ".join(f"t.{quote(name)} = k.k{i}" for i, name in enumerate(table.key))
+            source = f"{KEYS} AS k JOIN {table.quoted} AS t ON {on}"
+            found = read_columns(raw, table, [*table.key, *fields], wanted, source)
+        finally:
+            raw.execute("RELEASE batchkit_read")
+        raw.execute(f"DROP TABLE {KEYS}")
+        return found
+
+    def scan(
+        self, link: Connection, table: Table, fields: Sequence[str], size: int
+    ) -> Iterator[pl.DataFrame]:
+        """All rows, a slice at a time."""
+        names = [*table.key, *fields]
+        cursor = _raw(link).execute(f"SELECT {', '.join(map(quote, names))} FROM {table.quoted}")
+        while rows := cursor.fetchmany(size):
+            yield frame_of(table, names, rows)
+
+    def write(self, link: Connection, table: Table, frame: pl.DataFrame) -> Written:
+        """Write the chunk, all at once where it fits and row by row where it doesn't."""
+        raw = _raw(link)
+        frame, written = refuse_long_decimals(table, frame)
+        raw.execute("SAVEPOINT batchkit_chunk")
+        done = self._write_steps(link, table, frame)
+        while orphans := find_orphans(raw, table, frame.filter(~pl.col(ITEM).is_in(done.items()))):
+            raw.execute("ROLLBACK TO batchkit_chunk")
+            written.results += orphans.values()
+            frame = frame.filter(~pl.col(ITEM).is_in(list(orphans)))
+            done = self._write_steps(link, table, frame)
+        raw.execute("RELEASE batchkit_chunk")
+        return Written(done.missing, written.results + done.results)
+
+    def _write_steps(self, link: Connection, table: Table, frame: pl.DataFrame) -> Written:
+        raw, written = _raw(link), Written()
+        steps = list(steps_of(frame, table))
+        raw.execute("SAVEPOINT batchkit_steps")
+        if not all(_write_at_once(raw, table, step) for step in steps):
+            raw.execute("ROLLBACK TO batchkit_steps")
+            for step in steps:
+                self._write_by_row(link, table, step, written)
+        raw.execute("RELEASE batchkit_steps")
+        return written
+
+    def _write_by_row(self, link: Connection, table: Table, step: Step, written: Written) -> None:
+        if table.key and step.kind != "create":
+            step = self._fitting(link, table, step, written)
+        if step.kind == "update" and not step.fields:
+            written.missing += step.frame[ITEM].to_list()
+            return
+        sql, rows = statement(table, step, compare=False)
+        waiting = list(zip(step.frame[ITEM].to_list(), rows, strict=True))
+        # A row may refer to one further down: what a foreign key refuses is tried again after the others.
+        while waiting:
+            again, refused = write_each(_raw(link), table, step, sql=sql, rows=waiting, written=written)
+            if len(again) == len(waiting):
+                written.results += refused
+                return
+            waiting = again
+
+    def _fitting(self, link: Connection, table: Table, step: Step, written: Written) -> Step:
+        """The rows whose present values still are the plan's; we hold the write lock, so they stay so."""
+        present = self.read(link, table, key_frame(step.frame, table.key), step.fields)
+        lost = [name for name in step.fields if LOST + name in present.columns]
+        seen = present.select(
+            *(pl.col(name).alias(KEY + name) for name in table.key),
+            *(pl.col(name).alias("#" + name) for name in step.fields),
+            *(pl.col(LOST + name).alias("!" + name) for name in lost),
+            pl.lit(value=True).alias("#there"),
+        )
+        keys = [KEY + name for name in table.key]
+        joined = step.frame.join(
+            seen.unique(subset=keys, keep="any"), on=keys, how="left", maintain_order="left"
+        )
+        fits = joined.select(fits_plan(table, step, lost)).to_series()
+        written.missing += joined.filter(~fits)[ITEM].to_list()
+        return Step(step.kind, step.frame.filter(fits), step.fields)
+
+
+def _raw(link: Connection) -> sqlite3.Connection:
+    raw = link.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - tells mypy what the dialect guarantees
+    return raw
+
+
+def _declared(column: Column) -> str:
+    """The type of a staging column: the same affinity, without the rest a declaration may carry."""
+    word = column.native.split("(")[0].strip()
+    return quote(word) if word else ""
+
+
+def _write_at_once(raw: sqlite3.Connection, table: Table, step: Step) -> bool:
+    """Write a step by one executemany; False when a row of it was refused or not written."""
+    if step.kind == "update" and not step.fields:
+        return False
+    sql, rows = statement(table, step)
+    try:
+        return raw.executemany(sql, rows).rowcount == step.frame.height
+    except sqlite3.Error as error:
+        if classify_sql(error).fate is not Fate.REJECT or not raw.in_transaction:
+            raise
+        return False

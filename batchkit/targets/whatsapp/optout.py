@@ -1,0 +1,122 @@
+"""The opt-out list: numbers that want no message, wherever they are written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from ...checking.identifiers import phone_reader
+from ...errors import SourceError, UsageError
+from ...tables import Table, open_table
+
+_TEXTS: Final = (".txt", ".lst", ".list")
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class OptOuts:
+    """Numbers that are never messaged.
+
+    Attributes:
+        numbers: In E.164.
+        name: Where they are written down.
+        unread: Places of the list that hold something that is no number.
+    """
+
+    numbers: frozenset[str] = frozenset()
+    name: str = ""
+    unread: tuple[str, ...] = field(default=())
+
+    def __contains__(self, number: object) -> bool:
+        return number in self.numbers
+
+    @classmethod
+    def of(cls, given: str | Path | Iterable[str] | None, region: str) -> OptOuts:
+        """The list as a job gives it, its numbers read as the job's own are.
+
+        Args:
+            given: Path of a CSV, Excel or text file (a number per line), or the numbers themselves.
+            region: Region of numbers without a country code.
+
+        Raises:
+            UsageError: The file can't be read, or holds no numbers.
+        """
+        if given is None or (isinstance(given, str | Path) and not str(given).strip()):
+            return cls()
+        read = phone_reader(region)
+        if not isinstance(given, str | Path):
+            return _kept([(f"entry {n}", str(text)) for n, text in enumerate(given, 1)], "the job", read)
+        path = Path(given).expanduser()
+        if not path.is_file():
+            raise UsageError(
+                f"The opt-out list {path} isn't there.",
+                advice="Nobody is messaged without it: correct target.opt_out, or bring the file there.",
+            )
+        lines = _lines(path) if path.suffix.lower() in _TEXTS else _cells(path, read)
+        kept = _kept(lines, path.name, read)
+        if lines and not kept.numbers:
+            raise UsageError(
+                f"The opt-out list {path} holds no phone number.",
+                advice="It takes a number per line, or a table with a column of numbers.",
+            )
+        return kept
+
+    @property
+    def unread_shown(self) -> str:
+        """The first of the places that hold no number."""
+        more = len(self.unread) - _SHOWN
+        return ", ".join(self.unread[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+Read = Callable[[str], tuple[str | None, object]]
+
+
+def _kept(entries: Iterable[tuple[str, str]], name: str, read: Read) -> OptOuts:
+    numbers, unread = set(), []
+    for place, text in entries:
+        number, _ = read(text)
+        if number is None:
+            unread.append(place)
+        else:
+            numbers.add(number)
+    return OptOuts(frozenset(numbers), name, tuple(unread))
+
+
+def _lines(path: Path) -> list[tuple[str, str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise UsageError(f"The opt-out list {path} can't be read: {error.strerror or error}.") from None
+    lines = [(f"line {n}", line.strip()) for n, line in enumerate(text.splitlines(), 1)]
+    return [(place, line) for place, line in lines if line and not line.startswith("#")]
+
+
+def _cells(path: Path, read: Read) -> list[tuple[str, str]]:
+    """The cells of the column that holds most numbers."""
+    try:
+        columns = list(_columns(path, read))
+    except SourceError as error:
+        raise UsageError(f"The opt-out list can't be read: {error.message}", advice=error.advice) from None
+    scored = [(sum(read(text)[0] is not None for _, text in cells), cells) for cells in columns]
+    return max(scored, key=lambda each: each[0])[1] if scored else []
+
+
+def _table(path: Path) -> Table:
+    try:
+        return open_table(path)
+    except SourceError:
+        return open_table(path, header_row=0)  # nothing in it looks like a header
+
+
+def _columns(path: Path, read: Read) -> Iterator[list[tuple[str, str]]]:
+    table = _table(path)
+    # A list without a header has a number where others have a name.
+    found = {name: [("row 1", name)] if read(name)[0] else [] for name in table.columns}
+    for batch in table.batches(10_000):
+        rows = batch["#row"].to_list()
+        for name in table.columns:
+            cells = zip(rows, batch[name].to_list(), strict=True)
+            found[name] += [(f"row {row}", text) for row, text in cells if text and text.strip()]
+    yield from found.values()

@@ -1,0 +1,368 @@
+"""WhatsApp as a target."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import polars as pl
+
+from ... import secrets
+from ...checking.identifiers import phone_reader
+from ...errors import BatchkitError, SecretError, TargetError, UsageError
+from ...sources import plural, warning
+from ...states import Outcome
+from ..base import Failure, Fate, FieldType, Finding, Item, Refusal, Result
+from ..http.answer import Answer, Unreadable
+from ..http.failures import judge_body
+from ..http.target import HttpError, HttpTarget, as_target_error
+from .account import Account
+from .errors import LOOK, PAIR_RATE, error_of, judge_answer, replace_status
+from .forms import Form, FreeForm, TemplateForm
+from .optout import OptOuts
+from .template import Template
+
+if TYPE_CHECKING:
+    from ...problems import Problem
+
+API: Final = "https://graph.facebook.com/v23.0"
+TOKEN: Final = "whatsapp_token"  # noqa: S105  the name of the secret, not its value
+TO: Final = "to"
+_E164: Final = r"^\+[1-9][0-9]{6,14}$"
+_MOST_PAIRS: Final = 10_000
+_HERE: Final = ("127.0.0.1", "localhost", "::1")
+
+
+class WhatsAppTarget(HttpTarget):
+    """The number that messages are sent from.
+
+    Args:
+        url: `whatsapp:PHONE_NUMBER_ID`, or `whatsapp+https://host/v23.0/PHONE_NUMBER_ID`.
+        key: Fields that identify an item; the recipient (`to`) unless said.
+        mode: Taken for all modes alike: a message is sent.
+        template: Name of the template; without one, text and media are sent.
+        language: The template's language, such as `fr` or `en_US`.
+        account: Id of the WhatsApp Business account, where the number doesn't tell it.
+        variables: Names of the template's variables, where it can't be asked and they have names.
+        region: Region of numbers without a country code.
+        opt_out: Numbers never to be messaged: a file (CSV, Excel, a number per line), or a list.
+        api: Where the API is, with its version.
+        headers: Headers of every request; an `Authorization` of theirs replaces the token.
+        connect_timeout, read_timeout: As of every HTTP target.
+        seen: The template as a plan saw it.
+        transport: Sends instead of the real one; for tests.
+
+    Raises:
+        UsageError: The address isn't one of WhatsApp's, or an option is wrong.
+    """
+
+    any_key = True
+    files = ("opt_out",)
+    default_key = (TO,)
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: Sequence[str] = (),
+        mode: str = "upsert",
+        template: str | None = None,
+        language: str = "fr",
+        account: str | int | None = None,
+        variables: Sequence[str] = (),
+        region: str = "FR",
+        opt_out: str | Iterable[str] | None = None,
+        api: str = API,
+        headers: Mapping[str, str] | None = None,
+        connect_timeout: float | str = 10.0,
+        read_timeout: float | str = 60.0,
+        seen: Mapping[str, Any] | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(
+            _whole(url, api),
+            headers=headers,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            transport=transport,
+        )
+        if secrets.exposes_password(api):
+            raise UsageError("The address of the API holds a login, which would be stored with the plan.")
+        self.keys = tuple(key)
+        self._url, self._mode = url, mode
+        phone_reader(region)  # raises when there is no such region
+        self._template, self._language, self._region = template, language, region
+        self._opt_out = opt_out if opt_out is None or isinstance(opt_out, str) else [str(n) for n in opt_out]
+        self._options: dict[str, Any] = {
+            name: value
+            for name, value in {
+                "template": template, "language": language, "account": account, "variables": list(variables),
+                "region": region, "opt_out": self._opt_out, "api": None if api == API else api,
+                "headers": dict(headers or {}), "connect_timeout": connect_timeout,
+                "read_timeout": read_timeout,
+            }.items()
+            if value not in (None, [], {})
+        }  # fmt: skip
+        self._seen = Template.of(seen) if seen else None
+        self._variables = tuple(variables)
+        self._account = Account(self, None if account is None else str(account))
+        self._opted_out = OptOuts()
+        self._form: Form = self._formed(self._seen)
+        self._checked: tuple[str, ...] | None = None
+        self._pairs: OrderedDict[str, int] = OrderedDict()
+        self._messages = f"{self.base}/messages"
+
+    def _formed(self, template: Template | None) -> Form:
+        if self._template is None:
+            return FreeForm()
+        return TemplateForm(self._template, self._language, template, self._variables)
+
+    # Facts
+
+    @property
+    def result_columns(self) -> Mapping[str, str]:
+        """The id by which WhatsApp knows the message."""
+        return {"message_id": "id"}
+
+    def describe(self) -> dict[str, Any]:  # noqa: D102 - the base class says it
+        kept: dict[str, Any] = {"url": self.address, "key": list(self.keys), "mode": self._mode}
+        if isinstance(self._form, TemplateForm) and self._form.template is not None:
+            kept["seen"] = self._form.template.to_dict()
+        return {**kept, **self._options}
+
+    def fields(self) -> dict[str, FieldType]:
+        """The recipient, and what the template takes; text and media where there is none."""
+        checks = {"phone": self._region, "required": True, "unique": True}
+        return {TO: FieldType("text", nullable=False, checks=checks), **self._form.fields()}
+
+    def probe(self) -> str | None:  # noqa: D102 - the base class says it
+        return self.base
+
+    def resolved_headers(self) -> dict[str, str]:
+        """The headers of every request; with the token, unless the job says another login.
+
+        Raises:
+            SecretError: The token has no value.
+        """
+        headers = super().resolved_headers()
+        if "authorization" in {name.lower() for name in headers}:
+            return headers
+        try:
+            token = secrets.lookup(TOKEN)
+        except SecretError:
+            if httpx.URL(self.base).host not in _HERE:
+                raise
+            token = "practice"  # noqa: S105  which a practice server on this machine takes as any other
+        return {**headers, "Authorization": f"Bearer {token}"}
+
+    # Before anything is sent
+
+    def connect(self) -> None:
+        """Look whether the token, the number, the template and the opt-out list are all right.
+
+        Raises:
+            TargetError: One isn't; no message would pass.
+            TargetUnreachable: Nobody answers.
+            UsageError: The opt-out list can't be read.
+        """
+        self._opted_out = OptOuts.of(self._opt_out, self._region)
+        try:
+            self.patiently(self._account.look(self._template, self._language))
+        except HttpError as error:
+            raise as_target_error(error.failure, self.address) from None
+        found = self._account.template
+        if found is None:
+            return
+        if self._seen is not None and not self._seen.same_text(found):
+            raise TargetError(
+                f"The template {found.name!r} has changed since the plan was made.",
+                advice="Make the plan again, and look at its messages.",
+                rule="template",
+            )
+        self._form = self._formed(found)
+
+    def canonical(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Refusal]]:
+        """The values as they would be sent, and those that must not or can't be.
+
+        Raises:
+            MappingError: The job doesn't fill what the template takes.
+        """
+        columns = tuple(frame.columns)
+        if columns != self._checked:
+            self._form.check(columns)
+            self._checked = columns
+        refused = [*self._recipients(frame), *self._form.refusals(frame)]
+        for name in {each.field for each in refused}:
+            at = [each.at for each in refused if each.field == name]
+            frame = frame.with_columns(frame[name].scatter(at, None))
+        return frame, refused
+
+    def _recipients(self, frame: pl.DataFrame) -> Iterator[Refusal]:
+        if TO not in frame.columns:
+            return
+        numbers = frame[TO]
+        for at in (~numbers.str.contains(_E164)).fill_null(value=False).arg_true():
+            yield Refusal(TO, at, "This is no number with its country code.", "phone", "Write it as +33...")
+        if self._opted_out.numbers:
+            for at in numbers.is_in(list(self._opted_out.numbers)).fill_null(value=False).arg_true():
+                yield Refusal(
+                    TO,
+                    at,
+                    f"This number wants no messages: it is on the opt-out list ({self._opted_out.name}).",
+                    "opt_out",
+                    "Nothing: it is not messaged.",
+                )
+
+    def rendered(self, frame: pl.DataFrame) -> pl.Series | None:
+        """The messages as their recipients read them; None where the template can't be asked."""
+        if isinstance(self._form, TemplateForm) and self._form.template is None:
+            return None
+        reachable = frame[TO].is_not_null() if TO in frame.columns else [True] * frame.height
+        texts = [
+            self._form.rendered(values) if reached else None
+            for values, reached in zip(frame.iter_rows(named=True), reachable, strict=True)
+        ]
+        return pl.Series(texts, dtype=pl.String)
+
+    def notices(self) -> list[Problem]:
+        """What to know about the messages as a whole."""
+        found = []
+        if self._template is None:
+            found.append(
+                warning(
+                    "window",
+                    "Text and media reach only people who wrote to the number in the last 24 hours",
+                    "To reach others, send an approved template.",
+                )
+            )
+        elif isinstance(self._form, TemplateForm) and self._form.template is None:
+            found.append(
+                warning(
+                    "template",
+                    f"The template {self._template!r} could not be looked at, so it is neither checked nor "
+                    f"shown: {self._account.why}",
+                    "Name its account: [target] account = the id of the WhatsApp Business account.",
+                )
+            )
+        if self._opted_out.unread:
+            unread = plural(len(self._opted_out.unread), "entry", "entries")
+            found.append(
+                warning(
+                    "opt_out",
+                    f"{unread} of the opt-out list are no phone numbers, and keep nobody from being messaged:"
+                    f" {self._opted_out.unread_shown}",
+                    "Correct them in the list and make the plan again.",
+                )
+            )
+        return found
+
+    def checkup(self) -> Iterator[Finding]:
+        """Token, number, template, opt-out list and region, one by one."""
+        try:
+            self.connect()
+            problem = None
+        except BatchkitError as error:
+            problem = error
+        yield from self._account.findings(problem)
+        if self._opt_out is not None and not isinstance(problem, UsageError):
+            bad = f", {len(self._opted_out.unread):,} unreadable" if self._opted_out.unread else ""
+            level = "warning" if bad else "ok"
+            found = plural(len(self._opted_out.numbers), "number") + bad
+            yield Finding("opt-out list", level, found, "Correct the list's entries.")  # type: ignore[arg-type]
+        yield Finding("region", "ok", f"numbers without a country code are read as those of {self._region}")
+
+    # Sending
+
+    def limited_by(self, item: Item) -> Hashable:
+        """The recipient, whatever the key is."""
+        return item.key[TO] if TO in item.key else item.after.get(TO)
+
+    async def send(self, items: Sequence[Item], *, dry_run: bool = False) -> Sequence[Result] | None:
+        """Send one message."""
+        (item,) = items
+        values = {**item.after, **item.key}
+        number = values.get(TO)
+        if number is None or number in self._opted_out:
+            return [_not_sent(item, number)]
+        body = {
+            "messaging_product": "whatsapp",
+            "recipient_type": "individual",
+            TO: number,
+            **self._form.content(values),
+        }
+        if self.run:
+            body["biz_opaque_callback_data"] = f"{self.run}-{item.index}"
+        if dry_run:
+            return None
+        answer = await self.exchange("POST", self._messages, body, idempotent=False)
+        try:
+            detail = _taken(answer)
+        except HttpError as error:
+            raise HttpError(self._about(error.failure, number)) from None
+        self._pairs.pop(number, None)
+        return [Result(item.index, Outcome.DONE, detail=detail)]
+
+    def _about(self, failure: Failure, number: str) -> Failure:
+        """The failure without the recipient's number; with the rest that this recipient needs."""
+        plain = number.removeprefix("+")
+        failure = replace(
+            failure, reason=failure.reason.replace(number, "the recipient").replace(plain, "the recipient")
+        )
+        if failure.rule != str(PAIR_RATE):
+            return failure
+        tries = self._pairs.pop(number, 0)
+        self._pairs[number] = tries + 1
+        if len(self._pairs) > _MOST_PAIRS:
+            self._pairs.popitem(last=False)
+        return replace(failure, rest=4.0**tries)
+
+
+def _taken(answer: Answer) -> dict[str, Any]:
+    """What WhatsApp says of a message that it took.
+
+    Raises:
+        HttpError: It didn't take it, or nobody knows.
+    """
+    if error_of(answer) is not None and answer.status < 300:
+        answer = replace_status(answer)
+    failure = judge_answer(answer, sending=True)
+    if failure is not None:
+        raise HttpError(failure)
+    try:
+        value = answer.json()
+        message = value["messages"][0]
+        detail = {"id": str(message["id"])}
+    except Unreadable as problem:
+        raise HttpError(judge_body(problem, answer, idempotent=False)) from None
+    except (LookupError, TypeError):
+        reason = f"WhatsApp answered {answer.status} without the message's id"
+        raise HttpError(Failure(Fate.UNKNOWN, "no id", reason, LOOK)) from None
+    if (status := message.get("message_status")) not in (None, "accepted"):
+        detail["status"] = str(status)
+    return detail
+
+
+def _not_sent(item: Item, number: str | None) -> Result:
+    if number is None:
+        return Result(
+            item.index, Outcome.REJECTED, "blank", "The item has no recipient.", "Map a column to `to`."
+        )
+    reason = "The number is on the opt-out list by now."
+    return Result(item.index, Outcome.REJECTED, "opt_out", reason, "Nothing: it is not messaged.")
+
+
+def _whole(url: str, api: str) -> str:
+    """The address with the API's own in it."""
+    scheme, colon, number = url.partition(":")
+    if "+" in scheme:
+        return url
+    if not colon or not re.fullmatch(r"[\w-]+", number):
+        raise UsageError(
+            f"{secrets.redact(url)} is not an address of WhatsApp.",
+            advice="Write whatsapp:PHONE_NUMBER_ID, the id that WhatsApp Manager shows for the number.",
+        )
+    return f"whatsapp+{api.rstrip('/')}/{number}"

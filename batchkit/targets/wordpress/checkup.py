@@ -1,0 +1,127 @@
+"""What a doctor says of a site: what works with this login, what doesn't, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from ...problems import Problem
+from ..base import Finding
+from .failures import PLUGIN, SAY_PLUGIN
+from .options import Options
+from .places import Kind
+from .site import PostType, Site
+
+_OTHERS: Final = {"post": "edit_others_posts", "page": "edit_others_pages"}
+_HOW: Final = {
+    "plugin": "active",
+    "keys": "by the meta keys that the site shows",
+    "texts": "by the texts that posts have",
+}
+
+
+def findings(site: Site | None, options: Options) -> Iterator[Finding]:
+    """What there is to say of a site.
+
+    Args:
+        site: The site; None where it could not be reached.
+        options: What the job says of it.
+    """
+    if site is None:
+        return
+    yield Finding("REST API", "ok", f"{site.root} ({site.name})")
+    yield from _login(site)
+    yield _seo(site)
+    yield from (_meta(each) for each in site.types.values())
+    yield _batch(site, options)
+
+
+def site_notices(site: Site, closed: Collection[str], *, creates: bool) -> list[Problem]:
+    """What a plan as a whole should know of a site.
+
+    Args:
+        site: The site.
+        closed: Names of types that this login may edit none of.
+        creates: The plan may create posts.
+    """
+    told: list[tuple[str, str, str]] = []
+    for name in sorted(closed):
+        login = f"The login {site.user.words}" if site.user else "This login"
+        told.append(
+            ("rights", f"{login} may edit no {name}, so none of them is found.", "Use an editor's login.")
+        )
+    seo = site.seo
+    if seo.others and seo.preset:
+        could = f"SEO texts go to {seo.preset.title}; it could be {', '.join(seo.others)} too."
+        told.append(("seo", could, SAY_PLUGIN))
+    if creates:
+        told.append(
+            ("undo", "An undo moves posts that are created to the trash; it deletes none for good.", "")
+        )
+    return [
+        Problem(None, None, None, rule, message, advice, "notice" if rule == "undo" else "warning")
+        for rule, message, advice in told
+    ]
+
+
+def _login(site: Site) -> Iterator[Finding]:
+    user = site.user
+    if user is None:
+        yield Finding("login", "ok", "accepted; the site doesn't say who it is")
+        return
+    yield Finding("login", "ok", user.words)
+    for kind in site.types.values():
+        name = _OTHERS.get(kind.slug)
+        if name is None:
+            continue
+        if name in user.may:
+            yield Finding(f"right to edit {kind.name}", "ok", "all")
+        elif name.replace("_others", "") in user.may:
+            yield Finding(
+                f"right to edit {kind.name}", "warning", "its own alone", "Use an editor's login for others'."
+            )
+        else:
+            yield Finding(f"right to edit {kind.name}", "error", "none", "Use an editor's login.")
+
+
+def _seo(site: Site) -> Finding:
+    seo = site.seo
+    if seo.preset is None:
+        if seo.because == "said":
+            return Finding("SEO plugin", "ok", "none, as the job says")
+        return Finding(
+            "SEO plugin",
+            "warning",
+            "none found, so seo_title and seo_description can't be written",
+            SAY_PLUGIN,
+        )
+    how = _HOW.get(seo.because, "as the job says")
+    if seo.others:
+        return Finding(
+            "SEO plugin", "warning", f"{seo.preset.title} ({how}); or {', '.join(seo.others)}", SAY_PLUGIN
+        )
+    return Finding("SEO plugin", "ok", f"{seo.preset.title} ({how})")
+
+
+def _meta(kind: PostType) -> Finding:
+    name = f"meta keys of {kind.name}"
+    if not kind.shown:
+        return Finding(
+            name, "warning", "the site doesn't show its schema", "Let OPTIONS through at the firewall."
+        )
+    places = kind.places.values()
+    keys = sorted({each.at for each in places if each.kind is Kind.META and each.registered})
+    closed = sorted({each.at for each in places if each.at and not each.registered})
+    if closed:
+        return Finding(name, "error", f"not writable: {', '.join(closed)}", PLUGIN)
+    return Finding(name, "ok", f"{len(keys)} shown: {', '.join(keys[:12])}" if keys else "none shown")
+
+
+def _batch(site: Site, options: Options) -> Finding:
+    if options.batch == "no":
+        return Finding("batch/v1", "ok", "not used, as the job says")
+    if site.batch:
+        return Finding("batch/v1", "ok", f"up to {site.batch} writes a call")
+    return Finding(
+        "batch/v1", "warning", "not offered: posts are written one by one", "WordPress 5.6 and later has it."
+    )

@@ -1,0 +1,182 @@
+"""Where a field lives in a post, as WordPress's own schema of a type tells."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from ..base import FieldType
+from .seo import SEO_CHECKS, Preset
+
+META: Final = "meta."
+"""Beginning of the name of a field that is a meta key."""
+
+ABSENT: Final = object()
+"""What is found where an answer doesn't hold a field at all."""
+
+_FORGET_ZERO: Final = frozenset({"parent", "featured_media", "post"})
+"""Properties whose 0 means that there is none."""
+
+_FIXED: Final = frozenset({
+    "slug", "status", "date", "author", "menu_order", "comment_status", "ping_status", "sticky", "format",
+})  # fmt: skip
+"""Properties that a post always has: a blank cell leaves them, or takes what WordPress gives a new post."""
+
+_LEFT_OUT: Final = frozenset({"date_gmt", "id", "type", "link", "guid"})
+_TYPES: Final = {"string": "text", "integer": "integer", "number": "float", "boolean": "boolean"}
+
+
+class Kind(StrEnum):
+    """How a post holds a value."""
+
+    PLAIN = "plain"  # a property with the value
+    RAW = "raw"  # a property with `raw` and `rendered`
+    META = "meta"  # a key of `meta`
+    TERMS = "terms"  # a list of ids of terms
+    PART = "part"  # a key of a property that a plugin added
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a field lives.
+
+    Attributes:
+        kind: How the post holds it.
+        at: Name of the property, or meta key.
+        type: The field as planning sees it.
+        part: Key in the property, for `Kind.PART`.
+        default: What an absent meta key reads as.
+        registered: The site shows it; what isn't registered is ignored in silence.
+    """
+
+    kind: Kind
+    at: str
+    type: FieldType
+    part: str = ""
+    default: Any = None
+    registered: bool = True
+
+    @property
+    def asked(self) -> str:
+        """What `_fields` asks for."""
+        match self.kind:
+            case Kind.RAW:
+                return f"{self.at}.raw"
+            case Kind.META:
+                return "meta" if set(self.at) & set(".,") else f"{META}{self.at}"
+        return self.at
+
+    def found(self, post: Mapping[str, Any]) -> Any:
+        """Its value in a post as JSON has it; `ABSENT` where the post hasn't got it."""
+        match self.kind:
+            case Kind.RAW:
+                return _in(post.get(self.at), "raw")
+            case Kind.META:
+                return _in(post.get("meta"), self.at)
+            case Kind.PART:
+                return _in(post.get(self.at), self.part)
+        return post.get(self.at, ABSENT)
+
+    def put(self, body: dict[str, Any], value: Any) -> None:
+        """Put a value of JSON into the body of a request."""
+        if self.kind is Kind.META:
+            body.setdefault("meta", {})[self.at] = value
+        elif self.kind is Kind.PART:
+            body.setdefault(self.at, {})[self.part] = value
+        else:
+            body[self.at] = value
+
+    def is_nothing(self, value: Any) -> bool:
+        """Whether a value found means that there is none."""
+        return (
+            value is ABSENT
+            or value in (None, "")
+            or (self.at in _FORGET_ZERO and value == 0)
+            or (self.kind is Kind.TERMS and not value)
+        )
+
+    def nothing(self) -> Any:
+        """What is sent to have none: null removes a meta key, row and all."""
+        if self.kind is Kind.META:
+            return None
+        if self.kind is Kind.TERMS:
+            return []
+        return 0 if self.at in _FORGET_ZERO else ""
+
+
+def places_of(
+    schema: Mapping[str, Any] | None, taxonomies: Collection[str], preset: Preset | None
+) -> dict[str, Place]:
+    """The fields of a type of posts, in WordPress's own order.
+
+    Args:
+        schema: Its properties, as OPTIONS shows them; None where the site doesn't show any.
+        taxonomies: REST bases of the site's taxonomies.
+        preset: Where the site's SEO plugin keeps its texts; None where there is none.
+    """
+    properties = _USUAL if schema is None else schema
+    found = {}
+    for name, told in properties.items():
+        if name not in _LEFT_OUT and name != "meta" and not told.get("readonly"):
+            place = _property(name, told, taxonomies)
+            if place is not None:
+                found[name] = place
+    meta = properties.get("meta", {}).get("properties") or {}
+    for key, told in meta.items():
+        found[META + key] = Place(Kind.META, key, FieldType(_type_of(told)), default=told.get("default"))
+    if preset is not None:
+        found |= _seo(preset, properties, meta, known=schema is not None)
+    return found
+
+
+def _property(name: str, told: Mapping[str, Any], taxonomies: Collection[str]) -> Place | None:
+    if "raw" in (told.get("properties") or {}):
+        return Place(Kind.RAW, name, FieldType("text"))
+    if name in taxonomies:
+        return Place(Kind.TERMS, name, FieldType("text"))
+    kind = _type_of(told)
+    if kind == "json":
+        return None  # what a plugin keeps there is its own affair
+    checks = {"one_of": tuple(told["enum"])} if kind == "text" and told.get("enum") else {}
+    fixed = name in _FIXED
+    return Place(Kind.PLAIN, name, FieldType(kind, nullable=not fixed, has_default=fixed, checks=checks))
+
+
+def _type_of(told: Mapping[str, Any]) -> str:
+    types = told.get("type")
+    first = types if isinstance(types, str) else next((each for each in types or () if each != "null"), "")
+    if first == "string" and told.get("format") == "date-time":
+        return "datetime"
+    return _TYPES.get(first, "json")
+
+
+def _seo(
+    preset: Preset, properties: Mapping[str, Any], meta: Mapping[str, Any], *, known: bool
+) -> dict[str, Place]:
+    found = {}
+    for name, key in preset.keys.items():
+        kind = FieldType("text", checks=SEO_CHECKS[name])
+        if preset.property and preset.property in properties:
+            found[name] = Place(Kind.PART, preset.property, kind, part=preset.parts[name])
+        else:
+            registered = key in meta or (not known and bool(key))
+            found[name] = Place(Kind.META, key, kind, registered=registered)
+    return found
+
+
+def _in(holder: Any, name: str) -> Any:
+    return holder.get(name, ABSENT) if isinstance(holder, Mapping) else ABSENT
+
+
+_TEXT: Final[Mapping[str, Any]] = {"type": "object", "properties": {"raw": {"type": "string"}}}
+_USUAL: Final[Mapping[str, Mapping[str, Any]]] = {
+    "title": _TEXT,
+    "content": _TEXT,
+    "excerpt": _TEXT,
+    "slug": {"type": "string"},
+    "status": {"type": "string"},
+    "date": {"type": "string", "format": "date-time"},
+}
+"""What every post has, for a site that doesn't show its schema."""

@@ -1,0 +1,262 @@
+"""Sending items to WordPress: one by one or many in a call, and what became of each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, NoReturn
+
+import polars as pl
+
+from ...states import Change, Outcome
+from ..base import Failure, Fate, Item, Result
+from ..http.answer import Answer
+from ..http.target import READ_LIMIT, HttpError
+from .batch import NOT_ALLOWED, envelope, opened
+from .failures import judged, value_of
+from .reader import Get, Memory, Reader
+from .site import BATCH, PostType, Site
+from .terms import Terms
+from .values import chunked
+from .writer import Request, Unsendable, outcome_of, refused_in_part, request_for
+
+_TOO_LARGE: Final = frozenset({"500", "502", "504", "524", "internal_server_error", "empty", "truncated"})
+"""What a server answers, or doesn't, when a request takes longer or more memory than it allows itself."""
+
+
+class Sender:
+    """Sends items to a site.
+
+    Args:
+        site: The site.
+        reader: Reads posts and terms.
+        book: Terms by taxonomy.
+        memory: Which post a key stands for.
+        exchange: Sends a request, as `HttpTarget.exchange` does.
+        get: Reads a route.
+        repeatable: Whether sending items twice has the effect of sending them once.
+        batch: Requests that a call of batch/v1 may carry; 0 sends one by one.
+        narrow: Told how many items a call should carry at most, where the site can't bear more.
+        creates: Posts may be created.
+        create_terms: Terms that rows name and the site lacks are made.
+        advice: What to do about a post that the site doesn't show.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        reader: Reader,
+        book: dict[str, Terms],
+        memory: Memory,
+        *,
+        exchange: Callable[..., Awaitable[Answer]],
+        get: Get,
+        repeatable: Callable[[Sequence[Item]], bool],
+        batch: int,
+        narrow: Callable[[int], None],
+        creates: bool,
+        create_terms: bool,
+        advice: str,
+    ) -> None:
+        self._site = site
+        self._reader = reader
+        self._book = book
+        self._memory = memory
+        self._exchange = exchange
+        self._get = get
+        self._repeatable = repeatable
+        self._batch = batch
+        self._narrow = narrow
+        self._creates = creates
+        self._create_terms = create_terms
+        self._advice = advice
+        self._alone: set[str] = set()
+        self._making: asyncio.Lock | None = None
+        # By their first item, calls that failed in a way that their size may cause.
+        self._failed: set[int] = set()
+        self._too_large: dict[int, bool] = {}
+
+    async def send(self, items: Sequence[Item], *, dry_run: bool = False) -> Sequence[Result] | None:
+        """Send some items: one by one, or through batch/v1."""
+        first = items[0].index
+        if self._too_large.pop(first, False) and len(items) > 1:
+            self._narrow(len(items) // 2)
+            reason = "The site didn't get through so many posts in one call, so it is halved"
+            raise HttpError(Failure(Fate.REJECT, "too large", reason))
+        try:
+            results, requests = await self._requests(items)
+            return results if dry_run else results + await self._sent(requests)
+        except asyncio.CancelledError:
+            self._too_large[first] = self._repeatable(items)  # it took longer than a call may
+            raise
+        except HttpError as error:
+            if error.failure.rule in _TOO_LARGE and self._repeatable(items):
+                self._too_large[first] = first in self._failed
+                self._failed.add(first)
+            raise
+
+    async def _sent(self, requests: Sequence[Request]) -> list[Result]:
+        """What became of requests; a failure is raised where nothing else was sent before it."""
+        results: list[Result] = []
+        parts = self._parts(requests)
+        for at, part in enumerate(parts):
+            try:
+                if len(part) == 1:
+                    results += filter(None, [await self._send_one(part[0])])
+                else:
+                    results += await self._send_batch(part)
+            except HttpError as error:
+                if at == 0:
+                    raise
+                results += [_failed(one.item, error.failure) for one in part]
+        return results
+
+    def _parts(self, requests: Sequence[Request]) -> list[Sequence[Request]]:
+        """The requests as they go out together."""
+        batched = [one for one in requests if one.type.slug not in self._alone] if self._batch else []
+        single = [one for one in requests if one not in batched]
+        return [*chunked(batched, max(self._batch, 1)), *chunked(single, 1)]
+
+    async def _requests(self, items: Sequence[Item]) -> tuple[list[Result], list[Request]]:
+        results: list[Result] = []
+        requests = []
+        await self._find_unknown(items)
+        for item in items:
+            try:
+                requests.append(await self._request(item))
+            except Unsendable as problem:
+                results.append(problem.result)
+        return results, requests
+
+    async def _find_unknown(self, items: Sequence[Item]) -> None:
+        """Learn the ids of posts that this process has not read, as after a crash."""
+        unknown = [
+            item.key
+            for item in items
+            if item.change != Change.CREATE
+            and self._memory.post(item.key) is None
+            and not self._told(item.key)
+        ]
+        if unknown:
+            await self._reader.read(pl.DataFrame(unknown), [], self._get)
+
+    def _told(self, key: Mapping[str, Any]) -> tuple[str, int] | None:
+        """Type and id where the key itself says both."""
+        return (key["type"], key["id"]) if key.get("id") is not None and key.get("type") else None
+
+    async def _request(self, item: Item) -> Request:
+        number: int | None = None
+        if item.change in (Change.CREATE, Change.SEND):
+            kind = self._type(item.key.get("type") or item.after.get("type"))
+            if not self._creates:
+                self._refuse(item, "create", "WordPress gives new posts their ids itself.",
+                             "Key the rows by slug to create posts.")  # fmt: skip
+        else:
+            known = self._memory.post(item.key) or self._told(item.key)
+            if known is None:
+                self._refuse(item, "missing", "The site doesn't show the post.", self._advice)
+            kind, number = self._type(known[0]), known[1]
+        if self._create_terms:
+            await self._make_terms(item, kind)
+        await self._know_terms(item, kind)
+        return request_for(item, kind, number, self._book)
+
+    def _type(self, slug: str | None) -> PostType:
+        types = self._site.types
+        return types[slug] if slug is not None and slug in types else next(iter(types.values()))
+
+    @staticmethod
+    def _refuse(item: Item, rule: str, reason: str, advice: str) -> NoReturn:
+        raise Unsendable(Result(item.index, Outcome.REJECTED, rule, reason, advice))
+
+    async def _know_terms(self, item: Item, kind: PostType) -> None:
+        for name, value in item.after.items():
+            if value and name in self._site.taxonomies and name in kind.places:
+                await self._reader.terms(name, self._get)
+
+    async def _make_terms(self, item: Item, kind: PostType) -> None:
+        """Make the terms that a row names and the site lacks; one at a time, or two rows make it twice."""
+        for name, value in item.after.items():
+            if not value or name not in self._site.taxonomies or name not in kind.places:
+                continue
+            self._making = self._making or asyncio.Lock()  # of the loop that sends
+            async with self._making:
+                terms = await self._reader.terms(name, self._get)
+                for missing in terms.missing(value):
+                    await self._make_term(terms, missing)
+
+    async def _make_term(self, terms: Terms, name: str) -> None:
+        url = self._site.url(self._site.taxonomies[terms.base])
+        answer = await self._exchange("POST", url, {"name": name}, idempotent=True)
+        made = judged(answer, idempotent=True)
+        if made is not None and made.rule != "term_exists":
+            raise HttpError(made)
+        if made is None:
+            terms.add([value_of(answer, idempotent=True)])
+        else:
+            terms.known = False  # somebody else made it just now
+
+    async def _send_one(self, request: Request) -> Result | None:
+        repeatable = self._repeatable([request.item])
+        url = self._site.url(request.route, **request.query)
+        answer = await self._exchange(
+            request.method, url, request.body, idempotent=repeatable, limit=READ_LIMIT
+        )
+        return await self._outcome(request, answer)
+
+    async def _send_batch(self, requests: Sequence[Request]) -> list[Result]:
+        repeatable = self._repeatable([one.item for one in requests])
+        body = envelope(requests)
+        answer = await self._exchange(
+            "POST", self._site.url(BATCH), body, idempotent=repeatable, limit=READ_LIMIT
+        )
+        answers = opened(answer, len(requests), idempotent=repeatable)
+        return await self._gathered(
+            [(one, self._outcome(one, inner)) for one, inner in zip(requests, answers, strict=True)]
+        )
+
+    async def _gathered(self, sent: Sequence[tuple[Request, Any]]) -> list[Result]:
+        """The outcomes of several items; where all failed alike, the failure itself."""
+        results: list[Result] = []
+        failures: list[Failure] = []
+        for request, outcome in sent:
+            try:
+                result = await outcome
+            except HttpError as error:
+                failures.append(error.failure)
+                result = _failed(request.item, error.failure)
+            if result is not None:
+                results.append(result)
+        alike = len(failures) == len(sent) and len({one.rule for one in failures}) == 1
+        if alike and failures[0].fate is not Fate.REJECT:
+            raise HttpError(failures[0])
+        return results
+
+    async def _outcome(self, request: Request, answer: Answer) -> Result | None:
+        """What an answer means for an item.
+
+        Raises:
+            HttpError: It is a failure.
+        """
+        repeatable = self._repeatable([request.item])
+        failure = judged(answer, idempotent=repeatable)
+        if failure is None:
+            post = value_of(answer, idempotent=repeatable)
+            return outcome_of(request, post if isinstance(post, dict) else {}, self._book)
+        if failure.rule == "rest_already_trashed" and request.item.change == Change.DELETE:
+            return None
+        if failure.rule == NOT_ALLOWED:
+            self._alone.add(request.type.slug)
+            return Result(request.item.index, Outcome.PENDING)
+        if failure.rule == "rest_cannot_update" and request.id is not None:
+            post = await self._get(request.route, context="edit", **request.query)
+            return refused_in_part(request, failure, post, self._book)
+        raise HttpError(failure)
+
+
+def _failed(item: Item, failure: Failure) -> Result:
+    """The outcome of one item among others: what may pass next time is asked for again."""
+    outcome = {Fate.REJECT: Outcome.REJECTED, Fate.UNKNOWN: Outcome.UNKNOWN}.get(
+        failure.fate, Outcome.PENDING
+    )
+    return Result(item.index, outcome, failure.rule, failure.reason, failure.advice)

@@ -1,0 +1,296 @@
+"""A WordPress site as a target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import httpx
+import polars as pl
+
+from ...errors import UsageError
+from ...problems import Problem
+from ...retry import Backoff
+from ...states import Change
+from ..base import Failure, Fate, FieldType, Finding, Item, Refusal, Result
+from ..http.answer import Answer
+from ..http.client import HttpClient
+from ..http.target import READ_LIMIT, HttpError, HttpTarget, as_target_error, with_patience
+from .canonical import Canon
+from .checkup import findings, site_notices
+from .failures import judged, value_of
+from .options import Options, with_secret
+from .reader import Get, Memory, Reader
+from .sender import Sender
+from .site import Site, discover
+from .terms import Terms
+
+_HTTP_OPTIONS: Final = ("headers", "connect_timeout", "read_timeout")
+_KEYS: Final = ("id", "slug", "url")
+_FIRST_LOOKS: Final = Backoff(base=0.1, cap=1.0, retries=2)
+_LONGEST_WAIT: Final = 30.0
+"""Seconds a site may ask for while somebody waits for a plan."""
+
+
+class WordPressTarget(HttpTarget):
+    """A WordPress site.
+
+    Args:
+        url: `wordpress+https://user@host[/path]`; without a password, that is the secret `wp_password`.
+        key: `id`, `slug` or `url`, and `type` where rows say theirs.
+        mode: How the job writes. Posts are created by slug alone, for WordPress gives ids itself.
+        transport: Sends instead of the real one; for tests.
+        **options: `headers`, `connect_timeout`, `read_timeout`, and what `Options` holds.
+
+    Raises:
+        UsageError: The address, the key or an option is wrong.
+    """
+
+    readable = True
+    reversible = True
+    default_key = ("id",)
+    joins_key = ("type",)
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: Sequence[str] = (),
+        mode: str = "upsert",
+        transport: httpx.AsyncBaseTransport | None = None,
+        **options: Any,
+    ) -> None:
+        http: dict[str, Any] = {name: options.pop(name) for name in _HTTP_OPTIONS if name in options}
+        super().__init__(url, transport=transport, **http)
+        self._base = with_secret(self._base)
+        self._options = Options.of(options)
+        self._given: dict[str, Any] = {**http, **options}
+        self.keys = tuple(key)
+        self._mode = mode
+        if self.keys and (set(self.keys) - {*_KEYS, "type"} or len({*self.keys} & {*_KEYS}) != 1):
+            raise UsageError(
+                f"WordPress has no key {', '.join(self.keys)}.",
+                advice="Take id, slug or url; and type besides.",
+            )
+        self.creatable = not self.keys or "slug" in self.keys
+        self.idempotent = mode == "update" or not self.creatable
+        self.readable = mode != "append"
+        self.call_size = self._options.call_size or (1 if self._options.batch == "no" else 25)
+        self._site: Site | None = None
+        self._book: dict[str, Terms] = {}
+        self._memory = Memory()
+        self._reader: Reader | None = None
+        self._sender: Sender | None = None
+
+    # Facts
+
+    def describe(self) -> dict[str, Any]:  # noqa: D102 - the base class says it
+        return {"url": self.address, "key": list(self.keys), "mode": self._mode, **self._given}
+
+    @property
+    def site(self) -> Site:
+        """What is known of the site since `connect`."""
+        if self._site is None:
+            raise _unconnected()
+        return self._site
+
+    @property
+    def result_columns(self) -> Mapping[str, str]:
+        """Of posts that were created, their ids and addresses."""
+        return {"post_id": "id", "post_link": "link"} if self._creates else {}
+
+    @property
+    def _creates(self) -> bool:
+        return self.creatable and self._mode != "update"
+
+    @property
+    def missing_advice(self) -> str:  # type: ignore[override]  # it depends on the login
+        """The reasons why a post doesn't come back; the site doesn't tell which it is."""
+        user = self._site.user if self._site else None
+        name = f"the login {user.words}" if user else "this login"
+        types = " or ".join(each.name for each in self._site.types.values()) if self._site else "the types"
+        return (
+            f"Either it is not there (deleted, in the trash, none of {types}), or {name} may not edit it, "
+            "so that the site leaves it out: look at it there, or use an editor's login."
+        )
+
+    def fields(self) -> dict[str, FieldType]:
+        """The fields of all types of the job; `id`, `url` and `type` are keys alone."""
+        own = {"id": "integer", "url": "text", "type": "text"}
+        found = {
+            name: FieldType(
+                kind, nullable=False, key=True, generated=name != "type" and name not in self.keys
+            )
+            for name, kind in own.items()
+        }
+        for each in self.site.types.values():
+            for name, place in each.places.items():
+                found.setdefault(name, place.type)
+        if "slug" in self.keys:
+            found["slug"] = replace(found["slug"], key=True, has_default=False)
+        return found
+
+    def probe(self) -> str | None:
+        """It asks more than one address."""
+        return None
+
+    def connect(self) -> None:
+        """Find the REST API, check the login, learn what the site has.
+
+        Raises:
+            TargetError: There is no WordPress, or it doesn't take the login.
+            TargetUnreachable: Nobody answers.
+        """
+        self._check_login()
+        try:
+            self.patiently(self._with_client(self._discover))
+        except HttpError as error:
+            raise as_target_error(error.failure, self.address) from None
+
+    def _check_login(self) -> None:
+        if "authorization" not in {name.lower() for name in self.resolved_headers()}:
+            raise UsageError(
+                f"{self.address} names no user.",
+                advice="Write wordpress+https://USER@HOST; the password is the secret wp_password.",
+            )
+
+    async def _discover(self, client: HttpClient) -> None:
+        async def ask(method: str, url: str) -> Answer:
+            async def once() -> Answer:
+                answer = await self.exchange(method, url, client=client, limit=READ_LIMIT)
+                failure = judged(answer, idempotent=True)
+                if failure is not None and failure.fate is Fate.RETRY:
+                    raise HttpError(_not_too_long(failure))
+                return answer
+
+            got: Answer = await with_patience(once, _FIRST_LOOKS)
+            return got
+
+        told = self._options
+        self._take(await discover(ask, self.base, types=told.types, seo=told.seo))
+
+    def _take(self, site: Site) -> None:
+        limit = site.batch if self._options.batch != "no" else 0
+        if self._options.batch == "yes" and not limit:
+            raise HttpError(
+                Failure(Fate.ABORT, "batch", "The site doesn't offer batch/v1", "Leave out batch, or say no.")
+            )
+        self._site = site
+        self._book = {}
+        self._reader = Reader(site, self._book, self._memory)
+        self.call_size = min(self._options.call_size or limit, limit) or 1
+        self._sender = Sender(
+            site,
+            self._reader,
+            self._book,
+            self._memory,
+            exchange=self.exchange,
+            get=self._getter(None, patient=False),
+            repeatable=self.repeatable,
+            batch=limit,
+            narrow=self._narrow,
+            creates=self._creates,
+            create_terms=self._options.create_terms,
+            advice=self.missing_advice,
+        )
+
+    def _narrow(self, size: int) -> None:
+        self.call_size = max(1, min(self.call_size or 1, size))
+
+    async def begin(self) -> None:
+        """Open the run's client."""
+        await super().begin()
+        if self._site is None and self._client is not None:
+            await self._discover(self._client)
+
+    # Planning
+
+    def read(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:  # noqa: D102 - the base class says it
+        async def work(client: HttpClient) -> pl.DataFrame:
+            return await self._reads.read(keys, fields, self._getter(client, patient=True))
+
+        frame: pl.DataFrame = self._planning(work)
+        return frame
+
+    async def read_now(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
+        """`read` with the run's own client; what fails is for the engine to judge."""
+        return await self._reads.read(keys, fields, self._getter(None, patient=False))
+
+    def canonical(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Refusal]]:
+        """Types by their names, slugs and addresses in one spelling, terms as the site calls them."""
+        canon = Canon(self.site, self.base, create_terms=self._options.create_terms)
+        for name in canon.taxonomies(frame):
+
+            async def learn(client: HttpClient, name: str = name) -> Terms:
+                return await self._reads.terms(name, self._getter(client, patient=True))
+
+            self._planning(learn)
+        return canon.apply(frame, self._book)
+
+    def notices(self) -> list[Problem]:
+        """What the whole plan should know of the site."""
+        return site_notices(self.site, self._reads.closed, creates=self._creates)
+
+    def checkup(self) -> Iterator[Finding]:
+        """What works and what doesn't, with this login at this site."""
+        yield from findings(self._site, self._options)
+
+    @property
+    def _reads(self) -> Reader:
+        if self._reader is None:
+            raise _unconnected()
+        return self._reader
+
+    def _planning(self, work: Any) -> Any:
+        try:
+            return self.patiently(self._with_client(work))
+        except HttpError as error:
+            raise as_target_error(error.failure, self.address) from None
+
+    async def _with_client(self, work: Any) -> Any:
+        client = self.open_client(read=self._read_timeout)
+        try:
+            return await work(client)
+        finally:
+            await client.aclose()
+
+    def _getter(self, client: HttpClient | None, *, patient: bool) -> Get:
+        async def get(route: str, **query: Any) -> Any:
+            url = self.site.url(route, **query)
+
+            async def once() -> Any:
+                answer = await self.exchange("GET", url, client=client, limit=READ_LIMIT)
+                try:
+                    return value_of(answer, idempotent=True)
+                except HttpError as error:
+                    raise HttpError(_not_too_long(error.failure) if patient else error.failure) from None
+
+            return await with_patience(once) if patient else await once()
+
+        return get
+
+    # Writing
+
+    def repeatable(self, items: Sequence[Item]) -> bool:
+        """Whether sending these items twice has the effect of sending them once: only a create hasn't."""
+        return all(item.change in (Change.UPDATE, Change.DELETE) for item in items)
+
+    async def send(self, items: Sequence[Item], *, dry_run: bool = False) -> Sequence[Result] | None:
+        """Send some items: one by one, or through batch/v1."""
+        if self._sender is None:
+            raise _unconnected()
+        return await self._sender.send(items, dry_run=dry_run)
+
+
+def _unconnected() -> UsageError:
+    return UsageError("The site isn't connected yet.", advice="Call connect() first.")
+
+
+def _not_too_long(failure: Failure) -> Failure:
+    """A site to be left alone for minutes, as in maintenance mode, is not waited for while planning."""
+    if failure.fate is not Fate.RETRY or (failure.retry_after or 0.0) <= _LONGEST_WAIT:
+        return failure
+    minutes = round((failure.retry_after or 0.0) / 60, 1)
+    advice = f"The site asks to come back in {minutes:g} minutes."
+    return replace(failure, fate=Fate.ABORT, advice=advice)
