@@ -1,10 +1,10 @@
 """The systems that can be written to: what all share, and a folder for each family.
 
-    base        the protocol: Target, FrameTarget, CallTarget, Item, Result, Failure; the registry by address
-    http/       the floor of all targets behind HTTP
-    sql/        SQLite and PostgreSQL
-    rest/       any REST API, by its description
-    wordpress/  WordPress sites
-    whatsapp/   messages through WhatsApp's Cloud API
-    chat/       texts by any server of chat completions
+base        the protocol: Target, FrameTarget, CallTarget, Item, Result, Failure; the registry by address
+http/       the floor of all targets behind HTTP
+sql/        SQLite and PostgreSQL
+rest/       any REST API, by its description
+wordpress/  WordPress sites
+whatsapp/   messages through WhatsApp's Cloud API
+chat/       texts by any server of chat completions
 """
