@@ -91,7 +91,9 @@ def plan_page(plan: Plan, *, examples: int = 5, problems: int | None = 10) -> It
     yield bold(f"{summary.source or 'source'} {arrow} {place(summary)}")
     key = f"key {' + '.join(summary.key)}, " if summary.key else ""
     fields = count(len(summary.fields), "field")
-    yield f"{_rows(summary)}, {key}{fields} written, mode {summary.mode}"
+    # Where nothing is there to be met, it doesn't matter how rows meet items.
+    how = "sent" if Change.SEND in summary.changes else f"written, mode {summary.mode}"
+    yield f"{_rows(summary)}, {key}{fields} {how}"
     if summary.undoes:
         yield f"This plan undoes run {summary.undoes}."
     yield ""

@@ -131,4 +131,6 @@ def _examined(checks: list[Check], *, failed: bool) -> Iterator[str]:
         if check.advice and check.level != "ok":
             yield dim(f"         {before_a_run(check.advice)}")
     yield ""
-    yield bold("Something is wrong." if failed else "All is well.")
+    noted = sum(check.level == "warning" for check in checks)
+    well = f"Nothing is wrong; {count(noted, 'thing')} to look at." if noted else "All is well."
+    yield bold("Something is wrong." if failed else well)

@@ -124,13 +124,12 @@ class WordPressTarget(HttpTarget):
 
     def fields(self) -> dict[str, FieldType]:
         """The fields of all types of the job; `id`, `url` and `type` are keys alone."""
-        own = {"id": "integer", "url": "text", "type": "text"}
+        own = {"id": "integer", "url": "text"}
         found = {
-            name: FieldType(
-                kind, nullable=False, key=True, generated=name != "type" and name not in self.keys
-            )
+            name: FieldType(kind, nullable=False, key=True, generated=name not in self.keys)
             for name, kind in own.items()
         }
+        found["type"] = FieldType("text", nullable=False, has_default=True, key=True)
         for each in self.site.types.values():
             for name, place in each.places.items():
                 found.setdefault(name, place.type)
