@@ -20,6 +20,7 @@ import polars as pl
 from .errors import PlanError
 from .planning.planfile import check_place, read_facts
 from .problems import Problem
+from .settings import PRESETS
 from .sources import regrouped
 from .states import SENDABLE, Change
 from .targets.base import (
@@ -213,6 +214,12 @@ class Plan:
     def columns(self) -> list[str]:
         """Columns of the source."""
         return list(self.facts["columns"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings that its runs start from: of the target's kind, of the target itself, of the job."""
+        kind = self.facts["address"].split(":", 1)[0].split("+", 1)[0]
+        return {**PRESETS.get(kind, {}), **self.facts.get("preset", {}), **self.facts.get("settings", {})}
 
     def to_send(self) -> int:
         """Number of items that would reach the target."""

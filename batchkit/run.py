@@ -24,7 +24,7 @@ from .journal import JournalReader
 from .ownership import owner_of
 from .runfolders import find_run, make_folder, run_folders
 from .secrets import redact
-from .settings import LIVE, PRESETS, Settings
+from .settings import LIVE, Settings
 from .snapshot import Snapshot
 from .states import ACTIVE, PLANNED_OUTCOME, Change, Outcome, RunState
 
@@ -62,7 +62,7 @@ def start(
         SettingsError: A setting is wrong; nothing was started.
         DiskFull: No room for the run folder.
     """
-    chosen = Settings.of(_preset(plan), **{**plan.facts.get("settings", {}), **settings})
+    chosen = Settings.of(plan.settings, **settings)
     folder = make_folder(plan, chosen, dry_run=dry_run, report=report)
     run = Run(folder)
     if detach:
@@ -74,11 +74,6 @@ def start(
     else:
         Driver.start_on(folder, target=target)
     return run
-
-
-def _preset(plan: Plan) -> Mapping[str, Any]:
-    of_its_kind = PRESETS.get(plan.facts["address"].split(":", 1)[0].split("+", 1)[0], {})
-    return {**of_its_kind, **plan.facts.get("preset", {})}
 
 
 def list_runs(limit: int | None = None) -> list[Run]:

@@ -215,3 +215,15 @@ def test_target_suggests_settings_and_the_operators_own_win(tmp_path: Path) -> N
     assert run.wait(10) is RunState.FINISHED
     settings = run.snapshot().settings
     assert (settings["chunk_size"], settings["workers"]) == (7, 3)
+
+
+def test_panel_shows_the_settings_a_run_will_start_with(tmp_path: Path) -> None:
+    """Before the start, the fields hold what the kind of target and the target itself suggest."""
+    from batchkit.panel import control
+
+    class Narrow(Post):
+        preset: ClassVar = {"workers": 2, "rate": 0.5}
+
+    plan = Job(ROWS, "post:office").plan(tmp_path / "p.parquet", target=Narrow())
+    shown = control(plan).fields.shown
+    assert (shown["workers"], shown["rate"]) == ("2", "0.5")

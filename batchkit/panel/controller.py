@@ -156,8 +156,8 @@ class RunController:
             self.write_reports()
 
     def planned_settings(self) -> dict[str, Any]:
-        """The settings the plan's job asks for."""
-        return dict(getattr(self.plan, "facts", {}).get("settings") or {})
+        """The settings that hold where nobody says otherwise."""
+        return dict(getattr(self.plan, "settings", {}))
 
     def _ask(self, verb: str) -> None:
         run = self.run
