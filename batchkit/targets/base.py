@@ -41,6 +41,10 @@ RENDERED = "rendered"
 """Column of a plan for a target that renders: the text of what would be sent."""
 
 
+FIREWALL = "firewall"
+"""Rule of a failure by which something before the target turned a request away, perhaps for its content."""
+
+
 class Fate(StrEnum):
     """What the engine does about an error."""
 
@@ -63,6 +67,7 @@ class Failure:
         connection: True when nobody answered (counts towards the connection breaker).
         pushback: The target says that it is asked too much: fewer calls at once from now on.
         rest: Seconds that this call waits, at least, before its next try, while others go on.
+        doubt: It may have been done all the same, and is tried again because that does no harm.
     """
 
     fate: Fate
@@ -73,6 +78,7 @@ class Failure:
     connection: bool = False
     pushback: bool = False
     rest: float | None = None
+    doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,7 @@ class Result:
         rule: Short name of the cause when it wasn't done.
         reason: The target's own words, shortened.
         advice: What to do next.
+        failure: Of a `pending` item, why it is to be sent again; acted on as if the call had failed so.
         detail: JSON-able facts (for a conflict: `{field: {"planned": .., "found": .., "wanted": ..}}`; for an
             item that is done what the target answered and the journal shall keep, such as a message's id).
     """
@@ -95,6 +102,7 @@ class Result:
     reason: str = ""
     advice: str = ""
     detail: Mapping[str, Any] | None = None
+    failure: Failure | None = None
 
 
 @dataclass(slots=True)
@@ -209,6 +217,7 @@ class Target(ABC):
         call_size: Items one call carries; None when a call is a whole chunk.
         max_workers: Calls it can bear at once; None when it does not care.
         chunk_items: Items of a chunk beyond which it gains nothing; None for the usual limit.
+        read_size: Items that are read and compared at once while planning; None for the usual number.
         default_key: The key of a job that names none.
         joins_key: Fields that become part of the key when something feeds them.
         any_key: The key may be a column that is no field of the target, such as an order's number.
@@ -223,6 +232,7 @@ class Target(ABC):
     call_size: int | None = 1
     max_workers: int | None = None
     chunk_items: int | None = None
+    read_size: int | None = None
     keys: tuple[str, ...] = ()
     default_key: tuple[str, ...] = ()
     joins_key: tuple[str, ...] = ()
