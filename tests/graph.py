@@ -136,7 +136,7 @@ def taken(message: str, to: str, **more: Any) -> httpx.Response:
     )
 
 
-def refused(code: int, status: int = 400, details: str = "", **more: Any) -> httpx.Response:
+def refused(code: int | str, status: int = 400, details: str = "", **more: Any) -> httpx.Response:
     """The API's own answer to a message that it doesn't take."""
     error: dict[str, Any] = {
         "message": f"(#{code}) Some title",

@@ -117,18 +117,24 @@ STATUSES: list[tuple[int, Fate, Fate]] = [
     (422, Fate.REJECT, Fate.REJECT),
     (425, Fate.RETRY, Fate.RETRY),
     (429, Fate.RETRY, Fate.RETRY),
-    (500, Fate.RETRY, Fate.RETRY),
+    (500, Fate.UNKNOWN, Fate.RETRY),
+    (501, Fate.REJECT, Fate.REJECT),
     (502, Fate.UNKNOWN, Fate.RETRY),
     (503, Fate.RETRY, Fate.RETRY),
     (504, Fate.UNKNOWN, Fate.RETRY),
+    (507, Fate.UNKNOWN, Fate.RETRY),
+    (520, Fate.UNKNOWN, Fate.RETRY),
+    (521, Fate.RETRY, Fate.RETRY),
+    (522, Fate.RETRY, Fate.RETRY),
+    (523, Fate.RETRY, Fate.RETRY),
     (524, Fate.UNKNOWN, Fate.RETRY),
-    (599, Fate.RETRY, Fate.RETRY),
+    (599, Fate.UNKNOWN, Fate.RETRY),
 ]
 
 
 @pytest.mark.parametrize(("status", "once", "twice"), STATUSES)
 def test_each_status_has_its_fate(status: int, once: Fate, twice: Fate) -> None:
-    """The status decides, with the server's own message kept; a gateway's timeout may have been written."""
+    """The status decides, with the server's own message kept; a server may fail after it wrote."""
     given_ = answer(status, '{"error": {"message": "Price must be a number"}}')
     for idempotent, fate in ((False, once), (True, twice)):
         failure = judge(given_, idempotent=idempotent)

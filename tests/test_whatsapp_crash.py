@@ -128,10 +128,11 @@ def check(run: Run, server: Sandbox, count: int, kills: int) -> dict[str, int]:
             number,
             outcome,
         )
-    # Those in doubt are listed, with why; the rejected are those whom the server doesn't know.
+    # Those in doubt are listed, with why: the 500s, and what got lost before or after it was taken (1% each).
+    # The rejected are those whom the server doesn't know.
     unknown = run.outcomes("unknown")
     assert (unknown["reason"].str.len_chars() > 10).all()
-    assert unknown.height <= count * 0.02 * 1.5 + kills * WORKERS
+    assert unknown.height <= count * 0.04 * 1.5 + kills * WORKERS
     assert set(run.outcomes("rejected")["rule"]) <= {"131026"}
     assert all(number.endswith("000") for number in run.outcomes("rejected")["key"])
     # A message's id is kept: the server's own.

@@ -469,7 +469,7 @@ def test_a_job_without_anything_to_say() -> None:
 # What each answer means
 
 FATES = {
-    Fate.RETRY: {4, 80007, 130429, 131056, 131057, 132069, 133004, 134101, 2, 131000, 131016},
+    Fate.RETRY: {4, 80007, 130429, 131056, 131057, 132069, 133004, 134101, 2, 131016},
     Fate.ABORT: {
         0, 102, 190, 3, 10, 200, 131005, 131048, 368, 131031, 131042, 131037, 131045, 33,
         132000, 132001, 132015, 132016, 132068, 134102, 133000, 133005, 133006, 133008, 133009, 133010,
@@ -479,7 +479,7 @@ FATES = {
         130472, 130497, 131021, 131026, 131030, 131047, 131049, 131050, 100, 131008, 131009, 131051, 131052,
         131053, 135000, 132005, 132007, 132012, 132018,
     },
-    Fate.UNKNOWN: {1},
+    Fate.UNKNOWN: {1, 131000},
 }  # fmt: skip
 
 
@@ -512,7 +512,13 @@ def _answer(response: httpx.Response) -> Answer:
         (refused(1, 400), Fate.REJECT),
         (refused(999999, 400), Fate.REJECT),
         (refused(999999, 401), Fate.ABORT),
-        (refused(999999, 500), Fate.RETRY),
+        (refused(999999, 500), Fate.UNKNOWN),
+        (refused(999999, 504), Fate.UNKNOWN),
+        (refused(999999, 503), Fate.RETRY),
+        (refused(999999, 522), Fate.RETRY),
+        (refused("oops", 500), Fate.UNKNOWN),
+        (refused(131000, 500), Fate.UNKNOWN),
+        (refused(131000, 400), Fate.REJECT),
         (refused(131026, 200), Fate.REJECT),  # an error is one, whatever the status
         (httpx.Response(500, text="<html>Oops</html>"), Fate.UNKNOWN),
         (httpx.Response(500), Fate.UNKNOWN),
@@ -529,7 +535,24 @@ def _answer(response: httpx.Response) -> Answer:
 )
 def test_other_answers(response: httpx.Response, fate: Fate) -> None:
     """Where nobody knows whether it was sent it is unknown, so that nobody is messaged twice."""
-    assert failure(Graph(refuse=lambda _: response).target()).fate is fate
+    judged = failure(Graph(refuse=lambda _: response).target())
+    assert judged.fate is fate
+    assert fate is not Fate.UNKNOWN or "resume with `--settle" in judged.advice
+
+
+@pytest.mark.parametrize("code", [131099, 131000, "none"])
+def test_a_server_that_fails_when_it_took_the_message(code: int | str) -> None:
+    """500 under any code, the message taken: unknown, listed with the advice to ask, never sent again."""
+
+    def takes_and_fails(body: dict[str, Any]) -> httpx.Response:
+        graph.messages.append(body)
+        return refused(code, 500, is_transient=True)
+
+    graph = Graph(HELLO, refuse=takes_and_fails)
+    run = started(graph, planned(graph, ROWS.head(1), {"Téléphone": "to", "Prénom": "1"}, template="bonjour"))
+    assert list(outcomes(run).values()) == ["unknown"]
+    assert "Ask the recipient" in run.outcomes("unknown")["advice"][0]
+    assert len(graph.messages) == 1
 
 
 def test_a_limit_slows_the_whole_run() -> None:

@@ -37,7 +37,7 @@ _STATUSES: Final[Mapping[int, tuple[Fate, str]]] = {
     408: (Fate.RETRY, "The server got the request too slowly"),
     425: (Fate.RETRY, "The server wants the request again later"),
     429: (Fate.RETRY, "The server was asked too often"),
-    500: (Fate.RETRY, "The server failed"),
+    500: (Fate.UNKNOWN, "The server failed"),
     501: (Fate.REJECT, "The server can't do that"),
     502: (Fate.UNKNOWN, "A gateway got no good answer from the server behind it"),
     503: (Fate.RETRY, "The server is overloaded or under maintenance"),
@@ -49,7 +49,10 @@ _STATUSES: Final[Mapping[int, tuple[Fate, str]]] = {
     523: (Fate.RETRY, "The gateway can't reach the server behind it"),
     524: (Fate.UNKNOWN, "A gateway got no answer in time from the server behind it"),
 }
-"""What isn't here is: 4xx rejected, 5xx tried again."""
+"""What isn't here is: 4xx rejected, 5xx unknown, for a server that fails may fail after it wrote.
+
+Unknown is tried again where that does no harm. Always tried again is only what says that nothing was done.
+"""
 
 _REASONS: Final[Mapping[int, str]] = {
     400: "The server can't read the request",
@@ -86,7 +89,7 @@ def judge(problem: BaseException | Answer, *, idempotent: bool) -> Failure | Non
     """
     failure = _judge_answer(problem) if isinstance(problem, Answer) else _judge_error(problem)
     if failure is not None and failure.fate is Fate.UNKNOWN:
-        return replace(failure, fate=Fate.RETRY) if idempotent else replace(failure, advice=_LOOK)
+        return replace(failure, fate=Fate.RETRY, doubt=True) if idempotent else replace(failure, advice=_LOOK)
     return failure
 
 
@@ -99,7 +102,7 @@ def judge_body(problem: Unreadable, answer: Answer, *, idempotent: bool) -> Fail
     words = answer.words() if problem.kind in ("html", "text") else ""
     reason = f"The server answered {answer.status} with {_UNREADABLE[problem.kind]}{_said(words)}"
     fate = Fate.RETRY if idempotent else Fate.UNKNOWN
-    return Failure(fate, problem.kind, reason, "" if idempotent else _LOOK)
+    return Failure(fate, problem.kind, reason, "" if idempotent else _LOOK, doubt=idempotent)
 
 
 def went_out(error: BaseException) -> bool:
@@ -165,7 +168,7 @@ def _judge_answer(answer: Answer) -> Failure | None:
             retry_after=retry_after(answer.headers.get("retry-after")) or FIREWALL_PAUSE,
             pushback=True,
         )
-    fate, reason = _STATUSES.get(status, (Fate.REJECT if status < 500 else Fate.RETRY, ""))
+    fate, reason = _STATUSES.get(status, (Fate.REJECT if status < 500 else Fate.UNKNOWN, ""))
     reason = reason or _REASONS.get(status, "The server refuses it" if status < 500 else "The server failed")
     return Failure(
         fate,

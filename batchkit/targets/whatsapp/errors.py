@@ -5,7 +5,8 @@ or the whole account). The codes and their meaning are Meta's, as of Graph API v
 https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes
 
 A message can't be taken back and has no idempotency key, so that `retry` is only for codes that say the
-message was not taken: limits, and a service that is down. An error that leaves it open is `unknown`.
+message was not taken: limits, and a service that is down. An error that leaves it open is `unknown`, and so
+is a failure of the server's under a code that nobody knows.
 """
 
 from __future__ import annotations
@@ -151,11 +152,11 @@ CODES: Final[Mapping[int, Meaning]] = {
     133010: Meaning(Fate.ABORT, "The sender's number is not registered", _REGISTER),
     133015: Meaning(Fate.ABORT, "The sender's number was deleted a moment ago", _REGISTER),
     133016: Meaning(Fate.ABORT, "The sender's number was registered too often", _REGISTER),
-    # The service. "Message failed to send" and "temporarily unavailable" say that it wasn't taken; the first
-    # code says that the request was wrong or that the server failed, no more.
+    # The service. "Temporarily unavailable" and "overloaded" say that it wasn't taken. The others are for
+    # whatever else fails there: an "unknown error" may come when the message has gone out.
     1: Meaning(Fate.UNKNOWN, "WhatsApp failed and doesn't say how"),
     2: Meaning(Fate.RETRY, "The service is down or overloaded", _LATER),
-    131000: Meaning(Fate.RETRY, "WhatsApp failed to send it", _LATER),
+    131000: Meaning(Fate.UNKNOWN, "WhatsApp failed while sending it and doesn't say how"),
     131016: Meaning(Fate.RETRY, "The service is overloaded", _LATER),
 }
 """Code → what it means. Codes that aren't here go by the HTTP status."""
@@ -163,8 +164,6 @@ CODES: Final[Mapping[int, Meaning]] = {
 _MISSING_OBJECT: Final = 33
 LOOK: Final = "Ask the recipient, then resume with `--settle done` or `--settle resend`."
 """What to do about a message that may have gone out."""
-_NOT_DONE: Final = frozenset({503, 521, 522, 523})
-"""5xx that say that the request was not carried out."""
 _LONGEST: Final = 240
 
 
@@ -187,18 +186,12 @@ def judge_answer(answer: Answer, *, sending: bool) -> Failure | None:
     """
     error = error_of(answer)
     if error is None:
-        failure = judge(answer, idempotent=not sending)
-        if sending and failure is not None and failure.fate is Fate.RETRY and _leaves_open(answer.status):
-            # Not the API speaks but something before it: the message may have gone through.
-            return replace(failure, fate=Fate.UNKNOWN, advice=LOOK)
-        return failure
+        return _by_status(answer, sending=sending)
     code, said = _number(error["code"]), _said(error)
     meaning = _meaning(code, error)
     if meaning is None:
-        # An error of its own that the API has a status for: it failed, and a 5xx may pass.
-        plain = replace_status(answer)
-        failure = judge(plain, idempotent=not sending)
-        return failure and replace(failure, rule=str(code))
+        failure = _by_status(replace_status(answer), sending=sending)
+        return replace(failure, rule=str(code)) if failure is not None and code >= 0 else failure
     fate = meaning.fate
     if fate is Fate.UNKNOWN and (not sending or 400 <= answer.status < 500):
         fate = Fate.REJECT if answer.status < 500 else Fate.RETRY
@@ -213,8 +206,11 @@ def judge_answer(answer: Answer, *, sending: bool) -> Failure | None:
     )
 
 
-def _leaves_open(status: int) -> bool:
-    return status >= 500 and status not in _NOT_DONE
+def _by_status(answer: Answer, *, sending: bool) -> Failure | None:
+    failure = judge(answer, idempotent=not sending)
+    if failure is not None and failure.fate is Fate.UNKNOWN:
+        return replace(failure, advice=LOOK)
+    return failure
 
 
 def replace_status(answer: Answer) -> Answer:
