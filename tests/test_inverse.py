@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchkit.errors import PlanError
-from batchkit.planning.inverse import inverse
+from batchkit.planning.inverse import _with_values, inverse
 from batchkit.states import SENDABLE
 from batchkit.targets.base import AFTER, BEFORE, CHANGE, ITEM, KEY
 from tests.shelf import planned, the_plan, view
@@ -92,6 +94,51 @@ def test_inverse_leaves_fields_that_the_run_did_not_change() -> None:
     undo = inverse(plan, outcomes_of((0, "done", {"kept": ["city"]})), run_id="r")
     assert view(undo, 0) == {"name": ("New", "Old", True), "city": ("Metz", "Metz", False)}
     assert [each.rule for each in undo.summary().notices] == ["kept"]
+
+
+def test_inverse_of_what_was_written_in_part() -> None:
+    """Of a rejected item the written fields are taken back, from what is there now; the others are left."""
+    rows = {"id": ["1", "3"], "name": ["New", "b"], "city": ["Metz", "Pau"]}
+    plan = planned(rows)
+    old = view(plan, 0)["city"]
+    undo = inverse(
+        plan,
+        outcomes_of((0, "rejected", {"written": {"name": "New-2"}}), (1, "rejected", {"written": {}})),
+        run_id="r",
+    )
+    assert len(undo) == 1
+    assert view(undo, 0) == {"name": ("New-2", "Old", True), "city": (old[0], old[0], False)}
+    told = {each.rule: each.message for each in undo.summary().notices}
+    assert "1 change was written in part" in told["in_part"]
+    assert "did not do 1 change" in told["not_done"]
+
+
+def test_inverse_finds_what_goes_by_another_key_now() -> None:
+    """An item whose change moved it to another key is undone under that key, with the key's own type."""
+    plan = planned({"id": ["1", "3"], "name": ["New", "b"]})
+    undo = inverse(
+        plan,
+        outcomes_of((0, "done", {"key": {"id": "9"}}), (1, "conflict", {"key": {"id": "8"}})),
+        run_id="r",
+    )
+    assert [(one.change, one.key) for one in undo.page()] == [("update", "9")]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "typed"),
+    [
+        ("2021-03-04", pl.Date(), date(2021, 3, 4)),
+        ("2021-03-04T05:06:07", pl.Datetime("us"), datetime(2021, 3, 4, 5, 6, 7)),
+        ("1.50", pl.Decimal(38, 2), Decimal("1.50")),
+        (True, pl.Boolean(), True),
+        (7, pl.Int64(), 7),
+        (None, pl.String(), None),
+    ],
+)
+def test_values_on_record_have_their_columns_types(value: Any, kind: pl.DataType, typed: Any) -> None:
+    """What a journal keeps as JSON comes back as the value it was."""
+    rows = pl.DataFrame({ITEM: [0, 1], "x": [None, None]}, schema={ITEM: pl.UInt32, "x": kind})
+    assert _with_values(rows, "x", {1: value})["x"].to_list() == [None, typed]
 
 
 def test_inverse_refuses_append() -> None:

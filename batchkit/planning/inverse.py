@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -17,7 +18,7 @@ from ..plan import Plan
 from ..problems import Problem
 from ..sources import notice, plural, regrouped, warning
 from ..states import Change, Outcome
-from ..targets.base import AFTER, BEFORE, CHANGE, ITEM, NAME, PROBLEMS, RAW, FrameTarget
+from ..targets.base import AFTER, BEFORE, CHANGE, ITEM, KEY, NAME, PROBLEMS, RAW, FrameTarget
 from .lost import ROUNDED
 from .planfile import WINDOW, PlanWriter
 
@@ -35,8 +36,9 @@ def inverse(
     What was created is deleted, what was changed gets its before-image back, what was deleted is created
     again. Items that the run did not do are left out, and so are those it wrote over somebody's edit (the
     plan's before-image is not what was there) and those whose before-image is only nearly what was there.
-    Fields that somebody else had set to the wanted value before the run came stay as they are. As in every
-    plan, an item that somebody edited since will be a conflict, and is kept as it is.
+    Fields that somebody else had set to the wanted value before the run came stay as they are. Of a rejected
+    item that was written in part, that part is taken back. As in every plan, an item that somebody edited
+    since will be a conflict, and is kept as it is.
 
     Args:
         plan: The plan that was run.
@@ -73,15 +75,19 @@ class Done:
     """What a run did.
 
     Attributes:
-        items: Items it did, ascending.
+        items: Items it did, ascending; those that it wrote in part are among them.
         overwritten: Those of them that it wrote over somebody's edit.
         kept: Fields by item that held the wanted value before the run came.
+        written: Of items that it rejected after it wrote them in part, what was put there, by field.
+        keys: Of items that are found under another key since, its changed fields.
         rounded: Items whose before-image is only nearly what was there; known once the plan has been read.
     """
 
     items: pl.Series
     overwritten: list[int] = field(default_factory=list)
     kept: dict[int, list[str]] = field(default_factory=dict)
+    written: dict[int, dict[str, Any]] = field(default_factory=dict)
+    keys: dict[int, dict[str, Any]] = field(default_factory=dict)
     rounded: list[int] = field(default_factory=list)
 
     @classmethod
@@ -90,21 +96,34 @@ class Done:
         done = cls(pl.Series(ITEM, dtype=pl.UInt32))
         parts = [done.items]
         for frame in outcomes:
-            mine = frame.filter(pl.col("outcome") == str(Outcome.DONE))
-            parts.append(mine.get_column(ITEM).cast(pl.UInt32))
-            if "detail" in mine.columns:
-                for item, detail in mine.select(ITEM, "detail").drop_nulls().iter_rows():
-                    done._note(int(item), json.loads(detail))
+            parts.append(_with_outcome(frame, Outcome.DONE).get_column(ITEM).cast(pl.UInt32))
+            if "detail" in frame.columns:
+                for outcome in (Outcome.DONE, Outcome.REJECTED):
+                    mine = _with_outcome(frame, outcome).select(ITEM, "detail").drop_nulls()
+                    for item, detail in mine.iter_rows():
+                        done._note(int(item), json.loads(detail), rejected=outcome is Outcome.REJECTED)
+        parts.append(pl.Series(ITEM, list(done.written), pl.UInt32))
         done.items = pl.concat(parts).unique().sort()
         return done
 
-    def _note(self, item: int, detail: Any) -> None:
+    def _note(self, item: int, detail: Any, *, rejected: bool) -> None:
         if not isinstance(detail, dict):
             return
+        if rejected:
+            written = detail.get("written")
+            if not isinstance(written, dict) or not written:
+                return
+            self.written[item] = written
+        if isinstance(detail.get("key"), dict):
+            self.keys[item] = detail["key"]
         if "overwritten" in detail:
             self.overwritten.append(item)
         elif detail.get("kept"):
             self.kept[item] = list(detail["kept"])
+
+
+def _with_outcome(frame: pl.DataFrame, outcome: Outcome) -> pl.DataFrame:
+    return frame.filter(pl.col("outcome") == str(outcome))
 
 
 def _schema(plan: Plan) -> pl.Schema:
@@ -125,6 +144,8 @@ def _reversed_rows(plan: Plan, done: Done, schema: pl.Schema, made: _NewNames) -
         done.rounded += rounded.to_list()
         rows = made.resolved(rows.filter(~pl.col(ITEM).is_in(rounded.implode())))
         rows = _with_kept(rows, done.kept)
+        rows = _with_written(rows, done.written)
+        rows = _with_keys(rows, done.keys)
         yield rows.reverse().select(_turned(name, kind) for name, kind in schema.items())
 
 
@@ -141,6 +162,57 @@ def _with_kept(rows: pl.DataFrame, kept: Mapping[int, Sequence[str]]) -> pl.Data
         mine = pl.when(pl.col(ITEM).is_in(items)).then(AFTER + name).otherwise(BEFORE + name)
         rows = rows.with_columns(mine.alias(BEFORE + name))
     return rows
+
+
+def _with_written(rows: pl.DataFrame, written: Mapping[int, Mapping[str, Any]]) -> pl.DataFrame:
+    """The rows, where those written in part want what was put there, and else what was there before."""
+    here = {item: written[item] for item in rows[ITEM] if item in written} if written else {}
+    if not here:
+        return rows
+    partly = pl.col(ITEM).is_in(list(here))
+    for name in [each for each in rows.columns if each.startswith(AFTER)]:
+        plain = name.removeprefix(AFTER)
+        values = {item: facts[plain] for item, facts in here.items() if plain in facts}
+        was = pl.when(partly).then(BEFORE + plain).otherwise(name)
+        rows = _with_values(rows.with_columns(was.alias(name)), name, values)
+    return rows
+
+
+def _with_keys(rows: pl.DataFrame, keys: Mapping[int, Mapping[str, Any]]) -> pl.DataFrame:
+    """The rows under the keys by which they are found now."""
+    here = {item: keys[item] for item in rows[ITEM] if item in keys} if keys else {}
+    for name in [each for each in rows.columns if each.startswith(KEY)] if here else ():
+        plain = name.removeprefix(KEY)
+        rows = _with_values(
+            rows, name, {item: facts[plain] for item, facts in here.items() if plain in facts}
+        )
+    return rows
+
+
+def _with_values(rows: pl.DataFrame, name: str, values: Mapping[int, Any]) -> pl.DataFrame:
+    """The rows with these values, as JSON has them, in a column; by item."""
+    if not values:
+        return rows
+    kind = rows.schema[name]
+    typed = pl.Series("#value", [_typed(value, kind) for value in values.values()], kind)
+    items = pl.Series(ITEM, list(values), rows.schema[ITEM])
+    joined = rows.join(pl.DataFrame([items, typed]), on=ITEM, how="left", maintain_order="left")
+    told = pl.when(pl.col(ITEM).is_in(items.implode())).then("#value").otherwise(name)
+    return joined.with_columns(told.alias(name)).drop("#value")
+
+
+def _typed(value: Any, kind: pl.DataType) -> Any:
+    """A value of JSON as one of a column's type."""
+    match kind:
+        case _ if value is None:
+            return None
+        case pl.Date():
+            return date.fromisoformat(str(value)[:10])
+        case pl.Datetime():
+            return datetime.fromisoformat(str(value))
+        case pl.Decimal():
+            return Decimal(str(value))
+    return value
 
 
 def _turned(name: str, kind: pl.DataType) -> pl.Expr:
@@ -228,6 +300,10 @@ def _notices(plan: Plan, done: Done, made: _NewNames) -> Iterator[Problem]:
         yield notice(
             "not_done", f"The run did not do {plural(left, 'change')} of its plan; nothing to undo there"
         )
+    partly = len(done.written.keys() - set(done.overwritten))
+    if partly:
+        were = "was" if partly == 1 else "were"
+        yield notice("in_part", f"{plural(partly, 'change')} {were} written in part; that part is taken back")
     if done.overwritten:
         count = plural(len(done.overwritten), "item")
         yield warning(
