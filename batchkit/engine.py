@@ -174,7 +174,9 @@ class Engine:
         try:
             if isinstance(self._target, CallTarget):
                 self._target.run = self._run
-                await self._target.begin()
+                if not await self._delivery.open():
+                    return self._end()
+                self._plan.check_target(self._target)
             await self._work()
         except Exception as error:  # noqa: BLE001 - ends the session with a message instead of a hung run
             self._internal_error(error)
@@ -359,6 +361,7 @@ class Engine:
     def _leave(self) -> None:
         self._gate.leave()
         self._queue.drop()
+        self._delivery.deadlines.cut_questions()
 
     def _set_state(self, state: RunState, message: str = "") -> None:
         if self._journal.present_state() is not state:
@@ -378,7 +381,7 @@ class Engine:
                 self._give_up(str(self._journal.error), False)
             self._read_messages()
             self._settle_pause()
-            self._delivery.cut_overdue()
+            self._delivery.deadlines.cut_overdue(self._settings.timeout)
             if self._journal.present_state() is RunState.RUNNING:
                 self._tally.tick()
                 if self._throttle is not None:
@@ -392,7 +395,9 @@ class Engine:
 
     def _persist(self) -> None:
         """Leave a snapshot for other processes."""
-        self._journal.set_meta(snapshot=self.snapshot().to_dict(), seconds=self._tally.seconds)
+        self._journal.set_meta(
+            snapshot=self.snapshot().to_dict(), seconds=self._tally.seconds, alive=time.time()
+        )
 
     def _sample(self) -> None:
         counts = self._tally.outcomes
@@ -420,8 +425,11 @@ class Engine:
         window = self._settings.window
         if window and until_window(window_times(window), datetime.now().astimezone()) > 0:
             return f"the run works only from {window.replace('-', ' to ')}"
-        if self._queue.parked and not self._queue.calls and not self._tally.in_flight:
-            return f"{len(self._queue.parked)} calls rest a while, each for its own reason"
+        if self._gate.brake.wait(self._clock()) > 0:
+            return self._gate.brake.reason
+        resting = len(self._queue.parked)
+        if resting and not self._queue.calls and not self._tally.in_flight:
+            return f"{resting} calls rest a while" if resting > 1 else "a call rests a while"
         slowed = self._throttle.reason if self._throttle is not None else ""
         return slowed or self._tally.limiter(self._width())
 

@@ -71,11 +71,12 @@ def result_frames(plan: Plan, journal: JournalReader, *, size: int = 50_000) -> 
         size: Items per frame.
 
     Yields:
-        Frames of `#row`, the source's columns as texts, and a column of text for each of the target's
-        results. A column of the source that bears a result's name gives way to it.
+        Frames, the first of them empty, of `#row`, the source's columns as texts, and a column of text for
+        each of the target's results. A column of the source that bears a result's name gives way to it.
     """
     results: dict[str, str] = plan.facts.get("results", {})
     columns = [name for name in plan.columns if name not in results]
+    yield pl.DataFrame(schema={ROW: pl.UInt32, **dict.fromkeys([*columns, *results], pl.String)})
     for frame in outcome_frames(plan, journal, size=size, raw=True):
         done = frame.filter(pl.col("outcome") == str(Outcome.DONE))
         details = [json.loads(detail or "{}") for detail in done["detail"]]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from datetime import datetime, time, timedelta
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class Bucket:
@@ -108,6 +108,10 @@ class KeyLimit:
             self._swept = now
 
 
+_NO_REQUEST: Final = 0.0005
+"""Seconds below which no request can have gone out and come back."""
+
+
 class Throttle:
     """How many calls a target bears at once: additive increase, multiplicative decrease.
 
@@ -121,7 +125,7 @@ class Throttle:
         pinned: Stay at the ceiling whatever the target says.
     """
 
-    __slots__ = ("_at", "_best", "_ceiling", "_floor", "_lately", "_pinned", "_why", "_width")
+    __slots__ = ("_at", "_calls", "_ceiling", "_floor", "_lately", "_pinned", "_why", "_width")
 
     REST: ClassVar[float] = 1.0
     """Seconds, at least, between two decreases, and between a decrease and an increase."""
@@ -133,7 +137,7 @@ class Throttle:
         self._width = float(ceiling)
         self._why = ""
         self._at = -math.inf
-        self._best = math.inf
+        self._calls: dict[int, tuple[float, float]] = {}  # by size of call: the quickest, the usual
         self._lately = 0.0
 
     @property
@@ -159,12 +163,20 @@ class Throttle:
         """The target said that it is asked too much."""
         self._shrink(now, 0.5, f"the target pushes back ({rule})")
 
-    def answered(self, now: float, seconds: float) -> None:
-        """The target answered a call within so many seconds."""
-        self._lately = seconds if not self._lately else self._lately + 0.1 * (seconds - self._lately)
-        self._best = min(self._best, seconds)
-        if self._lately > max(4 * self._best, self._best + 1.0) and self._width * 0.75 >= 2:
-            self._shrink(now, 0.75, f"calls take {self._lately:.1f} s instead of {self._best:.1f} s")
+    def answered(self, now: float, seconds: float, items: int = 1) -> None:
+        """The target answered a call of so many items within so many seconds.
+
+        A call is held against those of its own size alone, and against what was quick lately.
+        """
+        if seconds < _NO_REQUEST:
+            return  # answered by ourselves
+        best, before = self._calls.get(items, (math.inf, seconds))
+        lately = before + 0.1 * (seconds - before)
+        best = min(seconds, best * 1.01)
+        self._calls[items] = best, lately
+        self._lately = lately
+        if lately > max(4 * best, best + 1.0) and self._width * 0.75 >= 2:
+            self._shrink(now, 0.75, f"calls take {lately:.1f} s instead of {best:.1f} s")
         elif self._width < self._ceiling and now - self._at > self._rest():
             self._width = min(self._ceiling, self._width + 1 / self._width)
 

@@ -17,11 +17,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from filelock import FileLock
+
 from . import secrets
 from .driving.driver import Driver, last_words, live_driver
 from .errors import RunBusy, RunError, RunFailed, SettingsError, UsageError
 from .journal import JournalReader
 from .ownership import owner_of
+from .places import runs_folder
+from .resending import refuse_resending
 from .runfolders import find_run, make_folder, run_folders
 from .secrets import redact
 from .settings import LIVE, Settings
@@ -46,6 +50,7 @@ def start(
     detach: bool = False,
     target: Target | None = None,
     report: bool = True,
+    again: bool = False,
     **settings: Any,
 ) -> Run:
     """Start a run of a plan; returns at once, the run goes on behind.
@@ -56,14 +61,19 @@ def start(
         detach: Drive it in a process of its own that outlives this one.
         target: A connected target to use instead of opening the plan's own (same process only).
         report: Write a report into the run folder when the session ends.
+        again: Send what an earlier run of the same rows has sent already; without it, that is refused.
         **settings: See `Settings`; the target's preset and the job's own settings stand behind them.
 
     Raises:
         SettingsError: A setting is wrong; nothing was started.
         DiskFull: No room for the run folder.
+        RunError: The same rows were sent to the same target already; the message names the run.
     """
     chosen = Settings.of(plan.settings, **settings)
-    folder = make_folder(plan, chosen, dry_run=dry_run, report=report)
+    with FileLock(runs_folder() / ".starting.lock"):  # two that start at once must see each other
+        if not (again or dry_run):
+            refuse_resending(plan, list_runs())
+        folder = make_folder(plan, chosen, dry_run=dry_run, report=report)
     run = Run(folder)
     if detach:
         if target is not None:

@@ -57,6 +57,7 @@ def make_folder(plan: Plan, settings: Settings, *, dry_run: bool, report: bool) 
                 "dry_run": dry_run,
                 "report": report,
                 "undoes": plan.facts.get("undoes"),
+                "work": plan.facts.get("work"),
                 "settings": settings.model_dump(),
                 "created": time.time(),
                 "snapshot": first.to_dict(),

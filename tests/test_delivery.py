@@ -221,3 +221,149 @@ def test_target_that_only_pushes_back_ends_the_run_with_its_items_pending(tmp_pa
     assert run.wait(20) is RunState.FAILED
     assert run.snapshot().outcomes["pending"] == 5
     assert "too many requests" in run.snapshot().message
+
+
+class Deaf(Shelf):
+    """Answers no read once it is told to be silent."""
+
+    silent = False
+
+    async def read_now(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
+        """What is on the shelf, or nothing for an hour."""
+        if self.silent:
+            await asyncio.sleep(3600)
+        return self.read(keys, fields)
+
+
+def test_read_that_nobody_answers_is_cut_off_by_the_timeout(tmp_path: Path) -> None:
+    """A comparison that takes longer than the timeout is tried again, then ends the run resumably."""
+    target = Deaf({"a": "old"})
+    plan = shelf_plan(tmp_path, target, {"a": "new"})
+    target.silent = True
+    run = plan.start(target=target, timeout=0.3, retries=1, backoff=0.01, report=False)
+    assert run.wait(10) is RunState.FAILED
+    assert run.snapshot().outcomes["pending"] == 1
+
+
+def test_stop_ends_a_read_at_once(tmp_path: Path) -> None:
+    """What changes nothing at the target is not waited for."""
+    target = Deaf({"a": "old"})
+    plan = shelf_plan(tmp_path, target, {"a": "new"})
+    target.silent = True
+    run = plan.start(target=target, report=False)
+    time.sleep(0.3)
+    before = time.monotonic()
+    run.stop()
+    assert run.wait(10) is RunState.STOPPED
+    assert time.monotonic() - before < 1.0
+
+
+def test_item_that_a_firewall_minds_is_rejected_and_the_others_pass(tmp_path: Path) -> None:
+    """A page in place of an answer for one item again and again, while others pass, is about that item."""
+    holds = 0
+
+    def behave(items: Sequence[Item]) -> None:
+        nonlocal holds
+        if items[0].index == 3:
+            holds += 1
+            raise refuse(Fate.RETRY, "blocked", rule="firewall", pushback=True, retry_after=0.3)
+
+    target = CallRecorder("memory:test", behave=behave, idempotent=False)
+    run = plan_of(tmp_path / "p.parquet", 60).start(target=target, retries=2, backoff=0.01, report=False)
+    assert run.wait(20) is RunState.FINISHED
+    assert run.snapshot().outcomes["done"] == 59
+    row = run.outcomes("rejected").row(0, named=True)
+    assert (row["item"], row["rule"], holds) == (3, "firewall", 3)
+
+
+def test_what_may_have_been_written_is_never_called_rejected(tmp_path: Path) -> None:
+    """An update whose answers get lost until the tries run out is looked up: it is done."""
+    target = Shelf({"a": "old"})
+    target.idempotent = True
+    plan = shelf_plan(tmp_path, target, {"a": "new"})
+    target.lose.add("a")
+    run = plan.start(target=target, retries=2, backoff=0.01, report=False)
+    assert run.wait(10) is RunState.FINISHED
+    assert outcomes(run) == {"a": "done"}
+
+
+def test_message_that_may_have_gone_out_ends_unknown(tmp_path: Path) -> None:
+    """Where nothing can be looked up, tries that got no answer leave a doubt and not a refusal."""
+
+    def behave(_: Sequence[Item]) -> None:
+        raise refuse(Fate.UNKNOWN, "no answer")
+
+    target = CallRecorder("memory:test", behave=behave, idempotent=True)
+    run = plan_of(tmp_path / "p.parquet", 1).start(target=target, retries=1, backoff=0.01, report=False)
+    assert run.wait(10) is RunState.FINISHED
+    assert run.snapshot().outcomes["unknown"] == 1
+
+
+def test_tries_during_an_outage_use_up_no_retries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was tried while nobody answered doesn't count when the target is back and stumbles once."""
+    monkeypatch.setattr("batchkit.driving.delivery._PROBE_EVERY", 0.05)
+    faults = [refuse(Fate.RETRY, "refused", connection=True)] * 4 + [refuse(Fate.RETRY, "500")]
+
+    def behave(_: Sequence[Item]) -> None:
+        if faults:
+            raise faults.pop(0)
+
+    target = CallRecorder("memory:test", behave=behave)
+    run = plan_of(tmp_path / "p.parquet", 1).start(
+        target=target, retries=1, backoff=0.01, wait_for_target=20, report=False
+    )
+    assert run.wait(20) is RunState.FINISHED
+    assert run.snapshot().outcomes["done"] == 1
+
+
+def test_stop_waits_for_no_resting_call(tmp_path: Path) -> None:
+    """A call that is told to rest just as the run stops stays pending."""
+    begun = asyncio.Event()
+
+    async def behave(_: Sequence[Item]) -> None:
+        begun.set()
+        await asyncio.sleep(0.3)
+        raise refuse(Fate.RETRY, "pair rate", rest=30)
+
+    target = CallRecorder("memory:test", behave=behave, idempotent=False)
+    run = plan_of(tmp_path / "p.parquet", 1).start(target=target, report=False)
+    while not begun.is_set():
+        time.sleep(0.01)
+    before = time.monotonic()
+    run.stop()
+    assert run.wait(10) is RunState.STOPPED
+    assert time.monotonic() - before < 2.0
+    assert run.snapshot().outcomes["pending"] == 1
+
+
+def test_refusal_of_the_login_for_one_of_several_ends_the_run(tmp_path: Path) -> None:
+    """Items of one call may each have a reason of their own to be sent again; a lost login ends the run."""
+    aborts = Failure(Fate.ABORT, "401", "the login is no longer valid")
+    waits = Failure(Fate.RETRY, "429", "too often", retry_after=0.2, pushback=True)
+
+    def behave(items: Sequence[Item]) -> list[Result]:
+        return [
+            Result(items[1].index, Outcome.PENDING, failure=waits),
+            Result(items[2].index, Outcome.PENDING, failure=aborts),
+        ]
+
+    target = CallRecorder("memory:test", behave=behave, call_size=3)
+    run = plan_of(tmp_path / "p.parquet", 3).start(target=target, report=False)
+    assert run.wait(10) is RunState.FAILED
+    assert "no longer valid" in run.snapshot().message
+    assert {n: v for n, v in run.snapshot().outcomes.items() if v} == {"done": 1, "pending": 2}
+
+
+def test_items_that_are_to_wait_make_the_run_wait(tmp_path: Path) -> None:
+    """`Retry-After` of one item in a call is obeyed like that of a whole call."""
+    left: list[float] = []
+
+    def behave(items: Sequence[Item]) -> list[Result]:
+        left.append(time.monotonic())
+        again = Failure(Fate.RETRY, "429", "too often", retry_after=0.5, pushback=True)
+        return [Result(items[0].index, Outcome.PENDING, failure=again)] if len(left) == 1 else []
+
+    target = CallRecorder("memory:test", behave=behave, call_size=2)
+    run = plan_of(tmp_path / "p.parquet", 2).start(target=target, backoff=0.01, report=False)
+    assert run.wait(10) is RunState.FINISHED
+    assert left[1] - left[0] >= 0.45

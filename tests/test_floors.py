@@ -17,7 +17,7 @@ FLOORS = {
         "fields mapping checks checking sources tables reading plan planning outcomes places secrets journal "
         " ownership runlog report reports targets"
     ),
-    3: "job jobentries jobfile fitting engine driving run runfolders reporting retention",
+    3: "job jobentries jobfile fitting engine driving run resending runfolders reporting retention",
     4: (
         "cli panel progress parameters sample sample_companies sample_recipients demo doctor sandbox testing "
         "__main__"

@@ -133,3 +133,21 @@ def test_key_limit_rests_each_key_alone() -> None:
     for n in range(10_000):
         limit.take(n, n / 10)
     assert len(limit._free) < 1000
+
+
+def test_throttle_holds_a_call_against_those_of_its_own_size() -> None:
+    """One quick call of a single item doesn't make every full call look slow."""
+    throttle = Throttle(5)
+    throttle.answered(0.0, 0.1, 1)
+    for second in range(1, 100):
+        throttle.answered(float(second), 1.4, 25)
+    assert throttle.width == 5
+
+
+def test_throttle_forgets_what_was_quick_long_ago() -> None:
+    """A server that has become slower for good is, after a while, as quick as it is."""
+    throttle = Throttle(4)
+    throttle.answered(0.0, 0.1)
+    for second in range(1, 400):
+        throttle.answered(float(second), 2.0)
+    assert throttle.width == 4

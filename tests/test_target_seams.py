@@ -19,6 +19,7 @@ from batchkit.problems import Problem
 from batchkit.states import Change, Outcome, RunState
 from batchkit.targets.base import FieldType, Item, Refusal, Result, register
 from batchkit.testing import CallRecorder
+from tests.plans import closed_window
 
 
 class Post(CallRecorder):
@@ -227,3 +228,45 @@ def test_panel_shows_the_settings_a_run_will_start_with(tmp_path: Path) -> None:
     plan = Job(ROWS, "post:office").plan(tmp_path / "p.parquet", target=Narrow())
     shown = control(plan).fields.shown
     assert (shown["workers"], shown["rate"]) == ("2", "0.5")
+
+
+def test_rows_that_were_sent_are_not_sent_again_by_a_second_run(tmp_path: Path) -> None:
+    """The same plan, or a new one of the same rows, is refused and names the run; `again` is the way."""
+    first = post_plan(tmp_path).start()
+    assert first.wait(10) is RunState.FINISHED
+    for plan in (first.plan, post_plan(tmp_path / "new")):
+        with pytest.raises(RunError, match=first.id):
+            plan.start()
+    told = CliRunner().invoke(cli, ["apply", str(first.folder / "plan.parquet"), "--yes"])
+    assert told.exit_code == 2, told.output
+    assert "--again" in told.stderr
+    assert post_plan(tmp_path / "dry").start(dry_run=True).wait(10) is RunState.FINISHED
+    assert post_plan(tmp_path / "again").start(again=True).wait(10) is RunState.FINISHED
+
+
+def test_two_runs_of_one_plan_that_start_at_once_are_one(tmp_path: Path) -> None:
+    """The second of two is refused although the first has sent nothing yet."""
+    plan = post_plan(tmp_path)
+    first = plan.start(window=closed_window())
+    with pytest.raises(RunError, match="at it"):
+        plan.start()
+    first.stop()
+    first.wait(10)
+
+
+def test_other_rows_and_readable_targets_are_not_kept_from_running(tmp_path: Path) -> None:
+    """A corrected file is other work; where the target is compared with, a second run does no harm."""
+    assert post_plan(tmp_path).start().wait(10) is RunState.FINISHED
+    other = post_plan(tmp_path / "b", ROWS.with_columns(pl.lit("bye").alias("text")))
+    assert other.start().wait(10) is RunState.FINISHED
+    table = Job(ROWS.head(2), f"sqlite:///{tmp_path}/a.db", table="t", key=["to"], create=True)
+    assert table.plan(tmp_path / "t1.parquet").start().wait(10) is RunState.FINISHED
+    assert table.plan(tmp_path / "t2.parquet").start().wait(10) is RunState.FINISHED
+
+
+def test_results_of_a_plan_without_rows_are_an_empty_table(tmp_path: Path) -> None:
+    """Nothing answered is no error."""
+    run = post_plan(tmp_path, ROWS.clear()).start()
+    assert run.wait(10) is RunState.FINISHED
+    assert run.results().columns == ["to", "text", "stamp"]
+    assert run.results_file(tmp_path / "none.csv").is_file()

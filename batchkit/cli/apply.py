@@ -28,6 +28,9 @@ dry_run = click.option("--dry-run", is_flag=True, help="Try everything and leave
 detach = click.option(
     "--detach", is_flag=True, help="Go on in a process of its own; this command returns once that has begun."
 )
+again = click.option(
+    "--again", is_flag=True, help="Send rows a second time that an earlier run has sent already."
+)
 _VERBS = {
     Change.UPDATE: ("update", "updates"),
     Change.CREATE: ("create", "creates"),
@@ -42,15 +45,18 @@ _VERBS = {
 @options.yes
 @options.running
 @detach
+@again
 @options.as_json
-def apply(plan: str, dry_run: bool, yes: bool, detach: bool, with_json: bool, **given: Any) -> int:
+def apply(
+    plan: str, dry_run: bool, yes: bool, detach: bool, again: bool, with_json: bool, **given: Any
+) -> int:
     """Apply a plan.
 
     PLAN is the file that `batchkit plan` wrote. Before anything is written you are told how much and asked;
     without a terminal, --yes is needed. The exit code is 0 when all is done, 1 when some rows failed,
     3 when the run failed, 4 when it was paused or stopped, or when you answered no.
     """
-    settings = options.chosen_settings(given)
+    settings = {**options.chosen_settings(given), "again": again}
     return start(Console(with_json), load_plan(plan), settings, dry_run=dry_run, yes=yes, detach=detach)
 
 
@@ -61,6 +67,7 @@ def apply(plan: str, dry_run: bool, yes: bool, detach: bool, with_json: bool, **
 @options.yes
 @options.running
 @detach
+@again
 @options.as_json
 def run(
     examples: int,
@@ -68,6 +75,7 @@ def run(
     dry_run: bool,
     yes: bool,
     detach: bool,
+    again: bool,
     with_json: bool,
     **given: Any,
 ) -> int:
@@ -76,7 +84,7 @@ def run(
     SOURCE is a CSV or Excel file, or a job file (JOB.toml). This is `plan` and `apply` in one.
     """
     console = Console(with_json)
-    settings = options.chosen_settings(given)
+    settings = {**options.chosen_settings(given), "again": again}
     plan = make_plan(console, **given)
     console.page(plan_page(plan, examples=examples, problems=None if all_problems else 10))
     console.say()

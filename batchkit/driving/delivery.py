@@ -18,15 +18,18 @@ from ..reports.tally import signature
 from ..retry import Backoff
 from ..secrets import redact
 from ..states import Change, Outcome
-from ..targets.base import ITEM, CallTarget, ChunkContext, Failure, Fate, FrameTarget, Item, Result
+from ..targets.base import FIREWALL, ITEM, CallTarget, ChunkContext, Failure, Fate, FrameTarget, Item, Result
+from .deadlines import Deadlines
 from .feeder import Chunk
 from .gate import BACKOFF, TARGET
-from .readback import EDITED, LOOK_THERE, NEITHER, UNTOUCHED, VERDICT, asked, differences, held_against
+from .readback import asked, looked_back
 from .session import Call, Session
 
 _DONE: Final = CODES[Outcome.DONE]
 _REASON_LENGTH: Final = 500
 _PROBE_EVERY: Final = 5.0
+_PARDONS: Final = 5
+"""How often the tries of a call that is turned away while others get through begin anew."""
 INTERNAL: Final = "internal"
 
 Answer = TypeVar("Answer")
@@ -50,7 +53,7 @@ class Delivery:
         self._keys = KeyLimit(0.0)
         self._outage: float | None = None
         self._loop = asyncio.get_running_loop()
-        self.under_way: dict[asyncio.Task[Any], float] = {}
+        self.deadlines = Deadlines(session.clock)
 
     async def deliver(self, call: Call) -> bool:
         """Bring a call to its end; False when the session ended first and its items stay pending."""
@@ -72,13 +75,13 @@ class Delivery:
                 self._answered()
                 if throttle is not None:
                     now = self._s.clock()
-                    throttle.answered(now, now - before)
+                    throttle.answered(now, now - before, call.size)
                 left = self._record(call, results)
                 if left is None:
                     return True
                 self._close_intent(call)
                 call.items = left
-                failure = Failure(Fate.RETRY, "again", "the target asked for these items again")
+                failure = _why_again(results or ())
             finally:
                 tally.in_flight -= 1
                 tally.waited[TARGET] += self._s.clock() - before
@@ -87,13 +90,16 @@ class Delivery:
 
     async def _admitted(self, call: Call) -> bool:
         """Wait until a call may leave; False when the session ends, or when the call was put aside."""
-        limited = self._s.settings.key_rest > 0 and not self._frames
-        if limited and self._rests(call):
+        gate = self._s.gate
+        # What is tried again waits by the backoff, not by its own first try.
+        limited = self._s.settings.key_rest > 0 and not self._frames and not call.attempt
+        if limited and not gate.leaving and self._rests(call):
             return False
-        if not await self._s.gate.admit(call.size):
+        if not await gate.admit(call.size):
             return False
         if limited:
             if self._rests(call):  # another call for that key left meanwhile
+                gate.give_back(call.size)
                 return False
             self._count_keys(call)
         return True
@@ -121,12 +127,14 @@ class Delivery:
         while await self._s.gate.admit(0):
             call.attempt += 1
             try:
-                answer = await question()
+                answer = await self.deadlines.watch(question(), question=True)
             except Exception as error:  # noqa: BLE001 - whatever a target raises is judged by its table
                 failure = self._judge(error, call)
             else:
                 self._answered()
                 return answer
+            if self._s.gate.leaving:
+                return None
             if failure.fate is Fate.UNKNOWN:
                 failure = replace(failure, fate=Fate.RETRY)
             elif failure.fate is Fate.REJECT:
@@ -136,6 +144,16 @@ class Delivery:
                 return None
         return None
 
+    async def open(self) -> bool:
+        """Begin the session at the target, with patience; False when the session ended first."""
+        target = cast(CallTarget, self._target)
+
+        async def begin() -> bool:
+            await target.begin()
+            return True
+
+        return bool(await self.ask(Chunk(pl.DataFrame(), 0, 0), begin))
+
     # Sending.
 
     async def _request(self, call: Call) -> Sequence[Result] | None:
@@ -144,25 +162,7 @@ class Delivery:
             call.intent = call.items[0].index
             intent = Intent(call.intent, call.items[-1].index)
             await asyncio.wrap_future(self._s.journal.intend([intent]))
-        task = cast("asyncio.Task[None]", asyncio.current_task())
-        self.under_way[task] = self._s.clock()
-        try:
-            return await target.send(call.items, dry_run=self._s.dry_run)
-        except asyncio.CancelledError:
-            if self.under_way.get(task, 0.0) >= 0.0:
-                raise
-            task.uncancel()
-            raise TimeoutError(f"no answer within {self._s.settings.timeout:g} s") from None
-        finally:
-            del self.under_way[task]
-
-    def cut_overdue(self) -> None:
-        """Cut off calls that take longer than the timeout; they end as timeouts."""
-        overdue = self._s.clock() - self._s.settings.timeout
-        for task, since in self.under_way.items():
-            if 0.0 <= since < overdue:
-                self.under_way[task] = -1.0
-                task.cancel()
+        return await self.deadlines.watch(target.send(call.items, dry_run=self._s.dry_run))
 
     async def _apply(self, call: Call) -> Sequence[Result]:
         target, chunk = cast(FrameTarget, self._target), call.chunk
@@ -187,7 +187,7 @@ class Delivery:
             words = f"{type(error).__name__}: {error} ({second!r} while judging it)"
             failure = Failure(Fate.ABORT, INTERNAL, words)
         if failure.fate is Fate.UNKNOWN and self._may_repeat(call):
-            failure = replace(failure, fate=Fate.RETRY)
+            failure = replace(failure, fate=Fate.RETRY, doubt=True)
         # Whatever a target says may hold what it was sent: from here on it goes to journal, log and screen.
         return replace(
             failure,
@@ -210,7 +210,8 @@ class Delivery:
 
     async def _failed(self, call: Call, failure: Failure) -> bool:
         """Act on a failed call; True when the very same call is to be tried again."""
-        self._feel(failure)
+        self._feel(call, failure)
+        call.doubt |= failure.doubt
         if failure.fate is not Fate.UNKNOWN and failure.rule != INTERNAL:
             # It is known not to have been done, so a crash from here on leaves nothing in doubt.
             self._close_intent(call)
@@ -230,12 +231,14 @@ class Delivery:
                 self._settle(call, Outcome.REJECTED, failure)
         return False
 
-    def _feel(self, failure: Failure) -> None:
+    def _feel(self, call: Call, failure: Failure) -> None:
         """Let the whole run feel a failure: slower, or waiting, where the target asked for that."""
         self._s.tally.error(signature(failure.rule, failure.reason))
-        if self._s.throttle is not None and (failure.pushback or failure.retry_after):
+        # Where others got through meanwhile, a firewall minds this very item and not the pace.
+        own = failure.rule == FIREWALL and call.attempt > 1 and self._s.tally.done > call.done_before
+        if self._s.throttle is not None and (failure.pushback or failure.retry_after) and not own:
             self._s.throttle.pushed_back(self._s.clock(), failure.rule)
-        if failure.retry_after:
+        if failure.retry_after and not own:
             wait = min(failure.retry_after, self._s.settings.retry_after_max)
             self._s.gate.slow_down(wait, "the target asked to wait")
         if not failure.connection:
@@ -244,6 +247,7 @@ class Delivery:
     async def _retry(self, call: Call, failure: Failure) -> bool:
         settings, gate = self._s.settings, self._s.gate
         if failure.connection and self._outlasts(failure):
+            call.forgiven += 1
             gate.slow_down(min(_PROBE_EVERY, settings.wait_for_target), "the target does not answer")
             return True
         tripped = self._s.breakers.not_answered(settings, failure.reason) if failure.connection else None
@@ -251,29 +255,45 @@ class Delivery:
             self._s.give_up(joined(tripped, failure.advice), True)
             return not gate.leaving
         backoff = Backoff(settings.backoff, settings.backoff_max, settings.retries)
+        others_pass = self._s.tally.done > call.done_before
         tries = call.attempt - call.forgiven
-        if not backoff.may_retry(tries) and failure.pushback and self._s.tally.done > call.done_before:
-            # It isn't this item's fault that its turn never came: others were taken meanwhile.
+        if not backoff.may_retry(tries) and others_pass and self._is_only_unlucky(call, failure):
             call.forgiven, call.done_before, tries = call.attempt, self._s.tally.done, 1
+            call.pardons += 1
         if backoff.may_retry(tries):
             if call.items or self._frames:
                 self._s.tally.retries += call.size
-            wait = max(backoff.wait(tries), min(failure.rest or 0.0, settings.retry_after_max))
+            ordered = max(failure.rest or 0.0, failure.retry_after or 0.0)
+            wait = max(backoff.wait(tries), min(ordered, settings.retry_after_max))
             self._s.log.write("retry", item=call.chunk.first, attempt=call.attempt, reason=failure.reason)
-            if failure.rest:
-                self._s.park(call, wait)  # so that its worker goes on with others
+            if ordered and call.items:
+                self._s.park(call, wait)  # so that its worker goes on with others, as far as those may
                 return False
             await gate.wait_out(lambda: wait, BACKOFF)
             return True
-        if failure.connection or failure.pushback or not call.items:
+        pushed = failure.pushback and not others_pass
+        if failure.connection or pushed or not call.items:
             # The items are sound: it is the target that can't take them now, so they stay pending.
             self._s.give_up(
                 joined(f"The target failed {call.attempt} times: {failure.reason}", failure.advice), True
             )
             call.attempt = call.forgiven = 0
             return not gate.leaving
+        return await self._give_up_on(call, failure)
+
+    @staticmethod
+    def _is_only_unlucky(call: Call, failure: Failure) -> bool:
+        """Whether a busy target never had room for a call that it may have room for later."""
+        return failure.pushback and failure.rule != FIREWALL and call.pardons < _PARDONS
+
+    async def _give_up_on(self, call: Call, failure: Failure) -> bool:
+        """Settle what was tried often enough; True when it is to be tried once more after all."""
         words = f"Gave up after {call.attempt} tries: {failure.reason}"
-        self._settle(call, Outcome.REJECTED, Failure(Fate.REJECT, failure.rule, words, failure.advice))
+        last = replace(failure, reason=words)
+        if call.doubt and self._can_look_back(call):
+            call.doubt = False
+            return await self._look_back(call, last)
+        self._settle(call, Outcome.UNKNOWN if call.doubt else Outcome.REJECTED, last)
         return False
 
     def _outlasts(self, failure: Failure) -> bool:
@@ -298,26 +318,14 @@ class Delivery:
         rows = call.chunk.frame.filter(pl.col(ITEM).is_in([item.index for item in call.items]))
         wait = Backoff(self._s.settings.backoff, self._s.settings.backoff_max, 1).wait(1)
         await self._s.gate.wait_out(lambda: wait, BACKOFF)
+        call.doubt = False
         keys, fields = asked(rows)
         target = cast(CallTarget, self._target)
         found = await self.ask(call.chunk, lambda: target.read_now(keys, fields))
         if found is None:
             self._settle(call, Outcome.UNKNOWN, failure)
             return False
-        verdicts = {row[ITEM]: row for row in held_against(rows, found).iter_rows(named=True)}
-        again, results = [], []
-        for item in call.items:
-            row = verdicts[item.index]
-            if row[VERDICT] == UNTOUCHED and item.change != Change.CREATE:
-                again.append(item)
-            elif row[VERDICT] == EDITED:
-                results.append(
-                    Result(item.index, Outcome.CONFLICT, "changed", NEITHER, LOOK_THERE, differences(row))
-                )
-            elif row[VERDICT] == UNTOUCHED:
-                results.append(Result(
-                    item.index, Outcome.UNKNOWN, failure.rule, failure.reason, failure.advice
-                ))  # fmt: skip
+        again, results = looked_back(call.items, rows, found, failure)
         self._s.log.write("looked back", item=call.items[0].index, again=len(again), reason=failure.reason)
         results += [Result(item.index, Outcome.PENDING) for item in again]
         left = self._record_results(call, results)
@@ -479,3 +487,13 @@ class Delivery:
         )
         if tripped:
             session.give_up(tripped, True)
+
+
+def _why_again(results: Sequence[Result]) -> Failure:
+    """Why items of an answered call are to be sent again: what weighs most of what the target says."""
+    told = [result.failure for result in results if result.failure and result.outcome is Outcome.PENDING]
+    plain = Failure(Fate.RETRY, "again", "the target asked for these items again")
+    worst = max(
+        told, key=lambda one: (one.fate is Fate.ABORT, one.retry_after or 0.0, one.pushback), default=plain
+    )
+    return worst if worst.fate is Fate.ABORT else replace(worst, fate=Fate.RETRY)

@@ -147,8 +147,8 @@ class Driver(threading.Thread):
         self._check_disk(plan, settings)
         target = self._given or plan.open_target()
         try:
-            self._connect(target, settings)
-            plan.check_target(target)
+            if self._connect(target, settings):
+                plan.check_target(target)
             if not isinstance(target, CallTarget | FrameTarget):
                 raise TypeError(f"{type(target).__name__} is neither a CallTarget nor a FrameTarget")
             self.engine = Engine(
@@ -167,14 +167,17 @@ class Driver(threading.Thread):
         if journal.meta("report", True):
             self._report(journal)
 
-    def _connect(self, target: Target, settings: Settings) -> None:
+    def _connect(self, target: Target, settings: Settings) -> bool:
+        """Connect; False where the target doesn't answer and the operator wants to wait for it."""
         try:
             target.connect()
+            return True
         except TargetUnreachable as error:
             if not (settings.wait_for_target and isinstance(target, CallTarget)):
                 raise
             # The engine waits for it, where a pause or a stop is heard.
             self._log.write("target does not answer", reason=str(error))
+            return False
 
     def _check_disk(self, plan: Plan, settings: Settings) -> None:
         need = disk_need(plan.to_send(), atomic=True)

@@ -89,6 +89,11 @@ class Gate:
             await self.nap(seconds, cause)
         return True
 
+    def give_back(self, items: int) -> None:
+        """A call that was let through doesn't leave after all."""
+        self._bucket.take(-items, self._clock())
+        self._look()
+
     async def nap(self, seconds: float, cause: str) -> None:
         """Wait so long, or until somebody pokes; the time counts towards `cause`."""
         before = self._clock()

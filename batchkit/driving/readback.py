@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from ..states import Change
-from ..targets.base import AFTER, BEFORE, CHANGE, ITEM, KEY, Target
+from ..states import Change, Outcome
+from ..targets.base import AFTER, BEFORE, CHANGE, ITEM, KEY, Failure, Item, Result, Target
 
 DONE: Final = "done"
 UNTOUCHED: Final = "untouched"
@@ -75,6 +75,35 @@ def held_against(frame: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
         pl.when(done).then(pl.lit(DONE)).when(untouched).then(pl.lit(UNTOUCHED)).otherwise(pl.lit(EDITED))
     )
     return joined.with_columns(verdict.alias(VERDICT))
+
+
+def looked_back(
+    items: Sequence[Item], frame: pl.DataFrame, found: pl.DataFrame, failure: Failure
+) -> tuple[list[Item], list[Result]]:
+    """What became of items that nobody answered for, by what the target holds a moment later.
+
+    Args:
+        items: The items.
+        frame: Their rows.
+        found: What `read` gave for `asked(frame)`.
+        failure: What is known of the call.
+
+    Returns:
+        The items to send again, and results of those that are not simply done. What was to be created and
+        isn't there may still come: it stays unknown.
+    """
+    verdicts = {row[ITEM]: row for row in held_against(frame, found).iter_rows(named=True)}
+    again, results = [], []
+    for item in items:
+        row = verdicts[item.index]
+        if row[VERDICT] == EDITED:
+            shown = differences(row)
+            results.append(Result(item.index, Outcome.CONFLICT, "changed", NEITHER, LOOK_THERE, shown))
+        elif row[VERDICT] == UNTOUCHED and item.change == Change.CREATE:
+            results.append(Result(item.index, Outcome.UNKNOWN, failure.rule, failure.reason, failure.advice))
+        elif row[VERDICT] == UNTOUCHED:
+            again.append(item)
+    return again, results
 
 
 def differences(row: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,8 @@ class Call:
         items: What it carries; empty where it carries the whole chunk.
         attempt: How often it was sent.
         forgiven: Attempts that don't count, for the target was busy with others.
+        pardons: How often its tries began anew.
+        doubt: One of its tries may have been done all the same.
         done_before: Items of the session that were done when it was first sent, or last forgiven.
         intent: First item of its own intent on record, where each call has one.
     """
@@ -34,6 +36,8 @@ class Call:
     items: list[Item] = field(default_factory=list)
     attempt: int = 0
     forgiven: int = 0
+    pardons: int = 0
+    doubt: bool = False
     done_before: int = 0
     intent: int | None = None
 

@@ -19,6 +19,7 @@ from ..targets.base import CHANGE, ITEM, CallTarget, FrameTarget
 from .comparison import Comparison
 from .delivery import Delivery
 from .feeder import Chunk, Covered, Feeder, chunk_size, overwriting_chunk, recovery_chunks
+from .gate import BACKOFF
 from .readback import DONE, EDITED, LOOK_THERE, UNTOUCHED, read_back
 from .session import Call, Session
 from .tally import DELAY
@@ -52,6 +53,7 @@ class CallQueue:
         delivering: Calls that a worker has in hand.
         parked: Calls that come back after a rest of their own.
         over: Nothing comes any more.
+        dropped: The session ends.
         stocked: Set when there is something to take, or nothing will come any more.
         low: Set when there is room for more, or a call came to its end.
     """
@@ -60,7 +62,7 @@ class CallQueue:
         self.calls: deque[Call] = deque()
         self.delivering = 0
         self.parked: set[asyncio.TimerHandle] = set()
-        self.over = False
+        self.over = self.dropped = False
         self.stocked = asyncio.Event()
         self.low = asyncio.Event()
 
@@ -70,7 +72,9 @@ class CallQueue:
         self.stocked.set()
 
     def park(self, call: Call, seconds: float) -> None:
-        """Put a call aside for so many seconds."""
+        """Put a call aside for so many seconds; it stays pending where the session ends before."""
+        if self.dropped:
+            return
 
         def back() -> None:
             self.parked.discard(handle)
@@ -87,6 +91,7 @@ class CallQueue:
 
     def drop(self) -> None:
         """Forget what no worker has in hand; its items stay pending."""
+        self.dropped = True
         self.calls.clear()
         for handle in self.parked:
             handle.cancel()
@@ -238,6 +243,7 @@ class Supply:
     async def _recover(self, covered: Covered, intents: list[Intent]) -> None:
         """Deal with what was under way when an earlier session died."""
         if not self._frames and not self._target.idempotent:
+            await self._let_arrive()
             await self._aside(lambda: self._look_back(covered, intents))
             return
         chunks = recovery_chunks(self._plan, covered, intents, as_items=not self._frames)
@@ -249,6 +255,21 @@ class Supply:
                 return
             covered.add(chunk.first, chunk.last)
         self._forget_stale(intents)
+
+    async def _let_arrive(self) -> None:
+        """Give what was under way when a session died the time it has to arrive, before asking after it.
+
+        The server may be at it still: what isn't there yet would be taken for not done, and sent again.
+        """
+        creates = self._plan.counts.get(Change.CREATE, 0)
+        if not (self._target.readable and creates) or self._s.dry_run:
+            return
+        since = time.time() - self._s.journal.meta("alive", 0.0)
+        left = self._s.settings.timeout - since
+        if left > 0:
+            self._s.log.write("recover", waits=round(left, 1))
+            self._s.gate.slow_down(left, "what was under way when the run died gets time to arrive")
+            await self._s.gate.wait_out(lambda: left, BACKOFF)
 
     def _forget_stale(self, intents: list[Intent]) -> None:
         open_now = {intent.first for intent in self._s.journal.intents()}

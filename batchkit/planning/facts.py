@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -50,6 +52,7 @@ def facts_of(
         "irreversible_because": _irreversible(outline),
         "undoes": None,
         "results": dict(outline.target.result_columns),
+        "work": _work(outline),
         "job": outline.job,
         "folder": str(outline.folder) if outline.folder else None,
     }
@@ -93,6 +96,18 @@ def listed(names: Sequence[str]) -> str:
     """Names in quotes, twenty at most."""
     shown = ", ".join(repr(name) for name in names[:20])
     return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown
+
+
+def _work(outline: Outline) -> str:
+    """What makes two plans the same work: the same rows, mapped alike, for the same target."""
+    parts = [
+        outline.source.fingerprint(),
+        outline.target.address,
+        outline.target.describe(),
+        _mapping_facts(outline.mapping),
+        list(outline.key),
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _irreversible(outline: Outline) -> str:

@@ -150,6 +150,7 @@ class _Planner:
         own = getattr(outline.target, "self_references", ())
         self.families = Families(name for name in own if name in self.fields and self.key)
         self.rows = 0
+        self.window = min(outline.target.read_size or WINDOW, WINDOW)
         self.renders = self._renders()
         self.schema = self._schema()
 
@@ -158,7 +159,7 @@ class _Planner:
             row_problems = self._check_rows(spool)
             with PlanWriter(self.path, self.schema) as writer:
                 frames = self._compared(spool, row_problems)
-                for frame in regrouped(self._numbered(frames), WINDOW):
+                for frame in regrouped(self._numbered(frames), self.window):
                     writer.write(frame)
                 return Plan(self.path, writer.finish(self._facts(writer)))
 
@@ -195,7 +196,7 @@ class _Planner:
     def _check_rows(self, spool: Spool) -> pl.DataFrame:
         keys = {name: self.sources[name] for name in self.key}
         bad = [pl.Series(ROW, dtype=pl.UInt32)]
-        for batch in self.outline.source.batches(WINDOW):
+        for batch in self.outline.source.batches(self.window):
             checked = self.held.convert(self.checker.check(batch))
             values = checked.values.rename({name: VALUE + name for name in self.checker.types})
             if self.renders:

@@ -62,6 +62,7 @@ class HttpTarget(CallTarget):
 
     paced = True
     call_size = 1
+    read_size = 2_000  # what is read of each may be a whole article
 
     def __init__(
         self,
