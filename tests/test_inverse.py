@@ -113,6 +113,18 @@ def test_inverse_of_what_was_written_in_part() -> None:
     assert "did not do 1 change" in told["not_done"]
 
 
+def test_inverse_starts_from_what_was_put_there() -> None:
+    """A value that the target kept in its own way, such as a trimmed text, is what the undo finds there."""
+    plan = planned(
+        {"id": ["1"], "name": ["New "], "city": ["Metz"]},
+        fields={"id": {}, "name": {"strip": False}, "city": {}},
+    )
+    undo = inverse(plan, outcomes_of((0, "done", {"written": {"name": "New"}})), run_id="r")
+    assert view(undo, 0)["name"] == ("New", "Old", True)
+    assert view(undo, 0)["city"][0] == "Metz"
+    assert not undo.summary().notices
+
+
 def test_inverse_finds_what_goes_by_another_key_now() -> None:
     """An item whose change moved it to another key is undone under that key, with the key's own type."""
     plan = planned({"id": ["1", "3"], "name": ["New", "b"]})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -78,7 +78,9 @@ class Done:
         items: Items it did, ascending; those that it wrote in part are among them.
         overwritten: Those of them that it wrote over somebody's edit.
         kept: Fields by item that held the wanted value before the run came.
-        written: Of items that it rejected after it wrote them in part, what was put there, by field.
+        written: What was put there, by field: of items that it rejected after it wrote them in part all that
+            was written, of those that it did what isn't quite as the plan wanted it.
+        partly: Items that it wrote in part.
         keys: Of items that are found under another key since, its changed fields.
         rounded: Items whose before-image is only nearly what was there; known once the plan has been read.
     """
@@ -87,6 +89,7 @@ class Done:
     overwritten: list[int] = field(default_factory=list)
     kept: dict[int, list[str]] = field(default_factory=dict)
     written: dict[int, dict[str, Any]] = field(default_factory=dict)
+    partly: set[int] = field(default_factory=set)
     keys: dict[int, dict[str, Any]] = field(default_factory=dict)
     rounded: list[int] = field(default_factory=list)
 
@@ -102,18 +105,19 @@ class Done:
                     mine = _with_outcome(frame, outcome).select(ITEM, "detail").drop_nulls()
                     for item, detail in mine.iter_rows():
                         done._note(int(item), json.loads(detail), rejected=outcome is Outcome.REJECTED)
-        parts.append(pl.Series(ITEM, list(done.written), pl.UInt32))
+        parts.append(pl.Series(ITEM, list(done.partly), pl.UInt32))
         done.items = pl.concat(parts).unique().sort()
         return done
 
     def _note(self, item: int, detail: Any, *, rejected: bool) -> None:
         if not isinstance(detail, dict):
             return
-        if rejected:
-            written = detail.get("written")
-            if not isinstance(written, dict) or not written:
-                return
+        written = detail.get("written")
+        if isinstance(written, dict) and written:
             self.written[item] = written
+            self.partly |= {item} if rejected else set()
+        elif rejected:
+            return
         if isinstance(detail.get("key"), dict):
             self.keys[item] = detail["key"]
         if "overwritten" in detail:
@@ -144,7 +148,7 @@ def _reversed_rows(plan: Plan, done: Done, schema: pl.Schema, made: _NewNames) -
         done.rounded += rounded.to_list()
         rows = made.resolved(rows.filter(~pl.col(ITEM).is_in(rounded.implode())))
         rows = _with_kept(rows, done.kept)
-        rows = _with_written(rows, done.written)
+        rows = _with_written(rows, done.written, done.partly)
         rows = _with_keys(rows, done.keys)
         yield rows.reverse().select(_turned(name, kind) for name, kind in schema.items())
 
@@ -164,16 +168,18 @@ def _with_kept(rows: pl.DataFrame, kept: Mapping[int, Sequence[str]]) -> pl.Data
     return rows
 
 
-def _with_written(rows: pl.DataFrame, written: Mapping[int, Mapping[str, Any]]) -> pl.DataFrame:
-    """The rows, where those written in part want what was put there, and else what was there before."""
+def _with_written(
+    rows: pl.DataFrame, written: Mapping[int, Mapping[str, Any]], partly: Collection[int]
+) -> pl.DataFrame:
+    """The rows with what was put there; in those written in part the other fields are as they were."""
     here = {item: written[item] for item in rows[ITEM] if item in written} if written else {}
     if not here:
         return rows
-    partly = pl.col(ITEM).is_in(list(here))
+    in_part = pl.col(ITEM).is_in([item for item in here if item in partly])
     for name in [each for each in rows.columns if each.startswith(AFTER)]:
         plain = name.removeprefix(AFTER)
         values = {item: facts[plain] for item, facts in here.items() if plain in facts}
-        was = pl.when(partly).then(BEFORE + plain).otherwise(name)
+        was = pl.when(in_part).then(BEFORE + plain).otherwise(name)
         rows = _with_values(rows.with_columns(was.alias(name)), name, values)
     return rows
 
@@ -300,7 +306,7 @@ def _notices(plan: Plan, done: Done, made: _NewNames) -> Iterator[Problem]:
         yield notice(
             "not_done", f"The run did not do {plural(left, 'change')} of its plan; nothing to undo there"
         )
-    partly = len(done.written.keys() - set(done.overwritten))
+    partly = len(done.partly - set(done.overwritten))
     if partly:
         were = "was" if partly == 1 else "were"
         yield notice("in_part", f"{plural(partly, 'change')} {were} written in part; that part is taken back")

@@ -71,7 +71,8 @@ _LOGINS: Final = frozenset(
 )
 """What 401 may be besides a login that isn't taken: WordPress answers 403 to one that may not."""
 
-_MADE: Final = "Look at the site whether the post is there, then settle the item."
+MADE: Final = "Look at the site whether the post is there, then settle the item."
+CACHE: Final = "See what answers there in the site's place: a cache, a firewall, a security plugin."
 
 
 def judged(answer: Answer, *, idempotent: bool) -> Failure | None:
@@ -83,7 +84,7 @@ def judged(answer: Answer, *, idempotent: bool) -> Failure | None:
     code = told.get("code") if isinstance(told.get("code"), str) else ""
     if answer.status == 500 and not idempotent and code in ("", "internal_server_error"):
         # A plugin that crashes while a post is saved crashes after it was saved.
-        failure = replace(failure, fate=Fate.UNKNOWN, advice=_MADE)
+        failure = replace(failure, fate=Fate.UNKNOWN, advice=MADE)
     if not code or failure.rule == "firewall":
         return failure
     return replace(

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+_EDGES: Final = " \t\r\n\f\v\u00a0\ufeff\u200b\u200c\u200d\u2060"
+"""What a cell may have at its ends without anybody seeing it."""
+
 _ID_QUERY: Final = ("p", "page_id", "attachment_id")
 
 
 def plain_slug(text: str) -> str:
     """A slug as people write it: `%C3%A9t%C3%A9/` and `été` are the same."""
-    return unicodedata.normalize("NFC", unquote(text.strip().strip("/"))).lower()
+    return unicodedata.normalize("NFC", unquote(text.strip(_EDGES).strip("/"))).lower()
 
 
 def plain_address(url: str) -> str | None:
@@ -22,7 +25,7 @@ def plain_address(url: str) -> str | None:
     Returns:
         `host/path`, with `?p=5` where that names the post; None where it is no address.
     """
-    text = url.strip()
+    text = url.strip(_EDGES)
     if "://" not in text:
         text = f"https://{text.lstrip('/')}"
     try:
@@ -40,11 +43,23 @@ def plain_address(url: str) -> str | None:
 
 def post_id(url: str) -> int | None:
     """The id in an address such as `https://site/?p=5`."""
-    query = parse_qs(urlsplit(url.strip()).query)
+    query = parse_qs(urlsplit(url.strip(_EDGES)).query)
     for name in _ID_QUERY:
-        if query.get(name, [""])[0].isdigit():
-            return int(query[name][0])
+        text = query.get(name, [""])[0]
+        if is_number(text):
+            return int(text)
     return None
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a plain number: `²` is a digit as well, and no number."""
+    return text.isascii() and text.isdigit() and len(text) < 20
+
+
+def place_of(url: str) -> str:
+    """What of an address must be the same: the site may be reached by several names."""
+    plain = plain_address(url) or ""
+    return f"?{plain.partition('?')[2]}" if "?" in plain else plain.partition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +82,7 @@ def candidates(url: str, front_page: int = 0) -> Candidates:
         url: The address.
         front_page: Id of the page that is the site's front; 0 for none.
     """
+    url = url.strip(_EDGES)
     number = post_id(url)
     if number is not None:
         return Candidates((), (number,))
@@ -79,7 +95,7 @@ def candidates(url: str, front_page: int = 0) -> Candidates:
         slugs.append(bare)
     # Permalinks may hold the id: /archives/123, /my-post-123, /123-my-post.
     for pattern, rest in ((r"^(\d+)$", 0), (r"^(.+)-(\d+)$", 1), (r"^(\d+)-(.+)$", 2)):
-        match = re.match(pattern, bare)
+        match = re.match(pattern, bare, re.ASCII)
         if match:
             ids.append(int(match[2 if rest == 1 else 1]))
             if rest:

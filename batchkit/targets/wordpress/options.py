@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from ...errors import UsageError
+from .keys import is_number
 from .seo import CHOICES
 
 SECRET: Final = "wp_password"  # noqa: S105  the name of a secret
@@ -78,7 +79,7 @@ def with_secret(base: str) -> str:
 def _size(value: Any) -> int | None:
     if value in (None, "", "auto"):
         return None
-    if isinstance(value, bool) or not str(value).isdigit() or int(value) < 1:
+    if isinstance(value, bool) or not is_number(str(value)) or int(value) < 1:
         raise UsageError(f"target.call_size can't be {value!r}.", advice="It takes a number from 1.")
     return int(value)
 

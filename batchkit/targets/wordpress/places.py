@@ -68,6 +68,11 @@ class Place:
                 return "meta" if set(self.at) & set(".,") else f"{META}{self.at}"
         return self.at
 
+    @property
+    def holder(self) -> str:
+        """The property of a post that holds it."""
+        return "meta" if self.kind is Kind.META else self.at
+
     def found(self, post: Mapping[str, Any]) -> Any:
         """Its value in a post as JSON has it; `ABSENT` where the post hasn't got it."""
         match self.kind:

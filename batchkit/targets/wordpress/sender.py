@@ -13,12 +13,12 @@ from ..base import Failure, Fate, Item, Result
 from ..http.answer import Answer
 from ..http.target import READ_LIMIT, HttpError
 from .batch import NOT_ALLOWED, envelope, opened
-from .failures import judged, value_of
+from .failures import CACHE, MADE, judged, value_of
 from .reader import Get, Memory, Reader
 from .site import BATCH, PostType, Site
 from .terms import Terms
 from .values import chunked
-from .writer import Request, Unsendable, outcome_of, refused_in_part, request_for
+from .writer import Request, Unsendable, lacking, outcome_of, refused_in_part, request_for
 
 _TOO_LARGE: Final = frozenset({"500", "502", "504", "524", "internal_server_error", "empty", "truncated"})
 """What a server answers, or doesn't, when a request takes longer or more memory than it allows itself."""
@@ -98,8 +98,11 @@ class Sender:
     async def _sent(self, requests: Sequence[Request]) -> list[Result]:
         """What became of requests; a failure is raised where nothing else was sent before it."""
         results: list[Result] = []
-        parts = self._parts(requests)
-        for at, part in enumerate(parts):
+        end: Failure | None = None
+        for at, part in enumerate(self._parts(requests)):
+            if end is not None:
+                results += [_failed(one.item, end) for one in part]
+                continue
             try:
                 if len(part) == 1:
                     results += filter(None, [await self._send_one(part[0])])
@@ -109,6 +112,7 @@ class Sender:
                 if at == 0:
                     raise
                 results += [_failed(one.item, error.failure) for one in part]
+            end = _end(results)
         return results
 
     def _parts(self, requests: Sequence[Request]) -> list[Sequence[Request]]:
@@ -242,7 +246,9 @@ class Sender:
         failure = judged(answer, idempotent=repeatable)
         if failure is None:
             post = value_of(answer, idempotent=repeatable)
-            return outcome_of(request, post if isinstance(post, dict) else {}, self._book)
+            if lack := lacking(request, post):
+                raise HttpError(_doubtful(lack, repeatable=repeatable))
+            return outcome_of(request, post, self._book)
         if failure.rule == "rest_already_trashed" and request.item.change == Change.DELETE:
             return None
         if failure.rule == NOT_ALLOWED:
@@ -250,13 +256,27 @@ class Sender:
             return Result(request.item.index, Outcome.PENDING)
         if failure.rule == "rest_cannot_update" and request.id is not None:
             post = await self._get(request.route, context="edit", **request.query)
+            if lack := lacking(request, post):
+                raise HttpError(_doubtful(lack, repeatable=repeatable))
             return refused_in_part(request, failure, post, self._book)
         raise HttpError(failure)
 
 
 def _failed(item: Item, failure: Failure) -> Result:
-    """The outcome of one item among others: what may pass next time is asked for again."""
-    outcome = {Fate.REJECT: Outcome.REJECTED, Fate.UNKNOWN: Outcome.UNKNOWN}.get(
-        failure.fate, Outcome.PENDING
-    )
+    """The outcome of one item among others; what may pass next time is pending, for the engine to judge."""
+    outcome = {Fate.REJECT: Outcome.REJECTED, Fate.UNKNOWN: Outcome.UNKNOWN}.get(failure.fate)
+    if outcome is None:
+        return Result(item.index, Outcome.PENDING, failure=failure)
     return Result(item.index, outcome, failure.rule, failure.reason, failure.advice)
+
+
+def _end(results: Sequence[Result]) -> Failure | None:
+    """What says that no further item will pass."""
+    failures = (each.failure for each in results)
+    return next((each for each in failures if each is not None and each.fate is Fate.ABORT), None)
+
+
+def _doubtful(reason: str, *, repeatable: bool) -> Failure:
+    """An answer of success that isn't one to what was sent: nobody knows what was done."""
+    fate, advice = (Fate.RETRY, CACHE) if repeatable else (Fate.UNKNOWN, MADE)
+    return Failure(fate, "another answer", reason, advice, doubt=repeatable)

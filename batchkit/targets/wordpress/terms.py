@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from html import unescape
 from typing import Any, Final
 
+from .keys import is_number
+
 SEPARATOR: Final = "|"
 _PATH: Final = " > "
 
@@ -107,7 +109,7 @@ class Terms:
 
     def _named(self, name: str) -> list[int]:
         plain = re.sub(r"\s*>\s*", _PATH, " ".join(unescape(name).split())).casefold()
-        if plain.startswith("#") and plain[1:].isdigit() and int(plain[1:]) in self._raw:
+        if plain.startswith("#") and is_number(plain[1:]) and int(plain[1:]) in self._raw:
             return [int(plain[1:])]
         return self._ids.get(plain, [])
 

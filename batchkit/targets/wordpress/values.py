@@ -62,7 +62,7 @@ def from_json(value: Any, place: Place, terms: Terms | None = None) -> Any:
 def same(found: Any, wanted: Any, place: Place, terms: Terms | None = None) -> bool:
     """Whether what is found is what was sent, as WordPress takes values."""
     if wanted is None:
-        return place.is_nothing(found) or (found is not ABSENT and found == place.default)
+        return found is not ABSENT and (place.is_nothing(found) or found == place.default)
     if place.kind is Kind.TERMS and terms is not None:
         return isinstance(found, list) and set(found) == set(terms.ids(wanted))
     try:

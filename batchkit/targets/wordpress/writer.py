@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
 from typing import Any, Final
 
 from ...states import Change, Outcome
 from ..base import Failure, Item, Result
 from .failures import PLUGIN
+from .keys import place_of, plain_slug
 from .places import ABSENT, Kind, Place
 from .site import PostType
 from .terms import Terms, UnknownTerms
@@ -65,6 +68,7 @@ class Request:
             "id",
             *(["status"] if self.body is None else []),
             *(["slug", "link"] if self.id is None else []),
+            *(["link"] if "url" in self.item.key else []),
         ]
         places = [self.type.places[name].asked for name in self.fields]
         return {"_fields": ",".join(dict.fromkeys([*names, *places]))}
@@ -123,6 +127,32 @@ def terms_in_words(name: str, unknown: UnknownTerms) -> str:
     return "; ".join(parts) + "."
 
 
+def lacking(request: Request, post: Any) -> str:
+    """What keeps an answer from being that to a request, in words; empty where it may be.
+
+    A cache, a firewall or a plugin may answer a success that has nothing to do with what was sent.
+
+    Args:
+        request: What was sent.
+        post: The JSON of the answer.
+    """
+    if not isinstance(post, Mapping):
+        return "WordPress answered with something else than a post"
+    number = post.get("id")
+    if request.body is None and post.get("deleted") is True:
+        return ""
+    if request.id is None:
+        if not isinstance(number, int) or isinstance(number, bool):
+            return "WordPress answered a new post without its id"
+    elif number != request.id:
+        return f"WordPress answered with post {number!r} instead of {request.id}"
+    if request.fields and request.type.shown:
+        holders = {request.type.places[name].holder for name in request.fields}
+        if not holders & post.keys():
+            return f"WordPress answered without {_and(request.fields)}"
+    return ""
+
+
 def outcome_of(request: Request, post: Mapping[str, Any], book: Book) -> Result | None:
     """What became of an item, by the post in the answer; None where all is as it was wanted.
 
@@ -140,10 +170,18 @@ def outcome_of(request: Request, post: Mapping[str, Any], book: Book) -> Result 
         )
     kept, ignored, trimmed, differing = _held_against(request, post, book)
     new = {"id": post.get("id"), "link": post.get("link")} if request.id is None else {}
+    new |= _moved(request, post)
     if not ignored and not differing:
         detail = {**new, **({"trimmed": trimmed} if trimmed else {})}
+        if nearly := _nearly(request, post, book):
+            detail["written"] = nearly
         return Result(item.index, Outcome.DONE, detail=detail) if detail else None
-    detail = {**new, **differing, **{name: {"sent": item.after.get(name), "kept": None} for name in ignored}}
+    detail = {
+        **new,
+        **differing,
+        **{name: {"sent": item.after.get(name), "kept": None} for name in ignored},
+        "written": _written(request, post, book),
+    }
     words, advice = [], "See what the field takes at the site; make a new plan to see what is there now."
     if ignored:
         words.append(f"WordPress ignored {_and(ignored)}: not registered for the REST API")
@@ -166,9 +204,13 @@ def refused_in_part(request: Request, failure: Failure, post: Mapping[str, Any],
     """
     kept, ignored, trimmed, differing = _held_against(request, post, book)
     written = [*kept, *trimmed]
-    lacking = [*ignored, *differing]
-    said = f"Written: {_and(written) if written else 'nothing'}. Not written: {_and(lacking)}."
-    detail = {"written": written, "not written": lacking}
+    left = [*ignored, *differing]
+    said = f"Written: {_and(written) if written else 'nothing'}. Not written: {_and(left)}."
+    detail = {
+        "written": _written(request, post, book),
+        "not written": left,
+        **_moved(request, post),
+    }
     reason = f"{failure.reason} {said}"
     return Result(request.item.index, Outcome.REJECTED, failure.rule, reason, failure.advice, detail)
 
@@ -177,22 +219,76 @@ def _held_against(
     request: Request, post: Mapping[str, Any], book: Book
 ) -> tuple[list[str], list[str], list[str], dict[str, Any]]:
     """Fields that are as wanted, that the post hasn't got, that lost white space, and that differ."""
-    kept, ignored, trimmed = [], [], []
+    kept: list[str] = []
+    ignored: list[str] = []
+    trimmed: list[str] = []
     differing: dict[str, Any] = {}
     for name in request.fields:
         place = request.type.places[name]
         wanted = request.item.after[name] if name in request.item.after else request.item.key[name]
         found = place.found(post)
         terms = book.get(place.at)
-        if same(found, wanted, place, terms) and (found is not ABSENT or place.registered):
+        if same(found, wanted, place, terms):
             kept.append(name)
         elif found is ABSENT:
-            ignored.append(name)
+            # A plugin's own property may leave out what it has nothing for; WordPress leaves out nothing.
+            cleared = wanted is None and place.kind is Kind.PART and place.holder in post
+            (kept if cleared else ignored).append(name)
         elif _only_trimmed(found, wanted):
             trimmed.append(name)
         else:
             differing[name] = {"sent": wanted, "kept": _shown(found, place, terms)}
     return kept, ignored, trimmed, differing
+
+
+def _written(request: Request, post: Mapping[str, Any], book: Book) -> dict[str, Any]:
+    """What the sent fields hold now, of those that don't hold what the plan saw; JSON-able."""
+    item, now = request.item, {}
+    for name in request.fields:
+        place = request.type.places[name]
+        found = place.found(post)
+        if found is ABSENT:
+            continue
+        try:
+            value = from_json(found, place, book.get(place.at))
+        except ValueError:
+            continue  # no plan can hold it, so no undo can tell whether it is still there
+        if request.id is None or value != item.before.get(name):
+            now[name] = _jsonable(value)
+    return now
+
+
+def _nearly(request: Request, post: Mapping[str, Any], book: Book) -> dict[str, Any]:
+    """What reads otherwise than it was wanted although it means the same: trimmed, or a default."""
+    wanted = {name: _jsonable(value) for name, value in request.item.after.items()}
+    return {
+        name: value
+        for name, value in _written(request, post, book).items()
+        if name in wanted and value != wanted[name] and (value is not None or wanted[name] != "")
+    }
+
+
+def _moved(request: Request, post: Mapping[str, Any]) -> dict[str, Any]:
+    """The key by which a post is found from now on, where it is another than the item's."""
+    key, link = request.item.key, post.get("link")
+    if request.id is None:
+        slug = post.get("slug")
+        if "slug" in key and isinstance(slug, str) and slug and plain_slug(slug) != plain_slug(key["slug"]):
+            return {"key": {"slug": plain_slug(slug)}}
+    elif (
+        "url" in key
+        and isinstance(link, str)
+        and link
+        and place_of(key["url"]) not in (place_of(link), f"?p={request.id}")
+    ):
+        return {"key": {"url": link}}
+    return {}
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value
 
 
 def _only_trimmed(found: Any, wanted: Any) -> bool:
