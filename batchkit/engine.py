@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -425,8 +425,10 @@ class Engine:
         window = self._settings.window
         if window and until_window(window_times(window), datetime.now().astimezone()) > 0:
             return f"the run works only from {window.replace('-', ' to ')}"
-        if self._gate.brake.wait(self._clock()) > 0:
-            return self._gate.brake.reason
+        held = self._gate.brake.wait(self._clock())
+        if held > 0:
+            until = datetime.now().astimezone() + timedelta(seconds=held)
+            return f"{self._gate.brake.reason}; it goes on at {until:%H:%M:%S}"
         resting = len(self._queue.parked)
         if resting and not self._queue.calls and not self._tally.in_flight:
             return f"{resting} calls rest a while" if resting > 1 else "a call rests a while"

@@ -182,7 +182,7 @@ def test_operator_runs_the_notebook(lab: Lab, page: Page, tmp_path: Path) -> Non
     page.locator("td:has-text('01520')").first.wait_for()
 
     button(page, "Apply…").click()
-    assert "1,500 create, 1,500 update" in page.locator(".bk-confirm").inner_text()
+    assert "1,500 creates, 1,500 updates" in page.locator(".bk-confirm").inner_text()
     button(page, "Apply now").click()
     until(lambda: settled(page) > 0, page)
     first = settled(page)

@@ -198,7 +198,7 @@ def test_finished_with_rejected_rows_says_so() -> None:
 def test_changes_in_words_counts_what_is_sent() -> None:
     """The question before the start counts what would be written, nothing else."""
     assert (
-        changes_in_words({"create": 300, "update": 1_904, "unchanged": 8_000}) == "300 create, 1,904 update"
+        changes_in_words({"create": 300, "update": 1_904, "unchanged": 8_000}) == "300 creates, 1,904 updates"
     )
 
 
@@ -367,7 +367,7 @@ def test_control_asks_before_it_starts(plan: Any) -> None:
     """The first click shows the count, the second starts; Cancel starts nothing."""
     view = control(plan)
     click(view, "Apply…")
-    assert "Write to companies: 30 create, 1,204 update?" in texts(view)
+    assert "Write to companies: 30 creates, 1,204 updates?" in texts(view)
     click(view, "Cancel")
     assert plan.started == []
     click(view, "Apply…")
@@ -400,7 +400,7 @@ def test_two_views_of_one_run(plan: Any) -> None:
 
 def test_view_ends_with_its_run(plan: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the run is over and its report written, the thread ends by itself."""
-    monkeypatch.setattr("batchkit.panel.control.AWAKE", 0.1)
+    monkeypatch.setattr("batchkit.panel.run_view.AWAKE", 0.1)
     monkeypatch.setattr(plan.run, "report", lambda path: path, raising=False)
     monkeypatch.setattr(plan.run, "fix_file", lambda path: path, raising=False)
     view = control(plan.run, report_folder=tmp_path)
@@ -462,7 +462,7 @@ def test_undo_is_previewed_before_it_is_run(
     until(lambda: not view.controller.busy)
     click(view, "Undo…")
     until(lambda: "what would be reversed" in texts(view))
-    assert "1,204 update, 30 delete" in texts(view)
+    assert "1,204 updates, 30 deletes" in texts(view)
     assert inverse.started == []
     view.close()
 
@@ -489,3 +489,17 @@ def test_snapshot_kinds_are_all_shown() -> None:
     """Every outcome has its tile, nought included."""
     screen = run_screen(PretendRun().snapshot(), "t")
     assert [kind for kind, _, _ in screen.outcomes] == list(Outcome)
+
+
+def test_imports_of_a_cell_that_runs_twice_are_the_same() -> None:
+    """Run All Cells a second time finds the functions again, and no module of the same name."""
+    import importlib
+    import pkgutil
+
+    import batchkit.panel as panel
+
+    modules = {name for _, name, _ in pkgutil.iter_modules(panel.__path__)}
+    assert not modules & set(panel.__all__)
+    for name in modules:
+        importlib.import_module(f"batchkit.panel.{name}")
+    assert all(callable(getattr(panel, name)) for name in panel.__all__)

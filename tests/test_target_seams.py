@@ -248,7 +248,7 @@ def test_two_runs_of_one_plan_that_start_at_once_are_one(tmp_path: Path) -> None
     """The second of two is refused although the first has sent nothing yet."""
     plan = post_plan(tmp_path)
     first = plan.start(window=closed_window())
-    with pytest.raises(RunError, match="at it"):
+    with pytest.raises(RunError, match="at these very rows"):
         plan.start()
     first.stop()
     first.wait(10)
@@ -270,3 +270,27 @@ def test_results_of_a_plan_without_rows_are_an_empty_table(tmp_path: Path) -> No
     assert run.wait(10) is RunState.FINISHED
     assert run.results().columns == ["to", "text", "stamp"]
     assert run.results_file(tmp_path / "none.csv").is_file()
+
+
+def test_blank_cells_that_would_empty_fields_are_counted_before_the_start(tmp_path: Path) -> None:
+    """A plan warns of each field that it would empty, how often, and says how to leave it."""
+    address = f"sqlite:///{tmp_path}/a.db"
+    table = {"table": "t", "key": ["to"], "create": True}
+    Job(ROWS.head(2), address, **table).plan(tmp_path / "t1.parquet").start().wait(10)
+    blank = ROWS.head(2).with_columns(text=pl.Series([None, "new"], dtype=pl.String))
+    plan = Job(blank, address, **table).plan(tmp_path / "t2.parquet")
+    (told,) = [each for each in plan.problems() if each.rule == "cleared"]
+    assert "'text' 1" in told.message
+    assert "--blank keep" in told.advice
+    kept = Job(blank, address, **table, blank="keep").plan(tmp_path / "t3.parquet")
+    assert not [each for each in kept.problems() if each.rule == "cleared"]
+
+
+def test_plan_that_writes_no_field_says_which_there_are(tmp_path: Path) -> None:
+    """Columns whose names fit nothing are told with the fields of the target, not passed over."""
+    address = f"sqlite:///{tmp_path}/a.db"
+    Job(ROWS.head(2), address, "t", ["to"], create=True).plan(tmp_path / "t1.parquet").start().wait(10)
+    other = ROWS.head(2).rename({"text": "Texte"})
+    plan = Job(other, address, "t", ["to"], "update").plan(tmp_path / "t2.parquet")
+    (told,) = [each for each in plan.problems() if each.rule == "no_fields"]
+    assert "'text'" in told.advice

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from ..run import Run
     from ..snapshot import Snapshot
 
-dry_run = click.option("--dry-run", is_flag=True, help="Try everything and leave nothing written.")
+dry_run = click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Try everything and leave nothing written; what is behind HTTP is only read and compared.",
+)
 detach = click.option(
     "--detach", is_flag=True, help="Go on in a process of its own; this command returns once that has begun."
 )

@@ -232,6 +232,7 @@ def problem_lines(problem: Problem) -> Iterator[str]:
     """One problem in one line, its advice in the next; more lines where the terminal is narrow."""
     where = f"row {problem.row}" if problem.row is not None else "file"
     where += f", {problem.column}" if problem.column else ""
+    where = where if problem.level == "error" else f"{problem.level}, {where}"
     message, value = in_options(problem.message), ""
     if problem.value is not None:
         message, value = message.rstrip("."), f" (value {value_text(problem.value)})"

@@ -29,6 +29,7 @@ from .session import Session
 
 _EDITED: Final = "The target was edited since the plan was made."
 _GONE: Final = "The item is gone from the target since the plan was made."
+_MAKE_NEW: Final = "There is nothing to write over. Bring it back at the target, or make a new plan."
 _CAME: Final = "The item is at the target already; the plan was to create it."
 
 
@@ -87,6 +88,8 @@ class Comparison:
             if row[VERDICT] == DONE:
                 # What a session that died had sent is its doing.
                 yield Result(row[ITEM], Outcome.DONE if chunk.recovering else Outcome.UNCHANGED)
+            elif overwrite and not row[FOUND] and row[CHANGE] == Change.UPDATE:
+                yield Result(row[ITEM], Outcome.REJECTED, "missing", _GONE, _MAKE_NEW)
             elif not overwrite:
                 yield Result(row[ITEM], Outcome.CONFLICT, "changed", _why(row), LOOK_THERE, differences(row))
 

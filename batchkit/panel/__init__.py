@@ -5,11 +5,11 @@ screen.py       what is on the screen of a run, as plain values
 html.py         those values as escaped HTML
 controller.py   what the buttons do: post a control message and return
 ticker.py       the one thread that looks at runs and refreshes views
-preview.py      the view of a plan
-control.py      the view of a run
+plan_view.py    the view of a plan
+run_view.py     the view of a run
 static.py       the same as pages that need no widget
 form.py         a job as an operator fills it in, as plain values
-wizard.py       the view of it: load, map, check, then the two above
+job_view.py     the view of it: load, map, check, then the two above
 tasks.py        work that a click asks for
 """
 
@@ -25,10 +25,10 @@ from ..errors import UsageError
 if TYPE_CHECKING:
     from ..plan import Plan
     from ..run import Run
-    from .control import ControlView
-    from .preview import PreviewView
+    from .job_view import WizardView
+    from .plan_view import PreviewView
+    from .run_view import ControlView
     from .static import StaticPage
-    from .wizard import WizardView
 
 __all__ = ["control", "preview", "report_links", "wizard"]
 
@@ -53,7 +53,7 @@ def preview(plan: Plan, *, page_size: int = 20, interactive: bool = True) -> Pre
 
         return static_preview(plan, page_size)
     _need_widgets()
-    from .preview import PreviewView
+    from .plan_view import PreviewView
 
     return PreviewView(plan, page_size=page_size)
 
@@ -80,7 +80,7 @@ def control(
         SettingsError: A setting is unknown or out of range.
     """
     _need_widgets()
-    from .control import ControlView
+    from .run_view import ControlView
 
     return ControlView(subject, report_folder=Path(report_folder), settings=settings or {}, dry_run=dry_run)
 
@@ -97,7 +97,7 @@ def wizard(*, report_folder: str | Path = "reports", **values: str) -> WizardVie
         UsageError: ipywidgets isn't installed.
     """
     _need_widgets()
-    from .wizard import WizardView
+    from .job_view import WizardView
 
     return WizardView(values, Path(report_folder))
 

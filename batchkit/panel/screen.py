@@ -17,7 +17,7 @@ from ..progress import (
     slow_because,
 )
 from ..settings import Settings
-from ..states import SENDABLE, Outcome, RunState
+from ..states import SENDABLE, Change, Outcome, RunState
 
 if TYPE_CHECKING:
     from ..plan import Plan
@@ -53,9 +53,21 @@ _BUTTONS: Final[dict[RunState, frozenset[str]]] = {
 }
 
 
+_NOUNS: Final = {
+    Change.CREATE: "create",
+    Change.UPDATE: "update",
+    Change.DELETE: "delete",
+    Change.SEND: "message",
+}
+
+
 def changes_in_words(changes: Mapping[str, int]) -> str:
-    """What would be sent: `300 create, 904 update`; `nothing` when there is nothing to send."""
-    parts = [f"{format_count(changes[kind])} {kind}" for kind in SENDABLE if changes.get(kind)]
+    """What would be sent: `300 creates, 904 updates`; `nothing` when there is nothing to send."""
+    parts = [
+        f"{format_count(changes[kind])} {_NOUNS[kind] if changes[kind] == 1 else _NOUNS[kind] + 's'}"
+        for kind in SENDABLE
+        if changes.get(kind)
+    ]
     return ", ".join(parts) or "nothing"
 
 
@@ -137,7 +149,7 @@ def planned_screen(plan: Plan, title: str, notice: str = "", busy: str = "") -> 
         tone="calm",
         bar="calm",
         fraction=0.0,
-        line=f"{format_count(count)} to send: {changes_in_words(summary.changes)}" if count else "",
+        line=f"To send: {changes_in_words(summary.changes)}" if count else "",
         outcomes=[],
         facts=[],
         message=notice or busy,

@@ -69,13 +69,22 @@ def what_is_foreseen(
         unused: Columns of the source that feed no field.
         counts: Number of items by kind of change.
     """
+    filled = {*outline.key, *fields}
+    free = [name for name, kind in outline.types.items() if name not in filled and not kind.generated]
     if unused:
+        example = f'"{unused[0]}={free[0]}"' if free else '"COLUMN=FIELD"'
+        known = f" Fields: {listed(free)}." if free and not fields else ""
         yield notice(
             "unused",
             f"No field is fed by {plural(len(unused), 'column')} of the source: {listed(unused)}",
-            "Map them if they are wanted.",
+            f"Map them if they are wanted, as in --map {example}.{known}",
         )
-    filled = {*outline.key, *fields}
+    if not fields and not counts.get(Change.CREATE) and outline.types:
+        yield warning(
+            "no_fields",
+            "No column feeds a field besides the key: nothing would be written",
+            f"Map one: --map COLUMN=FIELD. Fields: {listed(free)}.",
+        )
     others = {name: kind for name, kind in outline.types.items() if name not in filled and not kind.generated}
     needed = [name for name, kind in others.items() if not kind.nullable and not kind.has_default]
     if needed and counts.get(Change.CREATE):
@@ -89,6 +98,21 @@ def what_is_foreseen(
             "delete",
             f"An undo would bring deleted items back without {listed(list(others))}",
             "Map these fields too if an undo must restore them.",
+        )
+
+
+def what_is_cleared(counts: Mapping[str, int]) -> Iterator[Problem]:
+    """That blank cells would empty fields which hold something, where they would.
+
+    Args:
+        counts: Updates by field that they would empty.
+    """
+    if counts:
+        named = ", ".join(f"{name!r} {n:,}" for name, n in list(counts.items())[:10])
+        yield warning(
+            "cleared",
+            f"Blank cells would empty what the target holds: {named}",
+            "To leave such fields as they are: --blank keep.",
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Table
 from dataclasses import asdict, dataclass, field
@@ -41,7 +42,7 @@ from ..targets.base import (
 )
 from .deletes import DeleteCap, planned_deletes
 from .diff import ISSUE, OK, Compare, diff
-from .facts import facts_of, listed, what_is_foreseen
+from .facts import facts_of, listed, what_is_cleared, what_is_foreseen
 from .families import Families, in_generations
 from .held import Held, decimal_text
 from .lookups import Lookups
@@ -147,6 +148,7 @@ class _Planner:
         self.held = Held(outline.target, self.checker.types, outline.types, self.sources, self.lookups.names)
         self.hashes = KeyHashes()
         self.found_keys: list[pl.Series] = []
+        self.cleared: Counter[str] = Counter()
         own = getattr(outline.target, "self_references", ())
         self.families = Families(name for name in own if name in self.fields and self.key)
         self.rows = 0
@@ -303,10 +305,21 @@ class _Planner:
             keep=[one.name for one in outline.mapping.fields if one.blank == "keep"],
             json_fields=[name for name in self.fields if self._kind(name) == "json"],
         )
+        self._count_cleared(planned)
         concerned = planned.filter((pl.col(ISSUE) == UNREADABLE) | (pl.col(CHANGE) == str(Change.UPDATE)))
         absent = outline.target.missing_advice
         issues = [_issues(planned, self.key_column, absent), told(concerned, self.sources)]
         return planned, pl.concat(issues)
+
+    def _count_cleared(self, planned: pl.DataFrame) -> None:
+        updates = planned.filter(pl.col(CHANGE) == str(Change.UPDATE))
+        emptied = updates.select(
+            (pl.col(BEFORE + name).is_not_null() & pl.col(AFTER + name).is_null()).sum().alias(name)
+            for name in self.fields
+        )
+        self.cleared.update(
+            {name: n for name, n in emptied.row(0, named=True).items() if n} if emptied.width else {}
+        )
 
     def _kind(self, name: str) -> str | None:
         return self.outline.types[name].type if name in self.outline.types else None
@@ -380,7 +393,8 @@ class _Planner:
     def _facts(self, writer: PlanWriter) -> dict[str, Any]:
         resolved = self.checker.resolved
         foreseen = what_is_foreseen(self.outline, self.fields, resolved.unused, writer.counts)
-        notices = [*self.notices, *self.checker.notices(), *foreseen, *self.outline.target.notices()]
+        own = self.outline.target.notices()
+        notices = [*self.notices, *self.checker.notices(), *what_is_cleared(self.cleared), *foreseen, *own]
         return facts_of(self.outline, self.fields, resolved.unused, notices[:NOTICES])
 
 

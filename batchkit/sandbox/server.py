@@ -56,7 +56,7 @@ def serve(
     from .state import State
 
     kept = State(state)
-    listening = socket.create_server((host, port), backlog=1024)
+    listening = _listen(host, port)
     # Head and body go out one after the other: without this the body would wait 40 ms for the other side.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
@@ -75,3 +75,13 @@ def serve(
         pass
     finally:
         kept.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), backlog=1024)
+    except OSError as error:
+        raise UsageError(
+            f"The practice server can't listen on {host}:{port}: {error.strerror or error}.",
+            advice="Another program may be there: name another port, such as --port 8010.",
+        ) from None

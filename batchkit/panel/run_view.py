@@ -12,7 +12,7 @@ import ipywidgets
 from .controller import RunController
 from .fields import SettingsFields
 from .html import confirm_html, figures_html, head_html, line_html, stylesheet
-from .preview import PreviewView
+from .plan_view import PreviewView
 from .screen import MANY_ITEMS, SETTING_LABELS, Screen
 from .ticker import TICKER
 from .widgets import LiveView, button, html, links, replace, row, show

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets
 
 from ..jobentries import MODES
-from .control import ControlView
 from .form import CHECKS, DATE_FORMATS, TYPES, ColumnChoice, JobForm
 from .html import look_html, message_html, stylesheet
-from .preview import PreviewView
+from .plan_view import PreviewView
+from .run_view import ControlView
 from .tasks import Tasks
 from .ticker import TICKER
 from .widgets import LiveView, button, form_row, html, replace, show
