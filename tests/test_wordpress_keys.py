@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from urllib.parse import quote
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from batchkit.errors import UsageError
 from batchkit.targets.wordpress.keys import candidates, plain_address, plain_slug
 from batchkit.targets.wordpress.options import with_secret
 from batchkit.targets.wordpress.target import WordPressTarget
+from tests.wordpress_faults import meddled
 from tests.wordpress_jobs import TITLE, counts, job, know_logins, outcomes, post, problems, run
 from tests.wordpress_site import WordPressSite
 
@@ -31,6 +34,7 @@ def site(wordpress: WordPressSite, monkeypatch: pytest.MonkeyPatch) -> WordPress
         "https://EXAMPLE.org/a/%C3%A9t%C3%A9/?utm_source=x#top",
         "example.org/a/e\u0301te\u0301/",
         "https://example.org:443//a/été",
+        "\ufeffhttps://example.org/a/été/\u200b",
     ],
 )
 def test_one_address_in_many_spellings(url: str) -> None:
@@ -52,6 +56,9 @@ def test_quoting_makes_no_difference(parts: list[str]) -> None:
         ("https://a.test/?p=12", (), (12,)),
         ("https://a.test/?page_id=7&preview=true", (), (7,)),
         ("https://a.test/", (), (3,)),
+        ("https://a.test/?p=²", (), (3,)),
+        ("\u200bhttps://a.test/?p=12\ufeff", (), (12,)),
+        ("\ufeffhttps://a.test/²-été\u200b", ("²-été",), ()),
         ("https://a.test/archives/123", ("123",), (123,)),
         ("https://a.test/pod/my-post-1287553177", ("my-post-1287553177", "my-post"), (1287553177,)),
         ("https://a.test/12-my-post.html", ("12-my-post.html", "12-my-post", "my-post"), (12,)),
@@ -67,6 +74,23 @@ def test_the_address_of_the_target() -> None:
     """A user without a password has the secret's name; the API's or the dashboard's path is taken off."""
     assert with_secret("https://me@a.test/wp-json/") == "https://me:{secret:wp_password}@a.test"
     assert with_secret("https://me:{secret:x}@a.test/blog/wp-admin/") == "https://me:{secret:x}@a.test/blog"
+
+
+@pytest.mark.parametrize(
+    ("login", "sent"),
+    [
+        ("{secret:u}", "me@example.org:pw"),
+        ("{secret:u}:{secret:other}", "me@example.org:second"),
+        ("me%40example.org", "me@example.org:pw"),
+        ("me%40example.org:{secret:other}", "me@example.org:second"),
+    ],
+)
+def test_users_in_the_address(login: str, sent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user may be a secret or an e-mail address, with the usual password's secret or with its own."""
+    for name, value in {"u": "me@example.org", "wp_password": "pw", "other": "second"}.items():
+        monkeypatch.setenv(name, value)
+    header = WordPressTarget(f"wordpress+https://{login}@a.test").resolved_headers()["Authorization"]
+    assert b64decode(header.removeprefix("Basic ")).decode() == sent
 
 
 @pytest.mark.parametrize(
@@ -117,6 +141,44 @@ def test_by_address(site: WordPressSite) -> None:
     assert stored == [f"Titre {n}" for n in range(6)]
     assert counts(run(made.undo())) == {"done": 6}
     assert TITLE not in site.meta(third)
+
+
+def test_addresses_that_a_run_changes(site: WordPressSite) -> None:
+    """Posts that go by another address after the run, such as drafts, are undone all the same."""
+    renamed, hidden, moved = site.new_posts(3)
+    pages = site.new_posts(2, type="page")
+    rows = {
+        "url": [f"{site.url}/{post(site, n)['post_name']}/" for n in (renamed, hidden, moved, pages[0])],
+        "slug": ["tout-neuf", None, None, None],
+        "status": [None, "draft", "future", None],
+        "date": [None, None, "2035-01-02 03:04:05", None],
+        "parent": [None, None, None, str(pages[1])],
+    }
+    before = [post(site, n) for n in (renamed, hidden, moved, pages[0])]
+    made = run(job(site, rows, key=["url"]).plan())
+    assert counts(made) == {"done": 4}, outcomes(made)
+    assert post(site, renamed)["post_name"] == "tout-neuf"
+    assert [post(site, n)["post_status"] for n in (hidden, moved)] == ["draft", "future"]
+    undo = run(made.undo())
+    assert counts(undo) == {"done": 4}, outcomes(undo)
+    assert [post(site, n) for n in (renamed, hidden, moved, pages[0])] == before
+    assert site.sql(f"SELECT post_parent FROM wp_posts WHERE ID = {pages[0]}") == [("0",)]
+    again = run(undo.undo())
+    assert counts(again) == {"done": 4}, outcomes(again)
+
+
+def test_an_address_that_changed_while_nobody_answered(site: WordPressSite) -> None:
+    """A post whose new slug was stored although no answer came is found by its id, and no conflict."""
+    (number,) = site.new_posts(1)
+
+    def lost(request: httpx.Request, n: int, answer: httpx.Response) -> httpx.Response:
+        return httpx.Response(500, text="gone away")
+
+    rows = {"url": [f"{site.url}/{post(site, number)['post_name']}/"], "slug": ["ailleurs"]}
+    asked = meddled(site, after=lost, key=("url",), batch="no")
+    made = run(job(site, rows, key=["url"]).plan(), target=asked, retries=1)
+    assert counts(made) == {"done": 1}, outcomes(made)
+    assert post(site, number)["post_name"] == "ailleurs"
 
 
 def test_two_spellings_of_one_address_are_twins(site: WordPressSite) -> None:

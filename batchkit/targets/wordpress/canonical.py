@@ -34,12 +34,16 @@ class Canon:
         site: The site.
         base: The address it is reached at; its own may be another.
         create_terms: Unknown terms will be made.
+        new_terms: Takes in which those are, by taxonomy.
     """
 
-    def __init__(self, site: Site, base: str, *, create_terms: bool) -> None:
+    def __init__(
+        self, site: Site, base: str, *, create_terms: bool, new_terms: dict[str, set[str]] | None = None
+    ) -> None:
         self._site = site
         self._hosts = {(plain_address(each) or "").partition("/")[0] for each in (base, site.home)}
         self._create_terms = create_terms
+        self._new_terms = {} if new_terms is None else new_terms
 
     def taxonomies(self, frame: pl.DataFrame) -> list[str]:
         """The columns that name terms."""
@@ -102,6 +106,7 @@ class Canon:
                 return terms.text(terms.ids(text))
             except UnknownTerms as unknown:
                 if self._create_terms and not unknown.several:
+                    self._new_terms.setdefault(name, set()).update(unknown.names)
                     return terms.joined(text)
                 raise Refused(terms_in_words(name, unknown), "terms", CREATE_TERMS) from None
 

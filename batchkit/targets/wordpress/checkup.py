@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from ...problems import Problem
@@ -13,6 +13,7 @@ from .places import Kind
 from .site import PostType, Site
 
 _OTHERS: Final = {"post": "edit_others_posts", "page": "edit_others_pages"}
+_SHOWN: Final = 10
 _HOW: Final = {
     "plugin": "active",
     "keys": "by the meta keys that the site shows",
@@ -36,13 +37,16 @@ def findings(site: Site | None, options: Options) -> Iterator[Finding]:
     yield _batch(site, options)
 
 
-def site_notices(site: Site, closed: Collection[str], *, creates: bool) -> list[Problem]:
+def site_notices(
+    site: Site, closed: Collection[str], *, creates: bool, new_terms: Mapping[str, Collection[str]]
+) -> list[Problem]:
     """What a plan as a whole should know of a site.
 
     Args:
         site: The site.
         closed: Names of types that this login may edit none of.
         creates: The plan may create posts.
+        new_terms: Terms that rows name and that will be made, by taxonomy.
     """
     told: list[tuple[str, str, str]] = []
     for name in sorted(closed):
@@ -58,6 +62,10 @@ def site_notices(site: Site, closed: Collection[str], *, creates: bool) -> list[
         told.append(
             ("undo", "An undo moves posts that are created to the trash; it deletes none for good.", "")
         )
+    for name, terms in new_terms.items():
+        listed = ", ".join([*sorted(terms)[:_SHOWN], *(["..."] if len(terms) > _SHOWN else [])])
+        made = f"The run makes {name} that the site lacks ({listed}); they stay there after an undo."
+        told.append(("undo", made, "Delete at the site those that nobody uses then."))
     return [
         Problem(None, None, None, rule, message, advice, "notice" if rule == "undo" else "warning")
         for rule, message, advice in told

@@ -1,11 +1,14 @@
-"""Reading posts: a hundred a page, by id, by slug or by address, as they are edited."""
+"""Reading posts: a hundred a page, by id, by slug or by address, as they are edited.
+
+A page's JSON may hold a hundred whole articles: only the values that were asked for are kept of it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import polars as pl
@@ -13,8 +16,8 @@ import polars as pl
 from ...checking.convert import dtype_of
 from ..base import LOST, Fate
 from ..http.target import HttpError
-from .keys import asked_slugs, candidates, plain_address, plain_slug
-from .places import Kind, Place
+from .keys import asked_slugs, candidates, place_of, plain_slug
+from .places import Kind
 from .site import PostType, Site
 from .terms import Terms
 from .values import chunked, from_json, text_of
@@ -36,17 +39,37 @@ class Found:
     """A post.
 
     Attributes:
-        type: Its type.
-        post: What was asked of it.
+        type: Slug of its type.
+        id: Its id.
+        slug: Its own slug, where that was asked for.
+        link: Its address, where that was asked for.
+        values: The fields that were asked for, each with a text where its type can't carry the value.
     """
 
-    type: PostType
-    post: dict[str, Any]
+    type: str
+    id: int
+    slug: str
+    link: str
+    values: tuple[tuple[Any, str | None], ...]
 
-    @property
-    def id(self) -> int:
-        """Its id."""
-        return int(self.post["id"])
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of posts.
+
+    Attributes:
+        fields: Fields.
+        get: Asks.
+        learning: Held while terms are learned, so that nobody learns them twice.
+    """
+
+    fields: tuple[str, ...]
+    get: Get
+    learning: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+Key = Mapping[str, Any]
+Pair = tuple[Key, Found]
 
 
 class Memory:
@@ -57,7 +80,7 @@ class Memory:
 
     def keep(self, key: Mapping[str, Any], found: Found) -> None:
         """Remember the post behind a key."""
-        self._posts[tuple(key.values())] = (found.type.slug, found.id)
+        self._posts[tuple(key.values())] = (found.type, found.id)
         if len(self._posts) > MOST_IDS:
             self._posts.popitem(last=False)
 
@@ -85,18 +108,25 @@ class Reader:
         self._any_status: dict[str, bool] = {}
         self.closed: set[str] = set()
 
-    async def read(self, keys: pl.DataFrame, fields: Sequence[str], get: Get) -> pl.DataFrame:
-        """The posts with these keys, as `Target.read` gives them."""
-        pairs = await self.find(keys.rows(named=True), fields, get)
-        await self._learn_terms(fields, [found for _, found in pairs], get)
+    async def read(
+        self, keys: pl.DataFrame, fields: Sequence[str], get: Get, *, again: bool = False
+    ) -> pl.DataFrame:
+        """The posts with these keys, as `Target.read` gives them.
+
+        Args:
+            keys: The keys.
+            fields: The fields wanted.
+            get: Asks the site.
+            again: Posts that were found by an address before are those posts, whatever their address is now.
+        """
+        pairs = await self.find(keys.rows(named=True), Asked(tuple(fields), get), again=again)
         columns: dict[str, list[Any]] = {name: [] for name in (*keys.columns, *fields)}
         lost: dict[str, list[str | None]] = {name: [] for name in fields}
         for key, found in pairs:
             self._memory.keep(key, found)
             for name, value in key.items():
                 columns[name].append(value)
-            for name in fields:
-                value, text = self._typed(name, found)
+            for name, (value, text) in zip(fields, found.values, strict=True):
                 columns[name].append(value)
                 lost[name].append(text)
         types = {name: dtype_of(self.type_of(name), None) for name in fields}
@@ -109,11 +139,11 @@ class Reader:
         places = (each.places.get(name) for each in self._site.types.values())
         return next((place.type.type for place in places if place is not None), "text")
 
-    def _typed(self, name: str, found: Found) -> tuple[Any, str | None]:
-        place = found.type.places.get(name)
+    def _typed(self, name: str, kind: PostType, post: Mapping[str, Any]) -> tuple[Any, str | None]:
+        place = kind.places.get(name)
         if place is None:
             return None, None
-        value = place.found(found.post)
+        value = place.found(post)
         try:
             return from_json(value, place, self._book.get(place.at)), None
         except ValueError:
@@ -121,20 +151,21 @@ class Reader:
 
     # Finding
 
-    async def find(
-        self, keys: Iterable[Mapping[str, Any]], fields: Sequence[str], get: Get
-    ) -> list[tuple[Mapping[str, Any], Found]]:
+    async def find(self, keys: Sequence[Key], asked: Asked, *, again: bool = False) -> list[Pair]:
         """The posts that keys stand for; a key of several posts comes several times."""
-        found: list[tuple[Mapping[str, Any], Found]] = []
-        by_type: dict[str | None, list[Mapping[str, Any]]] = {}
+        found = await self._remembered(keys, asked) if again else []
+        over = {id(key) for key, _ in found}
+        by_type: dict[str | None, list[Key]] = {}
         for key in keys:
+            if id(key) in over:
+                continue
             by_type.setdefault(key.get("type"), []).append(key)
         for slug, rows in by_type.items():
             named = self._site.types.get(slug or "")
             types = [] if named is None else [named]
             left = rows
             for kind in types if slug is not None else self._site.types.values():
-                here = await self._find_in(kind, left, fields, get)
+                here = await self._find_in(kind, left, asked)
                 found += here
                 if here and "slug" not in here[0][0]:
                     # An id, or an address, is of one post; a slug may be of one in each type.
@@ -142,49 +173,54 @@ class Reader:
                     left = [key for key in left if id(key) not in over]
         return found
 
-    async def _find_in(
-        self, kind: PostType, keys: Sequence[Mapping[str, Any]], fields: Sequence[str], get: Get
-    ) -> list[tuple[Mapping[str, Any], Found]]:
+    async def _remembered(self, keys: Iterable[Key], asked: Asked) -> list[Pair]:
+        """Posts that their addresses led to before: what was written since may have given them others."""
+        by_type: dict[str, dict[int, Key]] = {}
+        for key in keys:
+            known = self._memory.post(key) if "url" in key else None
+            if known is not None and known[0] in self._site.types:
+                by_type.setdefault(known[0], {})[known[1]] = key
+        pairs: list[Pair] = []
+        for slug, by_id in by_type.items():
+            posts = await self._by_ids(self._site.types[slug], list(by_id), asked)
+            pairs += [(by_id[found.id], found) for found in posts if found.id in by_id]
+        return pairs
+
+    async def _find_in(self, kind: PostType, keys: Sequence[Key], asked: Asked) -> list[Pair]:
         if not keys or kind.name in self.closed:
             return []
         if "id" in keys[0]:
             by_id = {int(key["id"]): key for key in keys}
-            posts = await self._by_ids(kind, list(by_id), fields, get)
+            posts = await self._by_ids(kind, list(by_id), asked)
             return [(by_id[found.id], found) for found in posts if found.id in by_id]
         if "slug" in keys[0]:
             by_slug = {plain_slug(key["slug"]): key for key in keys}
-            posts = await self._by_slugs(kind, list(by_slug), fields, get)
-            named = [(plain_slug(str(found.post.get("slug", ""))), found) for found in posts]
+            posts = await self._by_slugs(kind, list(by_slug), asked)
+            named = [(plain_slug(found.slug), found) for found in posts]
             return [(by_slug[slug], found) for slug, found in named if slug in by_slug]
-        return await self._by_addresses(kind, keys, fields, get)
+        return await self._by_addresses(kind, keys, asked)
 
-    async def _by_addresses(
-        self, kind: PostType, keys: Sequence[Mapping[str, Any]], fields: Sequence[str], get: Get
-    ) -> list[tuple[Mapping[str, Any], Found]]:
-        wanted = {_path(key["url"]): key for key in keys}
+    async def _by_addresses(self, kind: PostType, keys: Sequence[Key], asked: Asked) -> list[Pair]:
+        wanted = {place_of(key["url"]): key for key in keys}
         looks = [candidates(key["url"], self._site.front_page) for key in keys]
         slugs = list(dict.fromkeys(slug for look in looks for slug in look.slugs))
         ids = list(dict.fromkeys(number for look in looks for number in look.ids))
         posts = [
-            *await self._by_slugs(kind, slugs, [*fields, "link"], get),
-            *await self._by_ids(kind, ids, [*fields, "link"], get),
+            *await self._by_slugs(kind, slugs, asked),
+            *await self._by_ids(kind, ids, asked, "link"),
         ]
         proven = {}
         for found in posts:
-            for path in {_path(str(found.post.get("link", ""))), f"?p={found.id}"}:
+            for path in {place_of(found.link), f"?p={found.id}"}:
                 if path in wanted:
                     proven[path, found.id] = found
         return [(wanted[path], found) for (path, _), found in proven.items()]
 
-    async def _by_ids(
-        self, kind: PostType, ids: Sequence[int], fields: Sequence[str], get: Get
-    ) -> list[Found]:
+    async def _by_ids(self, kind: PostType, ids: Sequence[int], asked: Asked, *more: str) -> list[Found]:
         parts = [",".join(map(str, part)) for part in chunked(ids, PAGE)]
-        return await self._listed(kind, "include", parts, fields, get)
+        return await self._listed(kind, "include", parts, asked, more)
 
-    async def _by_slugs(
-        self, kind: PostType, slugs: Sequence[str], fields: Sequence[str], get: Get
-    ) -> list[Found]:
+    async def _by_slugs(self, kind: PostType, slugs: Sequence[str], asked: Asked) -> list[Found]:
         parts: list[str] = []
         room = 0
         for slug in (form for each in slugs for form in asked_slugs(each) if "," not in each):
@@ -195,12 +231,12 @@ class Reader:
             else:
                 parts.append(slug)
                 room = size
-        return await self._listed(kind, "slug", parts, ["slug", *fields], get)
+        return await self._listed(kind, "slug", parts, asked, ("slug", "link"))
 
     async def _listed(
-        self, kind: PostType, name: str, parts: Sequence[str], fields: Sequence[str], get: Get
+        self, kind: PostType, name: str, parts: Sequence[str], asked: Asked, more: Sequence[str]
     ) -> list[Found]:
-        asked = ",".join(dict.fromkeys(["id", *self._asked(kind, fields)]))
+        wanted = ",".join(dict.fromkeys(["id", *more, *_asked_of(kind, asked.fields)]))
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def one(part: str) -> list[Found]:
@@ -208,8 +244,9 @@ class Reader:
                 found: list[Found] = []
                 page = 1
                 while True:
-                    posts = await self._page(kind, get, {name: part, "page": page, "_fields": asked})
-                    found += [Found(kind, post) for post in posts]
+                    posts = await self._page(kind, asked.get, {name: part, "page": page, "_fields": wanted})
+                    await self._learn_terms(kind, posts, asked)
+                    found += [self._found(kind, post, asked.fields) for post in posts]
                     # Pages under different parents may share a slug, so that there are more than were asked.
                     if name == "include" or len(posts) < PAGE:
                         return found
@@ -237,28 +274,26 @@ class Reader:
                 else:
                     raise
             else:
-                return [post for post in posts if isinstance(post, dict)] if isinstance(posts, list) else []
+                listed = posts if isinstance(posts, list) else []
+                return [post for post in listed if isinstance(post, dict) and "id" in post]
         return []
 
-    def _asked(self, kind: PostType, fields: Sequence[str]) -> Iterable[str]:
-        for name in fields:
-            if name in kind.places and kind.places[name].at:
-                yield kind.places[name].asked
-            elif name in ("link", "slug"):
-                yield name
+    def _found(self, kind: PostType, post: Mapping[str, Any], fields: Sequence[str]) -> Found:
+        slug, link = (str(post.get(name) or "") for name in ("slug", "link"))
+        values = tuple(self._typed(name, kind, post) for name in fields)
+        return Found(kind.slug, int(post["id"]), slug, link, values)
 
     # Terms
 
-    async def _learn_terms(self, fields: Sequence[str], posts: Sequence[Found], get: Get) -> None:
-        for name in fields:
-            ids = {
-                int(each)
-                for found in posts
-                if (place := found.type.places.get(name)) is not None and place.kind is Kind.TERMS
-                for each in found.post.get(place.at) or ()
-            }
+    async def _learn_terms(self, kind: PostType, posts: Sequence[Mapping[str, Any]], asked: Asked) -> None:
+        for name in asked.fields:
+            place = kind.places.get(name)
+            if place is None or place.kind is not Kind.TERMS:
+                continue
+            ids = {int(each) for post in posts for each in post.get(place.at) or ()}
             if ids:
-                await self.terms(name, get, ids)
+                async with asked.learning:
+                    await self.terms(name, asked.get, ids)
 
     async def terms(self, name: str, get: Get, ids: Iterable[int] = ()) -> Terms:
         """The terms of a taxonomy, all of them; read again where an id is new."""
@@ -277,9 +312,8 @@ class Reader:
         return terms
 
 
-def place_in(types: Iterable[PostType], name: str) -> Place | None:
-    """The place of a field in the first type that has it."""
-    return next((each.places[name] for each in types if name in each.places), None)
+def _asked_of(kind: PostType, fields: Sequence[str]) -> Iterable[str]:
+    return (kind.places[name].asked for name in fields if name in kind.places and kind.places[name].at)
 
 
 async def together(coroutines: Iterable[Any]) -> list[Any]:
@@ -292,9 +326,3 @@ async def together(coroutines: Iterable[Any]) -> list[Any]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
-
-
-def _path(url: str) -> str:
-    """What of an address must be the same: the site may be reached by several names."""
-    plain = plain_address(url) or ""
-    return f"?{plain.partition('?')[2]}" if "?" in plain else plain.partition("/")[2]

@@ -82,6 +82,7 @@ class WordPressTarget(HttpTarget):
         self._site: Site | None = None
         self._book: dict[str, Terms] = {}
         self._memory = Memory()
+        self._new_terms: dict[str, set[str]] = {}
         self._reader: Reader | None = None
         self._sender: Sender | None = None
 
@@ -184,6 +185,7 @@ class WordPressTarget(HttpTarget):
             )
         self._site = site
         self._book = {}
+        self._new_terms.clear()
         self._reader = Reader(site, self._book, self._memory)
         self.call_size = min(self._options.call_size or limit, limit) or 1
         self._sender = Sender(
@@ -221,11 +223,13 @@ class WordPressTarget(HttpTarget):
 
     async def read_now(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
         """`read` with the run's own client; what fails is for the engine to judge."""
-        return await self._reads.read(keys, fields, self._getter(None, patient=False))
+        return await self._reads.read(keys, fields, self._getter(None, patient=False), again=True)
 
     def canonical(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Refusal]]:
         """Types by their names, slugs and addresses in one spelling, terms as the site calls them."""
-        canon = Canon(self.site, self.base, create_terms=self._options.create_terms)
+        canon = Canon(
+            self.site, self.base, create_terms=self._options.create_terms, new_terms=self._new_terms
+        )
         for name in canon.taxonomies(frame):
 
             async def learn(client: HttpClient, name: str = name) -> Terms:
@@ -236,7 +240,7 @@ class WordPressTarget(HttpTarget):
 
     def notices(self) -> list[Problem]:
         """What the whole plan should know of the site."""
-        return site_notices(self.site, self._reads.closed, creates=self._creates)
+        return site_notices(self.site, self._reads.closed, creates=self._creates, new_terms=self._new_terms)
 
     def checkup(self) -> Iterator[Finding]:
         """What works and what doesn't, with this login at this site."""
