@@ -10,11 +10,16 @@ import polars as pl
 
 from .journal import OUTCOMES, JournalReader
 from .sources import ROW
-from .states import PLANNED_OUTCOME, Outcome
-from .targets.base import CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW
+from .states import PLANNED_OUTCOME, SENDABLE, Change, Outcome
+from .targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW, RENDERED
 
 if TYPE_CHECKING:
     from .plan import Plan
+
+VALUES: Final = "values"
+"""Column of what an item was to change, in words."""
+LONGEST: Final = 300
+"""Characters of a value that are shown there; a whole article would hide the others."""
 
 _JOURNAL_SCHEMA: Final = {
     ITEM: pl.UInt32, "code": pl.UInt8, "attempts": pl.UInt32, "at": pl.Float64, "rule": pl.String,
@@ -29,7 +34,7 @@ SCHEMA: Final = pl.Schema([
 
 
 def outcome_frames(
-    plan: Plan, journal: JournalReader, *, size: int = 50_000, raw: bool = False
+    plan: Plan, journal: JournalReader, *, size: int = 50_000, raw: bool = False, values: bool = False
 ) -> Iterator[pl.DataFrame]:
     """A row per item of the plan, in plan order.
 
@@ -38,6 +43,7 @@ def outcome_frames(
         journal: The run's journal.
         size: Items per frame.
         raw: Bring the source's columns as well, as `raw:<column>`.
+        values: Bring what each item was to change in words, as `values`.
 
     Yields:
         Frames with `item, row, key, change, outcome, attempts, at, rule, reason, advice, detail`. `at` is a
@@ -57,6 +63,8 @@ def outcome_frames(
     for start in range(0, len(plan), size):
         rows = plan.changes().slice(start, size)
         extra = [pl.col(f"^{RAW}.*$")] if raw else []
+        if values:
+            extra.append(_values_in_words(plan, set(rows.collect_schema())))
         frame = rows.select(ITEM, FILE_ROW, CHANGE, PROBLEMS, pl.col(f"^{KEY}.*$"), *extra).collect()
         own = pl.DataFrame(journal.outcomes(start, start + size - 1), schema=_JOURNAL_SCHEMA, orient="row")
         yield _joined(frame, own, chunks, plan.key)
@@ -117,7 +125,33 @@ def _joined(frame: pl.DataFrame, own: pl.DataFrame, chunks: pl.DataFrame, key: l
         rule=pl.coalesce("rule", errors.list.eval(pl.element().struct["rule"]).list.first()),
         reason=pl.coalesce("reason", _joined_words(errors, _sentence())),
         advice=pl.coalesce("advice", _joined_words(errors, pl.element().struct["advice"])),
-    ).select(*SCHEMA, pl.col(f"^{RAW}.*$"))
+    ).select(*SCHEMA, pl.col(f"^({VALUES}|{RAW}.*)$"))
+
+
+def _values_in_words(plan: Plan, columns: set[str]) -> pl.Expr:
+    """`name: old → new`, a line for each field that was to change; for a message the text itself."""
+    change, lines = pl.col(CHANGE), []
+    sent = change.is_in([str(kind) for kind in SENDABLE])
+    for name in plan.fields:
+        old, new = _shown(BEFORE + name), _shown(AFTER + name)
+        update = pl.format(f"{_braces(name)}: {{}} → {{}}", old, new)
+        delete, create = pl.format(f"{_braces(name)}: {{}}", old), pl.format(f"{_braces(name)}: {{}}", new)
+        changed = pl.col(BEFORE + name).ne_missing(pl.col(AFTER + name))
+        line = pl.when(change == Change.UPDATE).then(update).when(change == Change.DELETE).then(delete)
+        lines.append(pl.when(sent & changed).then(line.otherwise(create)))
+    text = pl.concat_str(lines, separator="\n", ignore_nulls=True) if lines else pl.lit("")
+    if RENDERED in columns:
+        text = pl.coalesce(RENDERED, text)
+    return pl.when(text != "").then(text).alias(VALUES)
+
+
+def _shown(column: str) -> pl.Expr:
+    text = pl.col(column).cast(pl.String, strict=False).fill_null("(empty)")
+    return pl.when(text.str.len_chars() > LONGEST).then(text.str.head(LONGEST - 1) + "…").otherwise(text)
+
+
+def _braces(name: str) -> str:
+    return name.replace("{", "(").replace("}", ")")
 
 
 def _key_text(key: list[str]) -> pl.Expr:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def report_data(run: Run) -> ReportData:
         samples=journal.samples(),
         notices=summary.notices,
         columns=summary.columns,
-        frames=run.outcome_frames,
+        frames=partial(run.outcome_frames, values=True),
         raw_frames=failed_frames,
         kept=_kept(plan),
     )

@@ -316,11 +316,13 @@ class Run:
 
     # Results.
 
-    def outcome_frames(self, size: int = 50_000, *, raw: bool = False) -> Iterator[pl.DataFrame]:
+    def outcome_frames(
+        self, size: int = 50_000, *, raw: bool = False, values: bool = False
+    ) -> Iterator[pl.DataFrame]:
         """What became of each item, in frames of `size`, in plan order; see `outcomes.outcome_frames`."""
         from .outcomes import outcome_frames
 
-        return outcome_frames(self.plan, self._journal, size=size, raw=raw)
+        return outcome_frames(self.plan, self._journal, size=size, raw=raw, values=values)
 
     def outcomes(self, kind: str | None = None) -> pl.DataFrame:
         """What became of each item, as one frame.

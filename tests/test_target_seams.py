@@ -294,3 +294,21 @@ def test_plan_that_writes_no_field_says_which_there_are(tmp_path: Path) -> None:
     plan = Job(other, address, "t", ["to"], "update").plan(tmp_path / "t2.parquet")
     (told,) = [each for each in plan.problems() if each.rule == "no_fields"]
     assert "'text'" in told.advice
+
+
+def test_report_shows_what_each_row_changed(tmp_path: Path) -> None:
+    """Old and new values, or the message as it was sent, stand beside each outcome in the tables."""
+    from openpyxl import load_workbook
+
+    address = f"sqlite:///{tmp_path}/a.db"
+    table = {"table": "t", "key": ["to"], "create": True}
+    Job(ROWS.head(2), address, **table).plan(tmp_path / "t1.parquet").start().wait(10)
+    new = ROWS.head(2).with_columns(text=pl.Series(["hello", "neu {}"]))
+    run = Job(new, address, **table).plan(tmp_path / "t2.parquet").start()
+    run.wait(10)
+    sheet = load_workbook(run.report(tmp_path / "r.xlsx"))["Outcomes"]
+    (place,) = [cell.column for cell in sheet[1] if cell.value == "From → to"]
+    assert [sheet.cell(row, place).value for row in (2, 3)] == [None, "text: =1+1 → neu {}"]
+    letters = post_plan(tmp_path / "p").start()
+    letters.wait(10)
+    assert "Dear Bob" in letters.report(tmp_path / "r.csv").read_text(encoding="utf-8-sig")

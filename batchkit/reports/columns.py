@@ -13,6 +13,15 @@ OUTCOME_COLUMNS: Final = (
 )  # fmt: skip
 """What every outcome frame holds, in this order."""
 
+VALUES: Final = "values"
+"""What each item was to change, in words; in frames that know it."""
+
+
+def with_values(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with a column of what was to change, empty where the frame doesn't know it."""
+    return frame if VALUES in frame.columns else frame.with_columns(pl.lit(None, pl.String).alias(VALUES))
+
+
 # What XML 1.0 can't hold and no spreadsheet program shows.
 _UNPRINTABLE: Final = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x{fffe}\x{ffff}]"
 _UNPRINTABLE_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from ..guards import guard, guard_expr
-from .columns import OUTCOME_COLUMNS, local_moments
+from .columns import OUTCOME_COLUMNS, VALUES, local_moments, with_values
 from .tally import SLICE
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 def write_csv(data: ReportData, path: Path) -> None:
     """Write a row per item, in plan order."""
-    frames = (_readable(frame.select(OUTCOME_COLUMNS)) for frame in data.frames(SLICE))
-    write_frames(frames, OUTCOME_COLUMNS, path)
+    columns = (*OUTCOME_COLUMNS, VALUES)
+    frames = (_readable(with_values(frame).select(columns)) for frame in data.frames(SLICE))
+    write_frames(frames, columns, path)
 
 
 def write_frames(frames: Iterable[pl.DataFrame], columns: Iterable[str], path: Path) -> None:

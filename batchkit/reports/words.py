@@ -225,9 +225,20 @@ def shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _overwritten(detail: str | None) -> str | None:
+    """What an item held that was written over, in words; None where nothing was."""
+    try:
+        facts = json.loads(detail or "null")
+    except ValueError:
+        return None
+    if not isinstance(facts, dict) or not isinstance(facts.get("overwritten"), dict):
+        return None
+    return "\n".join(f"{name}: overwrote {shown(value)}" for name, value in facts["overwritten"].items())
+
+
 def detail_words(detail: str | None) -> str | None:
     """JSON facts in words: both values of each field of a conflict, anything else as it is."""
     fields = differences(detail)
     if not fields:
-        return detail
+        return _overwritten(detail) or detail
     return "\n".join(f"{name}: planned {old}, found {now}, wanted {new}" for name, old, now, new in fields)

@@ -10,7 +10,7 @@ import polars as pl
 
 from ..states import Outcome
 from . import words
-from .columns import local_moments
+from .columns import local_moments, with_values
 from .sheets import ROWS, Column, workbook
 from .styles import TINTS, Lines, Styles
 from .tally import SLICE, Tally, TopError, is_failing
@@ -23,6 +23,7 @@ OUTCOMES: Final = (
     Column("Key", "key", width=24),
     Column("Change", "change", width=11),
     Column("Outcome", "outcome", width=12),
+    Column("From → to", "values", width=80),
     Column("Attempts", "attempts", "number", 10),
     Column("When", "at", "moment", 19),
     Column("Rule", "rule", width=14),
@@ -62,8 +63,8 @@ def write_xlsx(data: ReportData, path: Path, *, limit: int = ROWS) -> None:
         failures = styles.long_sheet("Failures", FAILURES, limit)
         tally = Tally()
         for frame in data.frames(SLICE):
-            ready = frame.with_columns(local_moments(frame["at"]).alias("at"))
-            outcomes.add(ready)
+            ready = with_values(frame).with_columns(local_moments(frame["at"]).alias("at"))
+            outcomes.add(_overwritten_in_words(ready))
             failed = ready.filter(is_failing())
             if not failed.is_empty():
                 tally.add(failed)
@@ -78,6 +79,11 @@ def write_xlsx(data: ReportData, path: Path, *, limit: int = ROWS) -> None:
 def _in_words(failed: pl.DataFrame) -> pl.DataFrame:
     details = [words.detail_words(detail) for detail in failed["detail"].to_list()]
     return failed.with_columns(pl.Series("detail", details, dtype=pl.String))
+
+
+def _overwritten_in_words(frame: pl.DataFrame) -> pl.DataFrame:
+    over = frame["detail"].str.contains('"overwritten"', literal=True).fill_null(value=False)
+    return _in_words(frame) if over.any() else frame
 
 
 def _write_summary(sheet: Any, styles: Styles, data: ReportData) -> None:
