@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,12 @@ def test_terms_by_name(wordpress: WordPressSite) -> None:
         "SELECT count(*) FROM wp_terms WHERE name IN ('deux', 'un', 'Nouvelle &amp; belle')"
     )
     assert terms == "3"
-    assert job(wordpress, rows).plan().counts == {"unchanged": 3}
+    notices = [each["message"] for each in made.plan.facts["notices"]]
+    assert any("makes tags that the site lacks (deux, un)" in each for each in notices), notices
+    assert any("stay there after an undo" in each for each in notices)
+    again = job(wordpress, rows, target={"create_terms": True}).plan()
+    assert again.counts == {"unchanged": 3}
+    assert not any("that the site lacks" in each["message"] for each in again.facts["notices"])
     undo = run(made.undo())
     assert undo.snapshot().outcomes["rejected"] == 0, outcomes(undo)
 
@@ -143,6 +149,7 @@ def test_a_key_that_may_not_be_written(wordpress: WordPressSite, batch: str) -> 
     """WordPress refuses one key and writes the others: the item is read back, and each is named."""
     (number,) = wordpress.new_posts(1)
     (other,) = wordpress.new_posts(1)
+    before = [post(wordpress, n) for n in (number, other)]
     rows = {
         "id": [number, other],
         "title": ["Neuf", "Neuf"],
@@ -160,6 +167,10 @@ def test_a_key_that_may_not_be_written(wordpress: WordPressSite, batch: str) -> 
         assert ("seo_title" in said) == (wordpress.meta(number).get(TITLE) == "Titre")
         assert "meta._locked" in left
         assert "mu-plugins" in told["advice"]
+        undo = run(made.undo())
+        assert counts(undo) == {"done": 2}, outcomes(undo)
+        assert [post(wordpress, n) for n in (number, other)] == before
+        assert TITLE not in wordpress.meta(number)
 
 
 def test_a_key_that_is_ignored_in_silence(wordpress: WordPressSite) -> None:
@@ -204,15 +215,38 @@ def test_white_space_that_wordpress_trims(wordpress: WordPressSite) -> None:
     assert counts(made) == {"done": 1}
     assert "trimmed" in outcomes(made)[str(number)]["detail"]
     assert post(wordpress, number)["post_title"] == "Au large"
+    undo = run(made.undo())
+    assert counts(undo) == {"done": 1}, outcomes(undo)
 
 
 def test_a_slug_that_is_taken(wordpress: WordPressSite) -> None:
-    """WordPress gives another slug than the wanted one: told, with both."""
-    first, second = wordpress.new_posts(2)
-    taken = post(wordpress, first)["post_name"]
-    made = run(job(wordpress, {"id": [second], "slug": [taken]}).plan())
-    assert counts(made) == {"rejected": 1}
-    assert f"{taken}-2" in outcomes(made)[str(second)]["detail"]
+    """WordPress gives another slug than the wanted one: told, with both; an undo takes back that and more."""
+    first, second, third = wordpress.new_posts(3)
+    taken, before = post(wordpress, first)["post_name"], [post(wordpress, n) for n in (second, third)]
+    rows = {"id": [second, third], "title": ["Neuf"] * 2, "slug": [taken, None]}
+    made = run(job(wordpress, rows).plan())
+    assert counts(made) == {"done": 1, "rejected": 1}
+    detail = json.loads(outcomes(made)[str(second)]["detail"])
+    assert detail["slug"] == {"sent": taken, "kept": f"{taken}-2"}
+    assert detail["written"] == {"slug": f"{taken}-2", "title": "Neuf"}
+    undo = made.undo()
+    assert [each["message"] for each in undo.facts["notices"] if each["rule"] == "in_part"] == [
+        "1 change was written in part; that part is taken back"
+    ]
+    assert counts(run(undo)) == {"done": 2}
+    assert [post(wordpress, n) for n in (second, third)] == before
+
+
+def test_a_new_post_under_another_slug(wordpress: WordPressSite) -> None:
+    """WordPress keeps some slugs for itself: the post is made under another, and an undo finds it there."""
+    rows = {"slug": ["feed"], "title": ["Neuf"], "status": ["publish"]}
+    made = run(job(wordpress, rows, key=["slug"]).plan())
+    assert counts(made) == {"rejected": 1}, outcomes(made)
+    number = json.loads(outcomes(made)["feed"]["detail"])["id"]
+    assert post(wordpress, number)["post_name"] == "feed-2"
+    undo = run(made.undo())
+    assert counts(undo) == {"done": 1}, outcomes(undo)
+    assert post(wordpress, number)["post_status"] == "trash"
 
 
 def test_a_status_that_is_none(wordpress: WordPressSite) -> None:

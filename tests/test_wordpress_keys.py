@@ -149,7 +149,7 @@ def test_addresses_that_a_run_changes(site: WordPressSite) -> None:
     pages = site.new_posts(2, type="page")
     rows = {
         "url": [f"{site.url}/{post(site, n)['post_name']}/" for n in (renamed, hidden, moved, pages[0])],
-        "slug": ["tout-neuf", None, None, None],
+        "slug": ["nouveau-nom", None, None, None],
         "status": [None, "draft", "future", None],
         "date": [None, None, "2035-01-02 03:04:05", None],
         "parent": [None, None, None, str(pages[1])],
@@ -157,7 +157,7 @@ def test_addresses_that_a_run_changes(site: WordPressSite) -> None:
     before = [post(site, n) for n in (renamed, hidden, moved, pages[0])]
     made = run(job(site, rows, key=["url"]).plan())
     assert counts(made) == {"done": 4}, outcomes(made)
-    assert post(site, renamed)["post_name"] == "tout-neuf"
+    assert post(site, renamed)["post_name"] == "nouveau-nom"
     assert [post(site, n)["post_status"] for n in (hidden, moved)] == ["draft", "future"]
     undo = run(made.undo())
     assert counts(undo) == {"done": 4}, outcomes(undo)
