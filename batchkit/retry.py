@@ -7,6 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Final
+
+DAY: Final = 86_400.0
+"""Seconds; whoever asks for more means something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +43,13 @@ class Backoff:
         return attempt <= self.retries
 
 
-def retry_after(value: str | None, *, now: datetime | None = None, limit: float = 300.0) -> float | None:
+def retry_after(value: str | None, *, now: datetime | None = None, limit: float = DAY) -> float | None:
     """Seconds a `Retry-After` header asks for (RFC 9110, 10.2.3: seconds or an HTTP date).
 
     Args:
         value: The header's text.
         now: The present time, with a time zone.
-        limit: The answer is clamped to this many seconds.
+        limit: The answer is clamped to this many seconds. How long a run waits at most is for its settings.
 
     Returns:
         Seconds from 0 to `limit`; None when there is no header or it can't be read.

@@ -12,9 +12,10 @@ import httpx
 import pytest
 
 from batchkit import __version__
-from batchkit.targets.base import open_target
+from batchkit.targets.base import Failure, Fate, open_target
 from batchkit.targets.http.answer import Answer
 from batchkit.targets.http.client import HttpClient, environment_proxy
+from batchkit.targets.http.target import HttpError, with_patience
 from tests.sandboxes import sandbox
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -147,3 +148,22 @@ def test_a_password_in_the_address_stays_a_secret(monkeypatch: pytest.MonkeyPatc
     assert target.resolved_headers()["Authorization"] == httpx.BasicAuth("me", "p@ss/word")._auth_header
     assert target.address == "http+https://me:{secret:far_password}@api.test/v1/"
     assert "p@ss" not in str(target.describe())
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(7.0, 7.0), (86_400.0, 300.0)])
+def test_a_plan_waits_minutes_at_most(asked: float, waited: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may ask for hours; somebody who waits for a plan is kept for five minutes at a time."""
+    waits: list[float] = []
+    answers = [HttpError(Failure(Fate.RETRY, "503", "later", retry_after=asked)), None]
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    async def work() -> str:
+        if (problem := answers.pop(0)) is not None:
+            raise problem
+        return "read"
+
+    monkeypatch.setattr("batchkit.targets.http.target.asyncio.sleep", sleep)
+    assert asyncio.run(with_patience(work)) == "read"
+    assert waits == [waited]

@@ -145,11 +145,11 @@ def test_each_status_has_its_fate(status: int, once: Fate, twice: Fate) -> None:
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("2", 2.0), (None, None), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("99999", 300.0)],
+    [("2", 2.0), (None, None), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("600", 600.0), ("99999", 86_400.0)],
 )
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_heard(status: int, header: str | None, seconds: float | None) -> None:
-    """`Retry-After` in seconds, as a date or absent; being asked too much also means fewer calls at once."""
+    """`Retry-After` in seconds, as a date or absent, up to a day; asked too much, fewer calls at once."""
     failure = judge(answer(status, "{}", **({"retry_after": header} if header else {})), idempotent=False)
     assert failure is not None
     assert failure.retry_after == seconds

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batchkit.errors import JobError, UsageError
+from batchkit.errors import JobError, SecretError, UsageError
 from batchkit.job import Job
 from batchkit.states import RunState
 from batchkit.targets.base import open_target
@@ -112,6 +112,20 @@ def test_a_wrong_description_says_what_is_wrong(target: dict[str, Any], words: s
     """A mistake in the description is found before anything is asked of the server."""
     with pytest.raises(UsageError, match=words.replace("'", ".").replace("(", ".")):
         open_target("http+https://api.test", **target)
+
+
+def test_headers_of_a_write_may_name_secrets(server: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server gets the value, no disk does; without one there is an error before anything is planned."""
+    monkeypatch.setenv("practice_key", "s3same/open")
+    send = {"url": "/messages", "headers": {"Authorization": "Key {secret:practice_key}"}}
+    run = messages(server, 2, send=send).start()
+    assert run.wait(20) is RunState.FINISHED
+    logins = server.rows("SELECT login FROM requests WHERE method = 'POST'")
+    assert logins == [("Key s3same/open",)] * 2
+    assert b"s3same" not in (run.folder / "plan.parquet").read_bytes()
+    monkeypatch.delenv("practice_key")
+    with pytest.raises(SecretError, match="practice_key"):
+        messages(server, 2, send=send)
 
 
 def test_secrets_go_into_requests_and_nowhere_else(server: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

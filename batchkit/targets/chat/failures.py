@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from ...retry import retry_after
+from ...retry import DAY, retry_after
 from ..base import Failure, Fate
 from ..http.answer import Answer
 from ..http.failures import judge
@@ -21,8 +21,7 @@ LONGEST_WAIT: Final = 900.0
 USUAL_WAIT: Final = 20.0
 """Seconds to wait at a limit that doesn't say for how long; most are of a minute."""
 
-_DAY: Final = 86_400.0
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": _DAY}
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhd])")
 _AGAIN_IN: Final = re.compile(
     r"(?i)(?:try again|retry) (?:in|after) ((?:\d+(?:\.\d+)?\s*(?:ms|[smhd])\w*\s*)+)"
@@ -136,7 +135,7 @@ def wait_of(headers: Mapping[str, str], message: str = "", now: float | None = N
     """
     exact = span(headers.get("retry-after-ms", "") + "ms")
     if exact is None:
-        exact = retry_after(headers.get("retry-after"), limit=_DAY)
+        exact = retry_after(headers.get("retry-after"))
     if exact is None and (found := _AGAIN_IN.search(message)):
         exact = span(found[1])
     if exact is not None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from ... import secrets
 from ...errors import UsageError
+from ..http import options as read
 
 KEY_SECRET: Final = "chat_api_key"  # noqa: S105 - the name of a secret is none
 _COUNTS: Final = ("max_tokens", "min_length", "max_length")
 _NUMBERS: Final = ("temperature", "price_in", "price_out")
 _WORDS: Final = ("model", "system", "result", "currency", "key_secret")
+_EXAMPLES: Final = {
+    "max_tokens": "300", "min_length": "200", "max_length": "600",
+    "model": '"NAME"', "system": '"You write product texts."', "result": '"description"',
+    "currency": '"EUR"', "key_secret": '"chat_api_key"',
+}  # fmt: skip
 _OURS: Final = ("model", "messages", "stream", "n")
 
 
@@ -57,12 +62,7 @@ class Generation:
             UsageError: An entry is unknown (the near one is named), missing or wrong.
         """
         given = dict(options)
-        known = [each.name for each in fields(cls)]
-        for name in given:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
-                raise UsageError(f"target has no entry {name!r}.", advice=hint)
+        read.refuse_unknown(given, [each.name for each in fields(cls)], near=read.HTTP_OPTIONS)
         for name, value in given.items():
             given[name] = _checked(name, value)
         made = cls(**given)
@@ -78,21 +78,14 @@ class Generation:
 
 def _checked(name: str, value: Any) -> Any:
     if name in _COUNTS:
-        return _count(name, value)
+        return read.count(name, value, _EXAMPLES.get(name, "10"))
     if name in _NUMBERS:
         return _number(name, value)
     if name in _WORDS:
         return _text(name, value)
     if name == "stop":
-        return (value,) if isinstance(value, str) else tuple(_text(name, each) for each in value)
+        return (value,) if isinstance(value, str) else read.texts(name, value, '["END"]')
     return _extra(value)
-
-
-def _count(name: str, value: Any) -> int:
-    text = str(value)
-    if isinstance(value, bool) or not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise UsageError(f"target.{name} can't be {value!r}: it takes a whole number from 1 up.")
-    return int(text)
 
 
 def _number(name: str, value: Any) -> float:
@@ -107,16 +100,14 @@ def _number(name: str, value: Any) -> float:
 
 
 def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise UsageError(f"target.{name} takes text, not {value!r}.")
+    value = read.text(name, value, _EXAMPLES.get(name, '"..."'))
     if name == "key_secret" and secrets.names(value):
         return secrets.names(value)[0]
-    return value.strip() if name != "stop" else value
+    return str(value).strip()
 
 
 def _extra(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise UsageError(f"target.extra takes a table, not {value!r}.")
+    value = read.table("extra", value, "{top_p = 0.9}")
     for name in value:
         if name in _OURS:
             raise UsageError(f"target.extra can't hold {name}: that is for the job to say.")

@@ -16,6 +16,7 @@ from ...states import Outcome
 from ..base import Failure, Fate, FieldType, Finding, Item, Result
 from ..http.answer import Answer, Unreadable
 from ..http.failures import judge_body
+from ..http.options import HTTP_OPTIONS, words_by_name
 from ..http.target import HttpError, HttpTarget
 from .answer import Complaint, Completion, complains
 from .estimate import Estimate, pace
@@ -25,7 +26,6 @@ from .options import Generation
 PROMPT: Final = "prompt"
 SYSTEM: Final = "system"
 _ENDPOINT: Final = "/chat/completions"
-_HTTP_OPTIONS: Final = ("headers", "connect_timeout", "read_timeout")
 _LOGINS: Final = frozenset({"authorization", "api-key", "x-api-key"})
 _SHOWN_MODELS: Final = 10
 _UNLISTED: Final = frozenset({404, 405, 501})
@@ -60,9 +60,9 @@ class ChatTarget(HttpTarget):
         transport: httpx.AsyncBaseTransport | None = None,
         **options: Any,
     ) -> None:
-        http: dict[str, Any] = {name: options.pop(name) for name in _HTTP_OPTIONS if name in options}
+        http: dict[str, Any] = {name: options.pop(name) for name in HTTP_OPTIONS if name in options}
         self._says = says = Generation.of(options)
-        headers: dict[str, str] = dict(http.get("headers") or {})
+        headers = words_by_name("headers", http.get("headers") or {}, '{"X-Shop" = "7"}')
         self._wants_key = bool(says.key_secret) and not _LOGINS & {name.lower() for name in headers}
         if self._wants_key:
             headers = {"Authorization": f"Bearer {{secret:{says.key_secret}}}", **headers}

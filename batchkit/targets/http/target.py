@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import random
-import re
 from abc import abstractmethod
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +16,12 @@ import httpx
 from ... import secrets
 from ...errors import TargetError, TargetUnreachable, UsageError
 from ...retry import Backoff
-from ...settings import seconds
 from ..base import CallTarget, Failure, Fate
 from .answer import Answer, Unreadable
 from .client import BODY_LIMIT, HttpClient
 from .failures import judge, judge_body, went_out
+from .logins import refuse_in_headers, refuse_in_query, split_login
+from .options import duration, words_by_name
 
 READ_LIMIT: Final = 64 * 1024 * 1024
 """Bytes an answer to a read may have: a list of a hundred items can be long."""
@@ -29,9 +29,11 @@ READ_LIMIT: Final = 64 * 1024 * 1024
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 60.0
 _PATIENCE: Final = Backoff(base=0.5, cap=10.0, retries=5)
+_LONGEST_PATIENCE: Final = 300.0
+"""Seconds a server may ask for while somebody waits for a plan."""
+
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _FIRST_LOOKS: Final = 3
-_TELLING: Final = re.compile(r"(?i)(^|[_-])(authorization|cookie|token|secret|password|api[_-]?key)$")
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 Value = TypeVar("Value")
@@ -57,7 +59,7 @@ class HttpTarget(CallTarget):
         transport: Sends instead of the real one; for tests.
 
     Raises:
-        UsageError: The address isn't one of HTTP, or a header holds a login itself.
+        UsageError: The address isn't one of HTTP, an option is of the wrong kind or holds a login itself.
     """
 
     paced = True
@@ -74,9 +76,10 @@ class HttpTarget(CallTarget):
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._url = url
-        self._given_headers = _without_secrets(headers or {})
-        self._connect_timeout: float = seconds(connect_timeout)
-        self._read_timeout: float = seconds(read_timeout)
+        self._given_headers = words_by_name("headers", headers or {}, '{"X-Shop" = "7"}')
+        refuse_in_headers(self._given_headers)
+        self._connect_timeout = duration("connect_timeout", connect_timeout)
+        self._read_timeout = duration("read_timeout", read_timeout)
         self._transport = transport
         self._client: HttpClient | None = None
         self._lone: HttpClient | None = None
@@ -92,6 +95,7 @@ class HttpTarget(CallTarget):
                 f"{secrets.redact(url)} is not an address of HTTP.",
                 advice="Write one such as http+https://api.example/v1.",
             )
+        refuse_in_query(self._base, "the address")
 
     # What the base class asks for
 
@@ -152,11 +156,10 @@ class HttpTarget(CallTarget):
         Raises:
             SecretError: A secret has no value.
         """
-        headers = {name: secrets.resolve(str(text)) for name, text in self._given_headers.items()}
-        login = self._base.partition("://")[2].partition("/")[0].rpartition("@")[0]
-        if login and "authorization" not in {name.lower() for name in headers}:
-            user, _, password = login.partition(":")
-            pair = f"{secrets.resolve(user)}:{secrets.resolve(password)}"
+        headers = {name: secrets.resolve(text) for name, text in self._given_headers.items()}
+        user, password = split_login(self._base.partition("://")[2].partition("/")[0])
+        if (user or password) and "authorization" not in {name.lower() for name in headers}:
+            pair = f"{secrets.resolve(user)}:{secrets.resolve(password or '')}"
             token = base64.b64encode(pair.encode()).decode()
             secrets.register(token)
             headers["Authorization"] = f"Basic {token}"
@@ -275,21 +278,6 @@ class HttpTarget(CallTarget):
             raise as_target_error(failure, self.address)
 
 
-def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers, none of which may hold a login itself: they are stored with plans and runs.
-
-    Raises:
-        UsageError: One does.
-    """
-    for name, text in headers.items():
-        if _TELLING.search(name) and not secrets.names(str(text)):
-            raise UsageError(
-                f"The header {name} holds a login itself, which would be stored with the plan.",
-                advice="Write {secret:NAME} in its place, and set NAME in the environment, .env or keyring.",
-            )
-    return dict(headers)
-
-
 async def with_patience(work: Any, tries: Backoff = _PATIENCE) -> Any:
     """Await `work()` until it passes, as long as trying again makes sense; for reads while planning.
 
@@ -305,7 +293,8 @@ async def with_patience(work: Any, tries: Backoff = _PATIENCE) -> Any:
             failure = error.failure
             if failure.fate is not Fate.RETRY or not tries.may_retry(attempt):
                 raise
-            await asyncio.sleep(failure.retry_after or tries.wait(attempt, random.random))
+            asked = min(failure.retry_after or 0.0, _LONGEST_PATIENCE)
+            await asyncio.sleep(asked or tries.wait(attempt, random.random))
 
 
 def as_target_error(failure: Failure, address: str) -> TargetError:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
@@ -12,11 +11,21 @@ from jmespath.exceptions import JMESPathError
 
 from ...errors import UsageError
 from ..base import FieldType
+from ..http.logins import refuse_in_body, refuse_in_headers, refuse_in_query
+from ..http.options import HTTP_OPTIONS, count, flag, refuse_unknown, table, text, words_by_name, wrong
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 MEANINGS: Final = ("done", "unchanged", "reject", "retry", "unknown", "abort", "missing")
 TYPES: Final = ("text", "integer", "decimal", "float", "date", "datetime", "boolean", "json")
 _IDEMPOTENT: Final = frozenset({"PUT", "DELETE"})
+_WRITES: Final = ("create", "update", "delete", "send")
+_EXAMPLES: Final = {
+    "id": '"id"',
+    "item": '"data"',
+    "error": '"error.message"',
+    "empty": '"done"',
+    "check": '"/me"',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +132,24 @@ class Description:
             UsageError: An entry is unknown (the near one is named) or wrong.
         """
         given = dict(options)
-        _known(given, cls, "target")
-        for name in ("create", "update", "delete", "send"):
+        refuse_unknown(given, _names(cls), near=HTTP_OPTIONS)
+        for name in _WRITES:
             if name in given:
                 given[name] = _write(given[name], name)
         if "read" in given:
             given["read"] = _read(given["read"])
-        given["fields"] = {name: _field(name, kind) for name, kind in given.get("fields", {}).items()}
-        given["status"] = {_status(key): _meaning(key, text) for key, text in given.get("status", {}).items()}
+        kinds = table("fields", given.get("fields", {}), '{price = "decimal"}')
+        given["fields"] = {name: _field(name, kind) for name, kind in kinds.items()}
+        meanings = table("status", given.get("status", {}), '{"409" = "unchanged"}')
+        given["status"] = {_status(key): _meaning(key, word) for key, word in meanings.items()}
+        given["values"] = words_by_name("values", given.get("values", {}), '{price = "prices.net"}')
+        for name in ("id", "item", "error", "empty", "check", "doc"):
+            if name in given:
+                given[name] = text(name, given[name], _EXAMPLES.get(name, '"..."'))
         if given.get("empty", "unknown") not in ("done", "unknown"):
             raise UsageError(f"target.empty can't be {given['empty']!r}.", advice="It takes done or unknown.")
         made = cls(**given)
+        made._refuse_logins()
         paths = {"id": made.id, "item": made.item, "error": made.error, **made.values}
         if made.read:
             paths |= {"read.list": made.read.list, "read.item": made.read.item, "read.key": made.read.key}
@@ -144,7 +160,21 @@ class Description:
     @property
     def writes(self) -> list[Write]:
         """The writes that are described."""
-        return [each for each in (self.create, self.update, self.delete, self.send) if each is not None]
+        return [each for _, each in self._named_writes()]
+
+    def _named_writes(self) -> Iterator[tuple[str, Write]]:
+        for name in _WRITES:
+            if (each := getattr(self, name)) is not None:
+                yield name, each
+
+    def _refuse_logins(self) -> None:
+        refuse_in_query(self.check, "target.check")
+        if self.read is not None:
+            refuse_in_query(self.read.url, "target.read.url")
+        for name, each in self._named_writes():
+            refuse_in_query(each.url, f"target.{name}.url")
+            refuse_in_headers(each.headers)
+            refuse_in_body(each.body, f"target.{name}.body")
 
 
 def compiled(path: str, place: str = "") -> Any:
@@ -158,44 +188,67 @@ def compiled(path: str, place: str = "") -> Any:
         raise UsageError(f"target.{place} is not a JMESPath: {path!r} ({words}).") from None
 
 
-def _write(table: Any, name: str) -> Write:
-    table = _table(table, name)
-    _known(table, Write, f"target.{name}")
-    default = {"update": "PATCH", "delete": "DELETE"}.get(name, "POST")
-    method = str(table.get("method", default)).upper()
+def _write(value: Any, name: str) -> Write:
+    place = f"target.{name}"
+    given = table(name, value, '{url = "/items/{id}"}')
+    refuse_unknown(given, _names(Write), place)
+    method = text("method", given.get("method", _METHOD_OF.get(name, "POST")), '"POST"', place).upper()
     if method not in METHODS[1:]:
-        raise UsageError(
-            f"target.{name}.method can't be {method!r}.", advice=f"It takes {', '.join(METHODS[1:])}."
-        )
-    if not table.get("url"):
-        raise UsageError(f"target.{name} doesn't say its url.", advice='Write url = "/items/{id}".')
-    if name in ("update", "delete"):
-        table = {"idempotent": True, **table}
-    return Write(**{**table, "method": method})
+        raise UsageError(f"{place}.method can't be {method!r}.", advice=f"It takes {', '.join(METHODS[1:])}.")
+    if not text("url", given.get("url", ""), '"/items/{id}"', place):
+        raise UsageError(f"{place} doesn't say its url.", advice='Write url = "/items/{id}".')
+    if "headers" in given:
+        given["headers"] = words_by_name("headers", given["headers"], '{"X-Shop" = "7"}', place)
+    if "idempotency" in given:
+        given["idempotency"] = text("idempotency", given["idempotency"], '"Idempotency-Key"', place)
+    if given.get("idempotent") is not None:
+        given["idempotent"] = flag("idempotent", given["idempotent"], place)
+    elif name in ("update", "delete"):
+        given["idempotent"] = True
+    return Write(**{**given, "method": method})
 
 
-def _read(table: Any) -> Read:
-    table = _table(table, "read")
-    _known(table, Read, "target.read")
-    made = Read(**table)
+def _read(value: Any) -> Read:
+    place = "target.read"
+    given = table("read", value, '{url = "/items?ids={keys}"}')
+    refuse_unknown(given, _names(Read), place)
+    for name, held in given.items():
+        whole = name in ("many", "at_once")
+        given[name] = count(name, held, place=place) if whole else text(name, held, _READS[name], place)
+    made = Read(**given)
     if "{" not in made.url:
         raise UsageError(
             "target.read.url doesn't name the key.",
             advice='Write url = "/items/{id}" for one, or url = "/items?ids={keys}" for many at once.',
         )
-    if made.many < 1 or made.at_once < 1:
-        raise UsageError("target.read.many and target.read.at_once must be 1 or more.")
     return made
 
 
+_METHOD_OF: Final = {"update": "PATCH", "delete": "DELETE"}
+_READS: Final = {
+    "url": '"/items?ids={keys}"', "separator": '","', "list": '"items"', "item": '"data"', "key": '"id"',
+}  # fmt: skip
+
+
 def _field(name: str, kind: Any) -> FieldType:
-    options = {"type": kind} if isinstance(kind, str) else dict(_table(kind, f"fields.{name}"))
-    _known(options, FieldType, f"target.fields.{name}")
-    if options.get("type") not in TYPES:
-        raise UsageError(
-            f"target.fields.{name} can't be {options.get('type')!r}.", advice=f"It takes {', '.join(TYPES)}."
-        )
-    return FieldType(**options)
+    place = f"target.fields.{name}"
+    given = {"type": kind} if isinstance(kind, str) else table(f"fields.{name}", kind, '"decimal"')
+    refuse_unknown(given, _names(FieldType), place)
+    if given.get("type") not in TYPES:
+        raise UsageError(f"{place} can't be {given.get('type')!r}.", advice=f"It takes {', '.join(TYPES)}.")
+    return FieldType(**{each: _fact(each, held, place) for each, held in given.items()})
+
+
+def _fact(name: str, value: Any, place: str) -> Any:
+    if name == "type":
+        return value
+    if name == "checks":
+        return table(name, value, "{min_length = 30}", place)
+    if name in ("nullable", "has_default", "generated", "key"):
+        return flag(name, value, place)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise wrong(f"{place}.{name}", "a whole number", value, "2")
+    return value
 
 
 def _status(key: Any) -> int:
@@ -204,22 +257,11 @@ def _status(key: Any) -> int:
     return int(key)
 
 
-def _meaning(key: Any, text: Any) -> str:
-    if text not in MEANINGS:
-        raise UsageError(f"target.status.{key} can't be {text!r}.", advice=f"It takes {', '.join(MEANINGS)}.")
-    return str(text)
+def _meaning(key: Any, word: Any) -> str:
+    if word not in MEANINGS:
+        raise UsageError(f"target.status.{key} can't be {word!r}.", advice=f"It takes {', '.join(MEANINGS)}.")
+    return str(word)
 
 
-def _table(value: Any, name: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise UsageError(f"target.{name} takes a table, not {value!r}.")
-    return value
-
-
-def _known(table: Mapping[str, Any], kind: type[Any], place: str) -> None:
-    known = [each.name for each in fields(kind)]
-    for name in table:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
-            raise UsageError(f"{place} has no entry {name!r}.", advice=hint)
+def _names(kind: type[Any]) -> list[str]:
+    return [each.name for each in fields(kind)]

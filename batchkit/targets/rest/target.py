@@ -18,6 +18,7 @@ from ..base import LOST, Failure, Fate, FieldType, Item, Result
 from ..http.answer import Answer, Unreadable, message_in
 from ..http.client import HttpClient
 from ..http.failures import judge, judge_body
+from ..http.options import HTTP_OPTIONS
 from ..http.target import HttpError, HttpTarget, as_target_error, with_patience
 from .description import Description, Read, Write, compiled
 from .values import NoValue, fill_address, fill_body, from_json, text_of, to_json
@@ -29,7 +30,6 @@ MOST_IDS: Final = 20_000
 _GONE: Final = frozenset({404, 410})
 _NO_CONTENT: Final = frozenset({204, 205})
 _FATES: Final = {"retry": Fate.RETRY, "unknown": Fate.UNKNOWN, "abort": Fate.ABORT, "reject": Fate.REJECT}
-_HTTP_OPTIONS: Final[tuple[str, ...]] = ("headers", "connect_timeout", "read_timeout")
 
 
 class RestTarget(HttpTarget):
@@ -55,7 +55,7 @@ class RestTarget(HttpTarget):
         transport: httpx.AsyncBaseTransport | None = None,
         **options: Any,
     ) -> None:
-        http = {name: options.pop(name) for name in _HTTP_OPTIONS if name in options}
+        http = {name: options.pop(name) for name in HTTP_OPTIONS if name in options}
         super().__init__(url, transport=transport, **http)
         self.keys = tuple(key)
         self._mode = mode
@@ -79,6 +79,7 @@ class RestTarget(HttpTarget):
         self._error = compiled(says.error)
         self._values = {name: compiled(path) for name, path in says.values.items()}
         self._ids: OrderedDict[tuple[str, ...], str] = OrderedDict()
+        self._headers_of: dict[int, dict[str, str]] = {}
 
     def _in_use(self) -> Iterator[Write]:
         says = self._says
@@ -96,6 +97,18 @@ class RestTarget(HttpTarget):
 
     def probe(self) -> str | None:  # noqa: D102 - the base class says it
         return None if self._says.check == "none" else self._place(self._says.check or "")
+
+    def resolved_headers(self) -> dict[str, str]:
+        """The headers of every request; those of each kind of write are resolved with them.
+
+        Raises:
+            SecretError: A secret has no value.
+        """
+        self._headers_of = {
+            id(each): {name: secrets.resolve(text) for name, text in each.headers.items()}
+            for each in self._says.writes
+        }
+        return super().resolved_headers()
 
     def _place(self, path: str) -> str:
         url = path if "://" in path else f"{self.base}{path}"
@@ -232,7 +245,7 @@ class RestTarget(HttpTarget):
                               "Fill it in, or correct the description in the job.")]  # fmt: skip
         if dry_run:
             return None
-        headers = how.headers
+        headers = self._headers_of[id(how)]
         if how.idempotency:
             headers = {**headers, how.idempotency: f"{self.run}-{item.index}"}
         answer = await self.exchange(how.method, url, body, headers=headers, idempotent=how.repeatable)

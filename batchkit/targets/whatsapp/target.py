@@ -19,10 +19,12 @@ from ...states import Outcome
 from ..base import Failure, Fate, FieldType, Finding, Item, Refusal, Result
 from ..http.answer import Answer, Unreadable
 from ..http.failures import judge_body
+from ..http.options import refuse_unknown, text, texts
 from ..http.target import HttpError, HttpTarget, as_target_error
 from .account import Account
 from .errors import LOOK, PAIR_RATE, error_of, judge_answer, replace_status
 from .forms import Form, FreeForm, TemplateForm
+from .options import OPTIONS, account_id, opt_outs, seen_template
 from .optout import OptOuts
 from .template import Template
 
@@ -55,6 +57,7 @@ class WhatsAppTarget(HttpTarget):
         connect_timeout, read_timeout: As of every HTTP target.
         seen: The template as a plan saw it.
         transport: Sends instead of the real one; for tests.
+        **unknown: Nothing; what a job writes by mistake is told, with what is near it.
 
     Raises:
         UsageError: The address isn't one of WhatsApp's, or an option is wrong.
@@ -73,16 +76,19 @@ class WhatsAppTarget(HttpTarget):
         template: str | None = None,
         language: str = "fr",
         account: str | int | None = None,
-        variables: Sequence[str] = (),
+        variables: str | Sequence[str] = (),
         region: str = "FR",
-        opt_out: str | Iterable[str] | None = None,
+        opt_out: str | Iterable[str | int] | None = None,
         api: str = API,
         headers: Mapping[str, str] | None = None,
         connect_timeout: float | str = 10.0,
         read_timeout: float | str = 60.0,
         seen: Mapping[str, Any] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        **unknown: Any,
     ) -> None:
+        refuse_unknown(unknown, OPTIONS)
+        api = text("api", api, f'"{API}"')
         super().__init__(
             _whole(url, api),
             headers=headers,
@@ -94,22 +100,26 @@ class WhatsAppTarget(HttpTarget):
             raise UsageError("The address of the API holds a login, which would be stored with the plan.")
         self.keys = tuple(key)
         self._url, self._mode = url, mode
+        region = text("region", region, '"FR"')
         phone_reader(region)  # raises when there is no such region
-        self._template, self._language, self._region = template, language, region
-        self._opt_out = opt_out if opt_out is None or isinstance(opt_out, str) else [str(n) for n in opt_out]
+        self._template = None if template is None else text("template", template, '"rappel_rdv"')
+        self._language, self._region = text("language", language, '"fr"'), region
+        self._variables = texts("variables", variables, '["prenom", "date"]')
+        self._opt_out = opt_outs(opt_out)
+        account = account_id(account)
         self._options: dict[str, Any] = {
             name: value
             for name, value in {
-                "template": template, "language": language, "account": account, "variables": list(variables),
+                "template": template, "language": language, "account": account,
+                "variables": list(self._variables),
                 "region": region, "opt_out": self._opt_out, "api": None if api == API else api,
-                "headers": dict(headers or {}), "connect_timeout": connect_timeout,
+                "headers": self._given_headers, "connect_timeout": connect_timeout,
                 "read_timeout": read_timeout,
             }.items()
             if value not in (None, [], {})
         }  # fmt: skip
-        self._seen = Template.of(seen) if seen else None
-        self._variables = tuple(variables)
-        self._account = Account(self, None if account is None else str(account))
+        self._seen = seen_template(seen) if seen else None
+        self._account = Account(self, account)
         self._opted_out = OptOuts()
         self._form: Form = self._formed(self._seen)
         self._checked: tuple[str, ...] | None = None
