@@ -224,13 +224,7 @@ class HttpTarget(CallTarget):
         Raises:
             HttpError: The answer is a failure, or can't be read.
         """
-        failure = judge(answer, idempotent=idempotent)
-        if failure is not None:
-            raise HttpError(failure)
-        try:
-            return answer.json()
-        except Unreadable as problem:
-            raise HttpError(judge_body(problem, answer, idempotent=idempotent)) from None
+        return json_of(answer, judge(answer, idempotent=idempotent), idempotent=idempotent)
 
     async def read_json(self, url: str, *, client: HttpClient | None = None, none_on: frozenset[int]) -> Any:
         """The JSON at an address; None where the status is one of `none_on`.
@@ -276,6 +270,25 @@ class HttpTarget(CallTarget):
         unanswered = failure is not None and (failure.connection or failure.rule in ("broken off", "timeout"))
         if failure is not None and (failure.fate is Fate.ABORT or unanswered):
             raise as_target_error(failure, self.address)
+
+
+def json_of(answer: Answer, failure: Failure | None, *, idempotent: bool) -> Any:
+    """The JSON of an answer.
+
+    Args:
+        answer: The answer.
+        failure: What a table made of it; None for success.
+        idempotent: Whether what was sent may be sent twice.
+
+    Raises:
+        HttpError: It is a failure, or can't be read.
+    """
+    if failure is not None:
+        raise HttpError(failure)
+    try:
+        return answer.json()
+    except Unreadable as problem:
+        raise HttpError(judge_body(problem, answer, idempotent=idempotent)) from None
 
 
 async def with_patience(work: Any, tries: Backoff = _PATIENCE) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import httpx
@@ -20,6 +20,7 @@ from ..http.client import HttpClient
 from ..http.failures import judge, judge_body
 from ..http.options import HTTP_OPTIONS
 from ..http.target import HttpError, HttpTarget, as_target_error, with_patience
+from ..http.together import together
 from .description import Description, Read, Write, compiled
 from .values import NoValue, fill_address, fill_body, from_json, text_of, to_json
 
@@ -154,7 +155,7 @@ class RestTarget(HttpTarget):
                     return found
                 return await ask(how, part, client)
 
-        found = [pair for pairs in await _all(one(part) for part in parts) for pair in pairs]
+        found = [pair for pairs in await together(one(part) for part in parts) for pair in pairs]
         return self._frame(keys, fields, found)
 
     async def _single(
@@ -353,18 +354,6 @@ class RestTarget(HttpTarget):
             )
         except (ValueError, ArithmeticError):
             return False
-
-
-async def _all(coroutines: Iterable[Any]) -> list[Any]:
-    """Await them together; when one fails, none is left running."""
-    tasks = [asyncio.ensure_future(each) for each in coroutines]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
 
 
 def _texts(key: Mapping[str, Any]) -> tuple[str, ...]:

@@ -9,10 +9,8 @@ from urllib.parse import quote
 from ...errors import BatchkitError, TargetError
 from ...retry import Backoff
 from ..base import Fate, Finding
-from ..http.answer import Unreadable
 from ..http.client import HttpClient
-from ..http.failures import judge_body
-from ..http.target import HttpError, with_patience
+from ..http.target import HttpError, json_of, with_patience
 from .errors import judge_answer
 from .template import Template
 
@@ -116,13 +114,7 @@ class Account:
     async def _get(self, client: HttpClient, url: str) -> Any:
         async def once() -> Any:
             answer = await self._target.exchange("GET", url, client=client, limit=_READ_LIMIT)
-            failure = judge_answer(answer, sending=False)
-            if failure is not None:
-                raise HttpError(failure)
-            try:
-                return answer.json()
-            except Unreadable as problem:
-                raise HttpError(judge_body(problem, answer, idempotent=True)) from None
+            return json_of(answer, judge_answer(answer, sending=False), idempotent=True)
 
         return await with_patience(once, _PATIENCE)
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from ..base import Failure, Fate
 from ..http.answer import Answer, Unreadable
-from ..http.failures import judge, judge_body
-from ..http.target import HttpError
+from ..http.failures import judge
+from ..http.target import json_of
 
 PLUGIN: Final = (
     "Copy batchkit's data/wordpress/batchkit-seo-meta.php into the site's wp-content/mu-plugins folder; it "
@@ -101,13 +101,7 @@ def value_of(answer: Answer, *, idempotent: bool) -> Any:
     Raises:
         HttpError: It is a failure, or can't be read.
     """
-    failure = judged(answer, idempotent=idempotent)
-    if failure is not None:
-        raise HttpError(failure)
-    try:
-        return answer.json()
-    except Unreadable as problem:
-        raise HttpError(judge_body(problem, answer, idempotent=idempotent)) from None
+    return json_of(answer, judged(answer, idempotent=idempotent), idempotent=idempotent)
 
 
 def body_of(answer: Answer) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from ...errors import UsageError
+from ..http.logins import split_login
 from .keys import is_number
 from .seo import CHOICES
 
@@ -69,7 +70,7 @@ def with_secret(base: str) -> str:
     scheme, _, rest = base.partition("://")
     place, slash, path = rest.partition("/")
     login, at, host = place.rpartition("@")
-    if at and ":" not in login:
+    if at and split_login(place)[1] is None:
         login = f"{login}:{{secret:{SECRET}}}"
     for end in ("/wp-json", "/wp-json/", "/wp-admin", "/wp-admin/", "/wp-login.php"):
         path = path.removesuffix(end.lstrip("/")) if f"/{path}".endswith(end) else path

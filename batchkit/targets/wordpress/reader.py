@@ -16,6 +16,7 @@ import polars as pl
 from ...checking.convert import dtype_of
 from ..base import LOST, Fate
 from ..http.target import HttpError
+from ..http.together import together
 from .keys import asked_slugs, candidates, place_of, plain_slug
 from .places import Kind
 from .site import PostType, Site
@@ -314,15 +315,3 @@ class Reader:
 
 def _asked_of(kind: PostType, fields: Sequence[str]) -> Iterable[str]:
     return (kind.places[name].asked for name in fields if name in kind.places and kind.places[name].at)
-
-
-async def together(coroutines: Iterable[Any]) -> list[Any]:
-    """Await them together; when one fails, none is left running."""
-    tasks = [asyncio.ensure_future(each) for each in coroutines]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
