@@ -122,6 +122,31 @@ def test_phone_refuses(text: str, words: str) -> None:
     assert words in f"{found.message} {found.advice}"
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("33612345678.0", "+33612345678"),
+        ("+33612345678.0", "+33612345678"),
+        ("'0612345678", "+33612345678"),
+        ("\u201906 12 34 56 78", "+33612345678"),
+        ("'+33 6 12 34 56 78", "+33612345678"),
+        ("0612345678.0", "+33612345678"),
+    ],
+)
+def test_phone_without_what_a_spreadsheet_adds(text: str, written: str) -> None:
+    """The `.0` of a number and the apostrophe before a text are left out, each with a notice."""
+    found = problem(text, phone="FR")
+    assert (found.rule, found.level, found.value) == ("phone", "notice", text)
+    assert f"read as {written}" in found.message
+    assert check([text], phone="FR").values["f"].to_list() == [written]
+
+
+@pytest.mark.parametrize("text", ["061234567.0", "33612345678.5", "''0612345678", "0612345678'", "'"])
+def test_phone_is_not_guessed(text: str) -> None:
+    """A digit behind the point may be one of the number's: it is never dropped, nor taken for one."""
+    assert refused(text, phone="FR").rule == "phone"
+
+
 def test_phone_without_zero_is_noticed() -> None:
     """A French number without its zero is read, and a notice says so."""
     found = problem("612345678", phone="FR")

@@ -50,7 +50,7 @@ def test_retry_after_reads_seconds_and_dates(header: str | None, seconds: float 
     assert retry_after(header, now=NOW, limit=300.0) == seconds
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("600", 600.0), ("86400", 86_400.0), ("9999999999", 86_400.0)])
+@pytest.mark.parametrize(("header", "seconds"), [("600", 600.0), ("9999999999", 86_400.0)])
 def test_retry_after_leaves_the_limit_to_the_settings(header: str, seconds: float) -> None:
     """What a target asks for is passed on, so that a setting may allow it; beyond a day it means nothing."""
     assert retry_after(header) == seconds

@@ -27,6 +27,8 @@ _URL = (
 _PLAIN_HOST = re.compile(r"localhost|[0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:]+\]")
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060\ufeff]")  # comes along when copied from a screen
 _SHORTENED = re.compile(r"\+?[0-9]+[.,]?[0-9]*[eE]\+?[0-9]+")
+_OF_A_NUMBER = re.compile(r"(\+?[0-9]{7,15})\.0")  # a program that took the cell for a number wrote it so
+_APOSTROPHES = ("'", "\u2019")  # keep a spreadsheet from taking a cell for a number; no part of it
 _AS_TEXT = "format the column as text in the spreadsheet, enter the number again and export."
 _IF_RIGHT = "Nothing, if that is the number; else correct it in the file."
 _BLOCK = 10_000
@@ -262,7 +264,8 @@ def _why_not_a_firm(library: ModuleType, name: str, digits: int, plain: str) -> 
 
 
 def _read_phone(library: ModuleType, region: str, text: str) -> Reading:
-    text = _INVISIBLE.sub("", text)
+    given = _INVISIBLE.sub("", text)
+    text = _without_marks(given)
     if _SHORTENED.fullmatch(text):
         return None, Verdict(
             "phone", "A spreadsheet shortened this number, and its digits are lost.", f"There, {_AS_TEXT}"
@@ -278,7 +281,19 @@ def _read_phone(library: ModuleType, region: str, text: str) -> Reading:
             "phone", f"No such number exists in {region} or abroad.", _phone_example(library, region)
         )
     written = library.format_number(number, library.PhoneNumberFormat.E164)
-    return written, _dropped_zero(library, number, text, written)
+    noticed = _dropped_zero(library, number, text, written)
+    if noticed is None and text != given:
+        noticed = Verdict(
+            "phone", f"What a spreadsheet adds was left out; it was read as {written}.", _IF_RIGHT, "notice"
+        )
+    return written, noticed
+
+
+def _without_marks(text: str) -> str:
+    if text.startswith(_APOSTROPHES):
+        text = text[1:].lstrip()
+    whole = _OF_A_NUMBER.fullmatch(text)
+    return whole[1] if whole else text
 
 
 def _phone_example(library: ModuleType, region: str) -> str:
