@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from batchkit.errors import UsageError
-from batchkit.sandbox.faults import Fault, Orders
+from batchkit.sandbox.faults import _OPTIONS, Fault, Orders
 from tests.sandboxes import Sandbox, sandbox
 
 
@@ -220,3 +220,9 @@ def test_a_wrong_order_stops_the_command(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "There is no fault 'nonsense'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_every_option_of_a_fault_is_explained() -> None:
+    """Whatever an order may say stands in its description."""
+    for option in _OPTIONS:
+        assert f"`{option}`" in (Fault.__doc__ or ""), option

@@ -26,7 +26,10 @@ class Fault:
         kind: One of `BEFORE` and `AFTER`, or a status.
         share: Share of the requests it befalls.
         options: `retry-after` (what a status says), `method` and `path` (the requests meant), `to` (where a
-            redirect leads), `seconds` (how long a hang lasts), `times` (how often at most), `after` (a status
+            redirect leads; it comes last), `seconds` (how long a hang lasts), `times` (how often at most),
+            `after` (a status comes when the request has been carried out), `code` (the API's own code that
+            comes with a status, such as 130429 of WhatsApp's).
+        done: How often it has befallen a request.
     """
 
     kind: str
