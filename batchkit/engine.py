@@ -381,7 +381,7 @@ class Engine:
                 self._give_up(str(self._journal.error), False)
             self._read_messages()
             self._settle_pause()
-            self._delivery.deadlines.cut_overdue(self._settings.timeout)
+            self._delivery.deadlines.cut_overdue()
             if self._journal.present_state() is RunState.RUNNING:
                 self._tally.tick()
                 if self._throttle is not None:

@@ -253,7 +253,7 @@ def test_push_back_narrows_the_run_and_says_so(tmp_path: Path) -> None:
         assert run.wait(60) is RunState.FINISHED
         assert max(server.messages().values()) == 1
         adapted = server.rows("SELECT count(*) FROM requests WHERE fault = '429'")[0][0]
-        pinned = plan.start(workers=16, backoff=0.05, retries=40, adaptive=False)
+        pinned = plan.start(workers=16, backoff=0.05, retries=40, adaptive=False, again=True)
         assert pinned.wait(60) is RunState.FINISHED
         assert pinned.snapshot().workers == 16
         hammered = server.rows("SELECT count(*) FROM requests WHERE fault = '429'")[0][0] - adapted

@@ -275,7 +275,7 @@ def test_results_of_a_plan_without_rows_are_an_empty_table(tmp_path: Path) -> No
 def test_blank_cells_that_would_empty_fields_are_counted_before_the_start(tmp_path: Path) -> None:
     """A plan warns of each field that it would empty, how often, and says how to leave it."""
     address = f"sqlite:///{tmp_path}/a.db"
-    table = {"table": "t", "key": ["to"], "create": True}
+    table: dict[str, Any] = {"table": "t", "key": ["to"], "create": True}
     Job(ROWS.head(2), address, **table).plan(tmp_path / "t1.parquet").start().wait(10)
     blank = ROWS.head(2).with_columns(text=pl.Series([None, "new"], dtype=pl.String))
     plan = Job(blank, address, **table).plan(tmp_path / "t2.parquet")
@@ -301,7 +301,7 @@ def test_report_shows_what_each_row_changed(tmp_path: Path) -> None:
     from openpyxl import load_workbook
 
     address = f"sqlite:///{tmp_path}/a.db"
-    table = {"table": "t", "key": ["to"], "create": True}
+    table: dict[str, Any] = {"table": "t", "key": ["to"], "create": True}
     Job(ROWS.head(2), address, **table).plan(tmp_path / "t1.parquet").start().wait(10)
     new = ROWS.head(2).with_columns(text=pl.Series(["hello", "neu {}"]))
     run = Job(new, address, **table).plan(tmp_path / "t2.parquet").start()

@@ -16,10 +16,12 @@ class Deadlines:
 
     Args:
         clock: Monotonic seconds.
+        timeout: Seconds that something may take, now.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], timeout: Callable[[], float]) -> None:
         self._clock = clock
+        self._timeout = timeout
         self._since: dict[asyncio.Task[Any], float] = {}
         self._questions: set[asyncio.Task[Any]] = set()
 
@@ -43,14 +45,14 @@ class Deadlines:
             if self._since.get(task) != _CUT:
                 raise
             task.uncancel()
-            raise TimeoutError("no answer in time") from None
+            raise TimeoutError(f"no answer within {self._timeout():g} s") from None
         finally:
             del self._since[task]
             self._questions.discard(task)
 
-    def cut_overdue(self, timeout: float) -> None:
-        """Cut off what has taken longer than `timeout` seconds."""
-        overdue = self._clock() - timeout
+    def cut_overdue(self) -> None:
+        """Cut off what has taken longer than it may."""
+        overdue = self._clock() - self._timeout()
         for task in [task for task, since in self._since.items() if 0.0 <= since < overdue]:
             self._cut(task)
 

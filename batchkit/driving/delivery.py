@@ -53,7 +53,7 @@ class Delivery:
         self._keys = KeyLimit(0.0)
         self._outage: float | None = None
         self._loop = asyncio.get_running_loop()
-        self.deadlines = Deadlines(session.clock)
+        self.deadlines = Deadlines(session.clock, lambda: session.settings.timeout)
 
     async def deliver(self, call: Call) -> bool:
         """Bring a call to its end; False when the session ended first and its items stay pending."""
@@ -288,12 +288,12 @@ class Delivery:
 
     async def _give_up_on(self, call: Call, failure: Failure) -> bool:
         """Settle what was tried often enough; True when it is to be tried once more after all."""
-        words = f"Gave up after {call.attempt} tries: {failure.reason}"
-        last = replace(failure, reason=words)
         if call.doubt and self._can_look_back(call):
-            call.doubt = False
-            return await self._look_back(call, last)
-        self._settle(call, Outcome.UNKNOWN if call.doubt else Outcome.REJECTED, last)
+            return await self._look_back(call, failure)
+        words = f"Gave up after {call.attempt} tries: {failure.reason}"
+        self._settle(
+            call, Outcome.UNKNOWN if call.doubt else Outcome.REJECTED, replace(failure, reason=words)
+        )
         return False
 
     def _outlasts(self, failure: Failure) -> bool:
@@ -458,7 +458,8 @@ class Delivery:
 
     def _row(self, result: Result, attempts: int, note: dict[str, Any] | None = None) -> OutcomeRow:
         known = result.detail
-        if note is not None and result.outcome is Outcome.DONE:
+        # Of an item that was written in part, an undo must know the same.
+        if note is not None and (result.outcome is Outcome.DONE or "written" in (known or {})):
             known = {**note, **(known or {})}
         detail = json.dumps(known, ensure_ascii=False, default=str) if known else None
         return (

@@ -64,6 +64,7 @@ def control(
     report_folder: str | Path = "reports",
     settings: Mapping[str, Any] | None = None,
     dry_run: bool = False,
+    again: bool = False,
 ) -> ControlView:
     """A widget that starts a plan, or takes up a run, and shows and steers it while it works.
 
@@ -74,6 +75,7 @@ def control(
         report_folder: Where reports go; below the notebook's folder they become links to download.
         settings: Settings to start with (`workers`, `rate`, `delay`, `chunk_size`, `canary`, ...).
         dry_run: Offer the dry run only.
+        again: Send what an earlier run of the same rows has sent already; without it, that is refused.
 
     Raises:
         UsageError: ipywidgets isn't installed.
@@ -82,7 +84,9 @@ def control(
     _need_widgets()
     from .run_view import ControlView
 
-    return ControlView(subject, report_folder=Path(report_folder), settings=settings or {}, dry_run=dry_run)
+    return ControlView(
+        subject, report_folder=Path(report_folder), settings=settings or {}, dry_run=dry_run, again=again
+    )
 
 
 def wizard(*, report_folder: str | Path = "reports", **values: str) -> WizardView:

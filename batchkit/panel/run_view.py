@@ -34,15 +34,23 @@ class ControlView(LiveView):
         report_folder: Where reports go.
         settings: Settings to start with; those that have a field stand in it.
         dry_run: Offer the dry run only.
+        again: Send what an earlier run of the same rows has sent already.
     """
 
     def __init__(
-        self, subject: Run | Plan, report_folder: Path, settings: Mapping[str, Any], dry_run: bool = False
+        self,
+        subject: Run | Plan,
+        report_folder: Path,
+        settings: Mapping[str, Any],
+        dry_run: bool = False,
+        again: bool = False,
     ) -> None:
         self.controller = RunController.of(subject, report_folder)
         self.controller.more_settings = {
             name: settings[name] for name in settings if name not in SETTING_LABELS
         }
+        if again:
+            self.controller.more_settings["again"] = True
         self._only_dry = dry_run
         self._awake_until = 0.0
         self._linked: dict[str, Path] = {}
