@@ -99,6 +99,7 @@ class Engine:
         # change live.
         self._threads = ThreadPoolExecutor(MOST_THREADS, "batchkit-worker")
         self._queue = CallQueue()
+        self._alive = journal.meta("alive", 0.0)
         self._run = run
         self._dry_run = dry_run
         self._settings = settings
@@ -165,9 +166,11 @@ class Engine:
         self._gate = Gate(self._settings, self._tally, self._clock)
         self._session = Session(
             self._run, self._settings, self._dry_run, self._journal, self._tally, self._gate, Breakers(),
-            self._log, self._threads, self._clock, self._give_up, self._throttle, self._queue.park,
+            self._log, self._threads, self._clock, self._give_up, self._throttle, self._alive,
+            self._queue.park,
         )  # fmt: skip
         self._delivery = Delivery(self._session, self._target)
+        self._journal.set_meta(alive=time.time())
         self._set_state(RunState.RUNNING)
         self._read_messages()
         ticker = asyncio.create_task(self._tick())

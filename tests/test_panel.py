@@ -496,7 +496,7 @@ def test_imports_of_a_cell_that_runs_twice_are_the_same() -> None:
     import importlib
     import pkgutil
 
-    import batchkit.panel as panel
+    from batchkit import panel
 
     modules = {name for _, name, _ in pkgutil.iter_modules(panel.__path__)}
     assert not modules & set(panel.__all__)

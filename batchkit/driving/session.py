@@ -57,6 +57,7 @@ class Session:
         dry_run: Nothing may stay written.
         give_up: Ends the session (or pauses it, when `may_pause`) for the reason given.
         throttle: How many calls the target bears at once; None where the target is not paced.
+        alive: When an earlier session was last known to be at work, in Unix seconds; 0 for never.
         park: Puts a call aside for so many seconds; a worker takes it up again then.
     """
 
@@ -72,4 +73,5 @@ class Session:
     clock: Callable[[], float]
     give_up: Callable[[str, bool], None]
     throttle: Throttle | None = None
+    alive: float = 0.0
     park: Callable[[Call, float], None] = lambda _call, _seconds: None

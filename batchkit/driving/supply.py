@@ -264,7 +264,7 @@ class Supply:
         creates = self._plan.counts.get(Change.CREATE, 0)
         if not (self._target.readable and creates) or self._s.dry_run:
             return
-        since = time.time() - self._s.journal.meta("alive", 0.0)
+        since = time.time() - self._s.alive
         left = self._s.settings.timeout - since
         if left > 0:
             self._s.log.write("recover", waits=round(left, 1))

@@ -124,8 +124,9 @@ class HttpTarget(CallTarget):
         """There is nothing to release: a client lives from `begin` to `end`."""
 
     async def begin(self) -> None:
-        """Open the run's client."""
-        self._client = self.open_client(read=None)
+        """Open the run's client; again and again while the server is waited for."""
+        if self._client is None:
+            self._client = self.open_client(read=None)
 
     async def end(self) -> None:
         """Close the run's client."""
