@@ -145,7 +145,14 @@ def test_each_status_has_its_fate(status: int, once: Fate, twice: Fate) -> None:
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("2", 2.0), (None, None), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("600", 600.0), ("99999", 86_400.0)],
+    [
+        ("2", 2.0),
+        (None, None),
+        ("soon", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("600", 600.0),
+        ("99999", 86_400.0),
+    ],
 )
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_heard(status: int, header: str | None, seconds: float | None) -> None:
