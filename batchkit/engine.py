@@ -102,6 +102,8 @@ class Engine:
         self._alive = journal.meta("alive", 0.0)
         self._run = run
         self._dry_run = dry_run
+        if dry_run and not self._frames:  # nothing is sent that would need its pace
+            settings = settings.changed({"rate": None, "delay": 0, "key_rest": 0})
         self._settings = settings
         paced = isinstance(target, CallTarget) and target.paced
         self._throttle = Throttle(settings.workers, pinned=not settings.adaptive) if paced else None

@@ -6,8 +6,11 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+import polars as pl
+
 from .errors import RunError
-from .states import ACTIVE, Change, RunState
+from .states import ACTIVE, Change, Outcome, RunState
+from .targets.base import ITEM, KEY, RENDERED
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -22,8 +25,8 @@ def refuse_resending(plan: Plan, runs: Iterable[Run]) -> None:
 
     Where the target can be read, a later run finds the rows as they are wanted and sends none; two at once
     would be in each other's way. A message can't be read back: there, the runs are asked that are still
-    kept, whether or not they are over. Two plans are the same work when they
-    hold the same rows, mapped alike, for the same target.
+    kept, whether or not they are over. Two plans are the same work when they hold the same rows, mapped
+    alike, for the same target; and of two others, a message is the same when its key and its text are.
 
     Args:
         plan: The plan that is to be started.
@@ -36,7 +39,10 @@ def refuse_resending(plan: Plan, runs: Iterable[Run]) -> None:
     if not work:
         return
     for run in runs:
-        if run.journal.meta("work") != work or run.dry_run:
+        if run.dry_run:
+            continue
+        if run.journal.meta("work") != work:
+            _refuse_same_messages(plan, run)
             continue
         outcomes, state = run.snapshot().outcomes, run.state
         sent = outcomes["done"] + outcomes["unknown"]
@@ -58,3 +64,30 @@ def refuse_resending(plan: Plan, runs: Iterable[Run]) -> None:
             advice=f"{way}To send all of them a second time: --again, or start(again=True).",
             run=run.id,
         )
+
+
+def _refuse_same_messages(plan: Plan, run: Run) -> None:
+    """The same, for a file that was changed: by the messages themselves, where a plan holds their texts."""
+    if not plan.counts.get(Change.SEND) or run.journal.meta("address") != plan.facts["address"]:
+        return
+    wanted, before = _messages(plan), _messages(run.plan)
+    if wanted is None or before is None or set(wanted.columns) != set(before.columns):
+        return
+    sent = run.outcomes().filter(pl.col("outcome").is_in([str(Outcome.DONE), str(Outcome.UNKNOWN)]))
+    before = before.join(sent.select(ITEM), on=ITEM, how="semi").drop(ITEM)
+    doubled = wanted.join(before, on=before.columns, how="semi", nulls_equal=True).height
+    if doubled:
+        raise RunError(
+            f"{doubled:,} of these messages were sent already, word for word: see the run {run.id}.",
+            advice=f"Plan only those that are left: its fix file has what failed, batchkit resume {run.id} "
+            "sends what it left. To send all of them: --again, or start(again=True).",
+            run=run.id,
+        )
+
+
+def _messages(plan: Plan) -> pl.DataFrame | None:
+    """Item, key and text of what a plan sends; None where it holds no texts."""
+    rows = plan.changes(Change.SEND)
+    if RENDERED not in rows.collect_schema():
+        return None
+    return rows.select(ITEM, pl.col(f"^{KEY}.*$").cast(pl.String), RENDERED).collect()

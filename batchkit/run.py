@@ -25,7 +25,6 @@ from .errors import RunBusy, RunError, RunFailed, SettingsError, UsageError
 from .journal import JournalReader
 from .ownership import owner_of
 from .places import runs_folder
-from .resending import refuse_resending
 from .runfolders import find_run, make_folder, run_folders
 from .secrets import redact
 from .settings import LIVE, Settings
@@ -72,6 +71,8 @@ def start(
     chosen = Settings.of(plan.settings, **settings)
     with FileLock(runs_folder() / ".starting.lock"):  # two that start at once must see each other
         if not (again or dry_run):
+            from .resending import refuse_resending
+
             refuse_resending(plan, list_runs())
         folder = make_folder(plan, chosen, dry_run=dry_run, report=report)
     run = Run(folder)
@@ -187,6 +188,8 @@ class Run:
         counts[Outcome.PENDING] = stored.total - sum(n for o, n in counts.items() if o is not Outcome.PENDING)
         message = last_words(self.folder)
         message = message or "The process that drove it died. Resume it: what was done is on record."
+        if not last_words(self.folder) and (under_way := len(self._journal.intents())):
+            message += f" {under_way} calls were under way: their items are listed as pending until then."
         return {
             "outcomes": {str(o): n for o, n in counts.items()},
             "attempts": self._journal.attempts(),

@@ -58,6 +58,7 @@ def make_folder(plan: Plan, settings: Settings, *, dry_run: bool, report: bool) 
                 "report": report,
                 "undoes": plan.facts.get("undoes"),
                 "work": plan.facts.get("work"),
+                "address": plan.facts.get("address"),
                 "settings": settings.model_dump(),
                 "created": time.time(),
                 "snapshot": first.to_dict(),

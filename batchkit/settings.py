@@ -47,6 +47,16 @@ def _window(value: Any) -> Any:
     return value
 
 
+def _rate(value: Any) -> Any:
+    """Items per second; `20/min`, `100/h` and `2/s` say it otherwise."""
+    value = _optional_word(value)
+    if isinstance(value, str) and (
+        match := re.fullmatch(r"\s*(\d+(?:[.,]\d+)?)\s*/\s*(s|m|min|h)\s*", value)
+    ):
+        return float(match[1].replace(",", ".")) / _UNITS[match[2]]
+    return value
+
+
 def _limit(value: Any) -> Any:
     """A failure limit: `50%` or 0.5 is a share of the items tried, a whole number from 1 up is a count."""
     value = _optional_word(value)
@@ -69,7 +79,7 @@ class Settings(BaseModel):
         workers: Calls in flight at once.
         adaptive: Fewer calls at once while a target behind HTTP pushes back or slows down, up to `workers`
             again as it recovers. Setting `workers` while the run runs turns it off.
-        rate: Items per second at most; None for no limit.
+        rate: Items per second at most, or text such as `20/min`; None for no limit.
         key_rest: Seconds between two calls for one key, such as two messages to one recipient.
         delay: Seconds between the end of one chunk and the start of the next.
         retries: Further tries of a call that failed in a way that may pass.
@@ -96,7 +106,7 @@ class Settings(BaseModel):
     call_size: Annotated[Count | None, Optional] = None
     workers: Annotated[int, Field(ge=1, le=256)] = 4
     adaptive: bool = True
-    rate: Annotated[Annotated[float, Field(gt=0, le=1_000_000)] | None, Optional] = None
+    rate: Annotated[Annotated[float, Field(gt=0, le=1_000_000)] | None, BeforeValidator(_rate)] = None
     key_rest: Duration = 0.0
     delay: Duration = 0.0
     retries: Annotated[int, Field(ge=0, le=100)] = 3

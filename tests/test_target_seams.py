@@ -312,3 +312,51 @@ def test_report_shows_what_each_row_changed(tmp_path: Path) -> None:
     letters = post_plan(tmp_path / "p").start()
     letters.wait(10)
     assert "Dear Bob" in letters.report(tmp_path / "r.csv").read_text(encoding="utf-8-sig")
+
+
+def test_same_message_to_the_same_person_is_not_sent_again_from_a_changed_file(tmp_path: Path) -> None:
+    """A file with a corrected row sends nobody the same words twice; the row alone may go."""
+    first = post_plan(tmp_path).start()
+    assert first.wait(10) is RunState.FINISHED
+    longer = pl.concat([ROWS.head(2), pl.DataFrame({"to": ["Zoe"], "text": ["hello"]})])
+    with pytest.raises(RunError, match="1 of these messages"):
+        post_plan(tmp_path / "b", longer).start()
+    assert post_plan(tmp_path / "c", longer.tail(1)).start().wait(10) is RunState.FINISHED
+
+
+def test_canary_asked_for_on_resuming_counts_from_there(tmp_path: Path) -> None:
+    """`resume --canary 2` sends two and pauses, however many were sent before."""
+    names = [f"P{n}" for n in range(12)]
+    plan = post_plan(tmp_path, pl.DataFrame({"to": names, "text": names}))
+    run = plan.start(canary=5)
+    for asked, sent in ((3, 5), (2, 8), (None, 10)):
+        deadline = 200
+        while run.state is not RunState.PAUSED and deadline:
+            deadline -= 1
+            run.wait(0.05)
+        assert run.snapshot().outcomes["done"] == sent
+        run.stop()
+        assert run.wait(10) is RunState.STOPPED
+        more: dict[str, Any] = {"canary": asked} if asked else {}
+        run.resume(**more)
+    assert run.wait(10) is RunState.FINISHED
+    assert run.snapshot().outcomes["done"] == 12
+
+
+def test_plan_says_how_long_a_gentle_pace_takes(tmp_path: Path) -> None:
+    """Where the pace is slow by itself, the operator reads it before the start and not at midnight."""
+
+    class Gentle(Post):
+        preset: ClassVar = {"rate": 0.5, "delay": 2.0, "chunk_size": 50}
+
+    names = [f"P{n}" for n in range(100)]
+    frame = pl.DataFrame({"to": names, "text": names})
+    plan = Job(frame, "post:office").plan(tmp_path / "p.parquet", target=Gentle())
+    shown = CliRunner().invoke(cli, ["show", str(plan.path)]).output
+    assert "0.5 a second, 2 s between chunks of 50; at least 3 min" in shown
+
+
+def test_dry_run_of_messages_keeps_no_pace(tmp_path: Path) -> None:
+    """Nothing is sent, so nobody waits."""
+    run = post_plan(tmp_path).start(dry_run=True, rate=0.001, delay=60, chunk_size=1)
+    assert run.wait(5) is RunState.FINISHED

@@ -192,7 +192,7 @@ mapping = together(
 SETTINGS = {
     "workers": "Calls or chunks in flight at once.",
     "chunk_size": "Items per chunk: the unit of checkpoint, pause and delay. Default: what suits the target.",
-    "rate": "Items per second at most.",
+    "rate": "Items per second at most, or such as 20/min.",
     "delay": "Time between two chunks, such as 0.2, 200ms or 2s.",
     "retries": "Further tries of a call that failed in a way that may pass.",
     "timeout": "Time one call may take, such as 30s.",

@@ -96,6 +96,8 @@ def plan_page(plan: Plan, *, examples: int = 5, problems: int | None = 10) -> It
     yield f"{_rows(summary)}, {key}{fields} {how}"
     if summary.undoes:
         yield f"This plan undoes run {summary.undoes}."
+    if pace := _pace(plan):
+        yield pace
     yield ""
     yield from counts_page(summary.changes, MEANINGS) or ["  no rows"]
     yield from _examples(plan, examples)
@@ -103,6 +105,19 @@ def plan_page(plan: Plan, *, examples: int = 5, problems: int | None = 10) -> It
     if not summary.reversible and summary.to_send:
         yield ""
         yield style("This can't be undone afterwards: ", fg="yellow") + summary.irreversible_because
+
+
+def _pace(plan: Plan) -> str:
+    """How fast a run would go that nobody sets otherwise, where that is slower than it could."""
+    settings, items = plan.settings, plan.to_send()
+    rate, delay, size = (settings.get(name) for name in ("rate", "delay", "chunk_size"))
+    if not items or not (rate or (delay and size)):
+        return ""
+    pauses = delay * (items // size) if delay and size else 0.0
+    parts = [f"{rate:.2g} a second" if rate and rate >= 0.1 else f"{rate * 60:.2g} a minute"] if rate else []
+    parts += [f"{delay:g} s between chunks of {number(size)}"] if delay and size else []
+    least = progress.format_seconds((items / rate if rate else 0.0) + pauses)
+    return f"Pace: {', '.join(parts)}; at least {least}. Other settings: --rate, --delay, --chunk-size."
 
 
 def _rows(summary: PlanSummary) -> str:

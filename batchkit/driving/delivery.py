@@ -233,7 +233,8 @@ class Delivery:
 
     def _feel(self, call: Call, failure: Failure) -> None:
         """Let the whole run feel a failure: slower, or waiting, where the target asked for that."""
-        self._s.tally.error(signature(failure.rule, failure.reason))
+        if failure.fate in (Fate.RETRY, Fate.ABORT):  # else it counts when the items get their outcome
+            self._s.tally.error(signature(failure.rule, failure.reason))
         # Where others got through meanwhile, a firewall minds this very item and not the pace.
         own = failure.rule == FIREWALL and call.attempt > 1 and self._s.tally.done > call.done_before
         if self._s.throttle is not None and (failure.pushback or failure.retry_after) and not own:

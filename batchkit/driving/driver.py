@@ -94,6 +94,8 @@ class Driver(threading.Thread):
                 if overwrite:
                     journal.reopen(Outcome.CONFLICT, overwrite=True)
                 journal.set_meta(settings=chosen.model_dump(), seen=journal.last_message())
+                if "canary" in (settings or {}):
+                    journal.set_meta(canary_anew=True)  # so many from here on, and not from the run's start
                 journal.flush()
             finally:
                 journal.close()

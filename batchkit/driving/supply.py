@@ -146,6 +146,7 @@ class Supply:
         # Whoever resumed a run has said yes to its next chunk by that.
         self._resumed = session.journal.meta("seen") is not None
         self._canary_seen = False
+        self._before_canary = 0
         self._dry = False
 
     async def feed(self) -> None:
@@ -157,7 +158,7 @@ class Supply:
         await self._overwrite(covered)
         feeder = Feeder(self._plan, covered)
         sent, ahead = self._plan.to_send() - self._s.tally.outcomes[Outcome.PENDING], 1
-        self._canary_seen = self._s.settings.canary is not None and sent >= self._s.settings.canary
+        self._note_canary(sent)
         upcoming = self._fetch(feeder, sent, ahead)
         while chunks := await upcoming:
             await self._between_chunks(sent)
@@ -170,11 +171,25 @@ class Supply:
             upcoming = self._fetch(feeder, sent, ahead)
             await self._room()
 
+    def _note_canary(self, sent: int) -> None:
+        """Count the canary's items from where the operator asked for it; once it was seen, it is over."""
+        journal, canary = self._s.journal, self._s.settings.canary
+        self._before_canary = journal.meta("canary_from", 0)
+        if journal.meta("canary_anew", False):
+            self._before_canary = sent
+            journal.set_meta(canary_from=sent, canary_anew=False)
+        self._canary_seen = canary is not None and sent - self._before_canary >= canary
+
+    def _canary_came(self, sent: int) -> bool:
+        canary, birds = self._s.settings.canary, sent - self._before_canary
+        return canary is not None and 0 < canary <= birds and not self._canary_seen
+
     def _fetch(self, feeder: Feeder, sent: int, ahead: int) -> asyncio.Future[list[Chunk]]:
         """Cut the next chunks aside, while the present ones are being sent."""
         settings, size = self._s.settings, self._chunk_size()
-        if settings.canary is not None and sent < settings.canary:
-            size, ahead = min(size, settings.canary - sent), 1
+        birds = sent - self._before_canary
+        if settings.canary is not None and birds < settings.canary:
+            size, ahead = min(size, settings.canary - birds), 1
         if settings.delay or settings.confirm != "none" or self._frames or self._comparison:
             ahead = 1
         return self._aside(partial(feeder.next_few, ahead, size, as_items=not self._frames))
@@ -185,7 +200,7 @@ class Supply:
         if settings.confirm == "chunk" and (self._s.tally.calls or not self._resumed):
             await self._quiet()
             self._pause(f"{sent:,} items are sent. Resume to send the next chunk.")
-        elif settings.canary is not None and sent and sent >= settings.canary and not self._canary_seen:
+        elif self._canary_came(sent):
             await self._quiet()
             self._canary_seen = True
             self._pause(f"The first {sent:,} items are sent: look at them, then resume to send the rest.")

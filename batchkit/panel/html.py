@@ -183,7 +183,8 @@ def _relative(path: Path) -> str:
 def confirm_html(summary: PlanSummary) -> str:
     """The question before anything is written."""
     where = escape(summary.table or summary.target)
-    return f'<span class="bk-confirm">Write to {where}: {changes_in_words(summary.changes)}?</span>'
+    last = "" if summary.reversible else " This can't be undone."
+    return f'<span class="bk-confirm">Write to {where}: {changes_in_words(summary.changes)}?{last}</span>'
 
 
 def message_html(words: str, tone: str) -> str:

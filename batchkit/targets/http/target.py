@@ -29,7 +29,7 @@ READ_LIMIT: Final = 64 * 1024 * 1024
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 60.0
 _PATIENCE: Final = Backoff(base=0.5, cap=10.0, retries=5)
-_LONGEST_PATIENCE: Final = 300.0
+_LONGEST_PATIENCE: Final = 30.0
 """Seconds a server may ask for while somebody waits for a plan."""
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -305,9 +305,9 @@ async def with_patience(work: Any, tries: Backoff = _PATIENCE) -> Any:
             return await work()
         except HttpError as error:
             failure = error.failure
-            if failure.fate is not Fate.RETRY or not tries.may_retry(attempt):
+            asked = failure.retry_after or 0.0
+            if failure.fate is not Fate.RETRY or asked > _LONGEST_PATIENCE or not tries.may_retry(attempt):
                 raise
-            asked = min(failure.retry_after or 0.0, _LONGEST_PATIENCE)
             await asyncio.sleep(asked or tries.wait(attempt, random.random))
 
 
@@ -315,7 +315,9 @@ def as_target_error(failure: Failure, address: str) -> TargetError:
     """A failure as the error that ends planning."""
     kind = TargetUnreachable if failure.connection else TargetError
     reason = secrets.redact(failure.reason).rstrip(".")
-    return kind(f"{address}: {reason}.", advice=failure.advice, rule=failure.rule)
+    wait = failure.retry_after or 0.0
+    later = f"The server asks to come back in {wait / 60:.0f} minutes." if wait > _LONGEST_PATIENCE else ""
+    return kind(f"{address}: {reason}.", advice=failure.advice or later, rule=failure.rule)
 
 
 def _aside(work: Coroutine[Any, Any, Value]) -> Value:

@@ -47,6 +47,8 @@ class RestTarget(HttpTarget):
         UsageError: The address or the description is wrong.
     """
 
+    any_key = True
+
     def __init__(
         self,
         url: str,
