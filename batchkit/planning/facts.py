@@ -53,6 +53,7 @@ def facts_of(
         "undoes": None,
         "results": dict(outline.target.result_columns),
         "work": _work(outline),
+        "idempotent": outline.target.idempotent,
         "job": outline.job,
         "folder": str(outline.folder) if outline.folder else None,
     }
