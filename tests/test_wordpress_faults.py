@@ -370,3 +370,19 @@ def test_adding_without_a_key(wordpress: WordPressSite) -> None:
         "AND post_type != 'revision' ORDER BY post_title"
     )
     assert stored == [("post", "publish"), ("page", "private")]
+
+
+def test_maintenance_mode_at_the_start_is_waited_for_when_asked(
+    wordpress: WordPressSite, numbers: list[int]
+) -> None:
+    """A run that may wait begins when the site is back, though it was under maintenance when it started."""
+    plan = titles(wordpress, numbers)
+    wordpress.set(maintenance=True)
+    run = plan.start(wait_for_target="1m", retry_after_max=1, delay=0, report=False)
+    deadline = time.monotonic() + 10
+    while run.state.value == "planned" or "asked to wait" not in run.snapshot().limiter:
+        assert time.monotonic() < deadline, (run.state, run.snapshot())
+        time.sleep(0.05)
+    wordpress.set()
+    assert run.wait(30) is RunState.FINISHED
+    assert run.snapshot().outcomes["done"] == len(numbers)

@@ -16,7 +16,7 @@ import httpx
 from ... import secrets
 from ...errors import TargetError, TargetUnreachable, UsageError
 from ...retry import Backoff
-from ..base import CallTarget, Failure, Fate
+from ..base import FIREWALL, CallTarget, Failure, Fate
 from .answer import Answer, Unreadable
 from .client import BODY_LIMIT, HttpClient
 from .failures import judge, judge_body, went_out
@@ -312,8 +312,9 @@ async def with_patience(work: Any, tries: Backoff = _PATIENCE) -> Any:
 
 
 def as_target_error(failure: Failure, address: str) -> TargetError:
-    """A failure as the error that ends planning."""
-    kind = TargetUnreachable if failure.connection else TargetError
+    """A failure as the error that ends planning; a run may wait for what is only away for a while."""
+    away = failure.connection or (failure.fate is Fate.RETRY and failure.rule != FIREWALL)
+    kind = TargetUnreachable if away else TargetError
     reason = secrets.redact(failure.reason).rstrip(".")
     wait = failure.retry_after or 0.0
     later = f"The server asks to come back in {wait / 60:.0f} minutes." if wait > _LONGEST_PATIENCE else ""

@@ -31,8 +31,6 @@ CALLS_A_CHUNK: Final = 5
 """As many as the preset has workers."""
 _KEYS: Final = ("id", "slug", "url")
 _FIRST_LOOKS: Final = Backoff(base=0.1, cap=1.0, retries=2)
-_LONGEST_WAIT: Final = 30.0
-"""Seconds a site may ask for while somebody waits for a plan."""
 
 
 class WordPressTarget(HttpTarget):
@@ -168,7 +166,7 @@ class WordPressTarget(HttpTarget):
                 answer = await self.exchange(method, url, client=client, limit=READ_LIMIT)
                 failure = judged(answer, idempotent=True)
                 if failure is not None and failure.fate is Fate.RETRY:
-                    raise HttpError(_not_too_long(failure))
+                    raise HttpError(failure)
                 return answer
 
             got: Answer = await with_patience(once, _FIRST_LOOKS)
@@ -271,10 +269,7 @@ class WordPressTarget(HttpTarget):
 
             async def once() -> Any:
                 answer = await self.exchange("GET", url, client=client, limit=READ_LIMIT)
-                try:
-                    return value_of(answer, idempotent=True)
-                except HttpError as error:
-                    raise HttpError(_not_too_long(error.failure) if patient else error.failure) from None
+                return value_of(answer, idempotent=True)
 
             return await with_patience(once) if patient else await once()
 
@@ -295,12 +290,3 @@ class WordPressTarget(HttpTarget):
 
 def _unconnected() -> UsageError:
     return UsageError("The site isn't connected yet.", advice="Call connect() first.")
-
-
-def _not_too_long(failure: Failure) -> Failure:
-    """A site to be left alone for minutes, as in maintenance mode, is not waited for while planning."""
-    if failure.fate is not Fate.RETRY or (failure.retry_after or 0.0) <= _LONGEST_WAIT:
-        return failure
-    minutes = round((failure.retry_after or 0.0) / 60, 1)
-    advice = f"The site asks to come back in {minutes:g} minutes."
-    return replace(failure, fate=Fate.ABORT, advice=advice)
