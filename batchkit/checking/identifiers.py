@@ -301,7 +301,7 @@ def _phone_example(library: ModuleType, region: str) -> str:
         library.example_number_for_type(region, library.PhoneNumberType.MOBILE),
         library.PhoneNumberFormat.INTERNATIONAL,
     )
-    return f"Check the digits; write it as {example}."
+    return f"Check the digits; write it as {example}. One of another country needs that region, or its +."
 
 
 def _dropped_zero(library: ModuleType, number: object, text: str, written: str) -> Verdict | None:

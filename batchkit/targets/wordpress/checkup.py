@@ -8,6 +8,7 @@ from typing import Final
 from ...problems import Problem
 from ..base import Finding
 from .failures import PLUGIN, SAY_PLUGIN
+from .login import User
 from .options import Options
 from .places import Kind
 from .site import PostType, Site
@@ -90,6 +91,11 @@ def _login(site: Site) -> Iterator[Finding]:
             )
         else:
             yield Finding(f"right to edit {kind.name}", "error", "none", "Use an editor's login.")
+
+
+def edits_all(user: User, site: Site) -> bool:
+    """Whether a login may edit all posts of all types; False where the site doesn't tell."""
+    return all(_OTHERS.get(kind.slug) in user.may for kind in site.types.values())
 
 
 def _seo(site: Site) -> Finding:

@@ -18,7 +18,7 @@ from ..http.answer import Answer
 from ..http.client import HttpClient
 from ..http.target import READ_LIMIT, HttpError, HttpTarget, as_target_error, with_patience
 from .canonical import Canon
-from .checkup import findings, site_notices
+from .checkup import edits_all, findings, site_notices
 from .failures import judged, value_of
 from .options import Options, with_secret
 from .reader import Get, Memory, Reader
@@ -116,9 +116,15 @@ class WordPressTarget(HttpTarget):
         user = self._site.user if self._site else None
         name = f"the login {user.words}" if user else "this login"
         types = " or ".join(each.name for each in self._site.types.values()) if self._site else "the types"
+        gone = f"it is not there (deleted, in the trash, none of {types})"
+        if user is not None and self._site is not None and edits_all(user, self._site):
+            return (
+                f"Either {gone}, or {name} may not edit it, which is unlikely, for it may edit all {types}: "
+                "correct the key, or drop the row."
+            )
         return (
-            f"Either it is not there (deleted, in the trash, none of {types}), or {name} may not edit it, "
-            "so that the site leaves it out: look at it there, or use an editor's login."
+            f"Either {gone}, or {name} may not edit it, so that the site leaves it out: look at it there, "
+            "or use an editor's login."
         )
 
     def fields(self) -> dict[str, FieldType]:
