@@ -17,18 +17,15 @@ from batchkit.targets.http.answer import Answer
 from batchkit.targets.whatsapp.errors import CODES, judge_answer
 from batchkit.targets.whatsapp.target import WhatsAppTarget
 from tests.graph import HELLO, PHONE, Graph, refused, taken
-from tests.whatsapp_jobs import (  # noqa: F401 - pytest finds the fixture `token` by its name
-    FEEDS,
+from tests.whatsapp_jobs import (
     ROWS,
     again,
-    changes,
     failure,
     outcomes,
     planned,
-    problems,
     send,
     started,
-    token,
+    token,  # noqa: F401 - pytest finds the fixture by its name
 )
 
 FATES = {

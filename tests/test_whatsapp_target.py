@@ -15,18 +15,16 @@ from batchkit.states import RunState
 from batchkit.targets.whatsapp.optout import OptOuts
 from batchkit.targets.whatsapp.template import Template
 from tests.graph import ACCOUNT, HELLO, INVITATION, PHONE, REMINDER, Graph, refused
-from tests.whatsapp_jobs import (  # noqa: F401 - pytest finds the fixture `token` by its name
+from tests.whatsapp_jobs import (
     FEEDS,
     ROWS,
     again,
     changes,
-    failure,
     outcomes,
     planned,
     problems,
-    send,
     started,
-    token,
+    token,  # noqa: F401 - pytest finds the fixture by its name
 )
 
 
