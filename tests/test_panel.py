@@ -503,3 +503,11 @@ def test_imports_of_a_cell_that_runs_twice_are_the_same() -> None:
     for name in modules:
         importlib.import_module(f"batchkit.panel.{name}")
     assert all(callable(getattr(panel, name)) for name in panel.__all__)
+
+
+def test_message_has_no_former_value() -> None:
+    """What is sent replaces nothing, so no cell of it says that something was empty."""
+    from batchkit.panel.html import cell_html
+    from batchkit.plan import FieldView
+
+    assert "empty" not in cell_html(FieldView("1", None, "Zoé", changed=True), "send")

@@ -63,7 +63,7 @@ def cell_html(field: FieldView, change: str) -> str:
     """A field's cell: what it is, or what it was and becomes."""
     if not field.changed:
         return f"<td>{value_html(field.after if field.before is None else field.before)}</td>"
-    if change == "create":
+    if change in ("create", "send"):
         return f'<td class="bk-changed"><ins>{value_html(field.after)}</ins></td>'
     if change == "delete":
         return f'<td class="bk-changed"><del>{value_html(field.before)}</del></td>'
