@@ -82,7 +82,9 @@ class Suite:
         # The address that this machine already uses may be a mirror; a firewall may allow no other.
         found = said(["apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI) $(COMPONENT)"]) or ""
         uris = {line.split()[1] for line in found.splitlines() if line.startswith("Debian ")}
-        plain = sorted(uri for uri in uris if "security" not in uri) or ["http://deb.debian.org/debian"]
+        plain = sorted(uri for uri in uris if "security" not in uri)
+        if not plain:
+            return []  # not Debian's own packages: what the machine's sources hold must do
         source = f"Types: deb\nURIs: {plain[0]}\nSuites: {name}\nComponents: main\nSigned-By: {KEYRING}\n"
         (self.folder / "parts" / "suite.sources").write_text(source, encoding="utf-8")
         settings = {
