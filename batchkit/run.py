@@ -10,8 +10,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,14 +17,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from filelock import FileLock
 
-from . import secrets
+from .driving.child import spawn, why_it_died
 from .driving.driver import Driver, last_words, live_driver
 from .errors import RunBusy, RunError, RunFailed, SettingsError, UsageError
 from .journal import JournalReader
 from .ownership import owner_of
 from .places import runs_folder
 from .runfolders import find_run, make_folder, run_folders
-from .secrets import redact
 from .settings import LIVE, Settings
 from .snapshot import Snapshot
 from .states import ACTIVE, PLANNED_OUTCOME, Change, Outcome, RunState
@@ -176,7 +173,7 @@ class Run:
         if state is RunState.INTERRUPTED or last_words(self.folder):
             changes.update(self._recounted(stored))
         if state is RunState.PLANNED and self._child is not None and not self._child_lives():
-            changes["message"] = self._stillborn()
+            changes["message"] = why_it_died(self.folder)
         return Snapshot.from_dict({**stored.to_dict(), **changes})
 
     def _recounted(self, stored: Snapshot) -> dict[str, Any]:
@@ -470,23 +467,7 @@ class Run:
             driver.poke()
 
     def _detach(self) -> None:
-        log = self.folder / "detached.log"
-        options: dict[str, Any] = {"start_new_session": True}
-        if sys.platform == "win32":
-            flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-            options = {"creationflags": flags}
-        with log.open("ab") as output:
-            self._child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "batchkit.driving.detached", str(self.folder)],
-                # A password that somebody wrote into the address lives in this process only: hand it on.
-                env={**os.environ, **secrets.concealed()},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                **options,
-            )
-        # Reaped when it ends, so that it doesn't linger as a zombie of a long notebook session.
-        threading.Thread(target=self._child.wait, daemon=True).start()
+        self._child = spawn(self.folder)
 
     def began(self, timeout: float = 10.0) -> bool:
         """Wait until the detached process has the run in hand.
@@ -503,17 +484,8 @@ class Run:
                 return False
             time.sleep(0.02)
         if not self._child_lives() and self._never_began(self._journal.state()):
-            raise RunFailed(self._stillborn(), run=self.id)
+            raise RunFailed(why_it_died(self.folder), run=self.id)
         return True
-
-    def _stillborn(self) -> str:
-        """Why the detached process died at its start, by the end of what it wrote."""
-        try:
-            lines = (self.folder / "detached.log").read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            lines = []
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
-        return redact(f"The process that was to drive the run ended at its start: {last}")
 
     def _child_lives(self) -> bool:
         return self._child is not None and self._child.poll() is None

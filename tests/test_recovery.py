@@ -235,7 +235,7 @@ def test_a_detached_process_that_dies_at_its_start_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A child that can't even begin is told, with its own last words, and not waited for."""
-    monkeypatch.setattr("batchkit.run.sys.executable", str(tmp_path / "python-that-dies"))
+    monkeypatch.setattr("batchkit.driving.child.sys.executable", str(tmp_path / "python-that-dies"))
     (tmp_path / "python-that-dies").write_text("#!/bin/sh\necho no such interpreter >&2\nexit 3\n")
     (tmp_path / "python-that-dies").chmod(0o755)
     run = plan_of(tmp_path / "p.parquet", 3).start(detach=True)

@@ -16,7 +16,7 @@ from ...states import Outcome
 from ..base import Failure, Fate, FieldType, Finding, Item, Result
 from ..http.answer import Answer, Unreadable
 from ..http.failures import judge_body
-from ..http.options import HTTP_OPTIONS, words_by_name
+from ..http.options import of_http, words_by_name
 from ..http.target import HttpError, HttpTarget
 from .answer import Complaint, Completion, complains
 from .estimate import Estimate, pace
@@ -60,7 +60,7 @@ class ChatTarget(HttpTarget):
         transport: httpx.AsyncBaseTransport | None = None,
         **options: Any,
     ) -> None:
-        http: dict[str, Any] = {name: options.pop(name) for name in HTTP_OPTIONS if name in options}
+        http = of_http(options)
         self._says = says = Generation.of(options)
         headers = words_by_name("headers", http.get("headers") or {}, '{"X-Shop" = "7"}')
         self._wants_key = bool(says.key_secret) and not _LOGINS & {name.lower() for name in headers}

@@ -22,6 +22,11 @@ _LONGEST: Final = 86_400.0
 _SHOWN: Final = 60
 
 
+def of_http(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that every target behind HTTP takes, taken out of those of one."""
+    return {name: options.pop(name) for name in HTTP_OPTIONS if name in options}
+
+
 def refuse_unknown(
     given: Iterable[str], known: Iterable[str], place: str = PLACE, near: Iterable[str] = ()
 ) -> None:

@@ -18,7 +18,7 @@ from ..base import LOST, Failure, Fate, FieldType, Item, Result
 from ..http.answer import Answer, Unreadable, message_in
 from ..http.client import HttpClient
 from ..http.failures import judge, judge_body
-from ..http.options import HTTP_OPTIONS
+from ..http.options import of_http
 from ..http.target import HttpError, HttpTarget, as_target_error, with_patience
 from ..http.together import together
 from .description import Description, Read, Write, compiled
@@ -58,7 +58,7 @@ class RestTarget(HttpTarget):
         transport: httpx.AsyncBaseTransport | None = None,
         **options: Any,
     ) -> None:
-        http = {name: options.pop(name) for name in HTTP_OPTIONS if name in options}
+        http = of_http(options)
         super().__init__(url, transport=transport, **http)
         self.keys = tuple(key)
         self._mode = mode

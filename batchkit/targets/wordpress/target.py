@@ -16,6 +16,7 @@ from ...states import Change
 from ..base import Failure, Fate, FieldType, Finding, Item, Refusal, Result
 from ..http.answer import Answer
 from ..http.client import HttpClient
+from ..http.options import of_http
 from ..http.target import READ_LIMIT, HttpError, HttpTarget, as_target_error, with_patience
 from .canonical import Canon
 from .checkup import edits_all, findings, site_notices
@@ -26,7 +27,6 @@ from .sender import Sender
 from .site import Site, discover
 from .terms import Terms
 
-_HTTP_OPTIONS: Final = ("headers", "connect_timeout", "read_timeout")
 CALLS_A_CHUNK: Final = 5
 """As many as the preset has workers."""
 _KEYS: Final = ("id", "slug", "url")
@@ -61,7 +61,7 @@ class WordPressTarget(HttpTarget):
         transport: httpx.AsyncBaseTransport | None = None,
         **options: Any,
     ) -> None:
-        http: dict[str, Any] = {name: options.pop(name) for name in _HTTP_OPTIONS if name in options}
+        http = of_http(options)
         super().__init__(url, transport=transport, **http)
         self._base = with_secret(self._base)
         self._options = Options.of(options)
