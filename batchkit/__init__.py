@@ -17,44 +17,44 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from .errors import BatchkitError
-    from .fields import Field
-    from .job import Job
-    from .mapping import Mapping
-    from .parameters import check_parameters
-    from .plan import Plan
-    from .problems import Problem
-    from .progress import watch
-    from .run import Run, list_runs
-    from .settings import Settings
-    from .snapshot import Snapshot
-    from .states import Change, Outcome, RunState
-    from .tables import Look, look, open_table
+    from .checking.fields import Field
+    from .checking.mapping import Mapping
+    from .core.errors import BatchkitError
+    from .core.problem import Problem
+    from .core.settings import Settings
+    from .core.states import Change, Outcome, RunState
+    from .journal.snapshot import Snapshot
+    from .panel.parameters import check_parameters
+    from .planning.job import Job
+    from .planning.plan import Plan
+    from .reports.progress import watch
+    from .running.run import Run, list_runs
+    from .sources.tables import Look, look, open_table
     from .targets.base import open_target, register
 
 __version__: Final = "0.1.0"
 
 _HOMES: Final = {
-    "BatchkitError": "errors",
-    "Change": "states",
-    "Field": "fields",
-    "Job": "job",
-    "Look": "tables",
-    "Mapping": "mapping",
-    "Outcome": "states",
-    "Plan": "plan",
-    "Problem": "problems",
-    "Run": "run",
-    "RunState": "states",
-    "Settings": "settings",
-    "Snapshot": "snapshot",
-    "check_parameters": "parameters",
-    "list_runs": "run",
-    "look": "tables",
-    "open_table": "tables",
+    "BatchkitError": "core.errors",
+    "Change": "core.states",
+    "Field": "checking.fields",
+    "Job": "planning.job",
+    "Look": "sources.tables",
+    "Mapping": "checking.mapping",
+    "Outcome": "core.states",
+    "Plan": "planning.plan",
+    "Problem": "core.problem",
+    "Run": "running.run",
+    "RunState": "core.states",
+    "Settings": "core.settings",
+    "Snapshot": "journal.snapshot",
+    "check_parameters": "panel.parameters",
+    "list_runs": "running.run",
+    "look": "sources.tables",
+    "open_table": "sources.tables",
     "open_target": "targets.base",
     "register": "targets.base",
-    "watch": "progress",
+    "watch": "reports.progress",
 }
 
 __all__ = [

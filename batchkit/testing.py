@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from .states import Change, Outcome
+from .core.states import Change, Outcome
 from .targets.base import (
     AFTER,
     BEFORE,

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import polars as pl
 
-from batchkit.fields import Field
-from batchkit.mapping import Mapping
+from batchkit.checking.fields import Field
+from batchkit.checking.mapping import Mapping
 
 BATCH = 50_000
 MAPPING = Mapping(

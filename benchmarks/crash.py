@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.crashes import crash_round
-from tests.services import PostgresServer
+from tests.support.crashes import crash_round
+from tests.support.services import PostgresServer
 
 
 def main() -> None:

@@ -29,10 +29,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from batchkit.plan import Plan
-from batchkit.states import RunState
+from batchkit.core.states import RunState
+from batchkit.planning.plan import Plan
 from batchkit.targets.base import CallTarget, Failure, Fate, FieldType, Item, Result
-from tests.plans import plan_of
+from tests.support.plans import plan_of
 
 WORKERS, ROUNDS = 10, 5
 

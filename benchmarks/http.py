@@ -37,10 +37,10 @@ import httpx
 from httpx_aiohttp import HttpxAiohttpClient
 from tqdm.contrib.concurrent import thread_map
 
-from batchkit.plan import Plan
-from batchkit.states import RunState
+from batchkit.core.states import RunState
+from batchkit.planning.plan import Plan
 from batchkit.targets.http.transport import Transport
-from tests.plans import plan_of
+from tests.support.plans import plan_of
 
 Peer = Callable[[str, int, int], None]
 

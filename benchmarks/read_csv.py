@@ -20,14 +20,14 @@ from pathlib import Path
 
 import polars as pl
 
-from batchkit.tables import open_table
+from batchkit.sources.tables import open_table
 
 HEADER = ["siret", "nom", "adresse", "code_postal", "ville", "chiffre_affaires", "date", "note"]
 
 MEMORY = """
 import sys, threading, time, psutil
 import polars as pl
-from batchkit.tables import open_table
+from batchkit.sources.tables import open_table
 how, path = sys.argv[1:]
 me = psutil.Process()
 before = peak = me.memory_info().rss

@@ -49,7 +49,7 @@ def measure(work: Callable[[], object]) -> tuple[float, float]:
 def one(what: str, items: int, folder: Path) -> tuple[float, float]:
     """Measure one format, or its peer, in this process."""
     sys.path.insert(0, str(ROOT))
-    from tests.report_samples import realistic
+    from tests.support.report_samples import realistic
 
     name, _, suffix = what.partition(" ")
     data = realistic(items)
@@ -62,7 +62,7 @@ def one(what: str, items: int, folder: Path) -> tuple[float, float]:
             return measure(lambda: table.to_csv(path, sep=";", index=False, encoding="utf-8-sig"))
         __import__("xlsxwriter")
         return measure(lambda: table.to_excel(path, index=False, engine="xlsxwriter"))
-    from batchkit.report import write_report
+    from batchkit.reports.report import write_report
 
     write_report(realistic(10), path)  # the imports
     return measure(lambda: write_report(data, path))

@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import insert
 from batchkit.targets.base import ChunkContext
 from batchkit.targets.sql.target import SqlTarget
 from benchmarks.sql_companies import FIELDS, TABLE, frame_of, measure, old_rows, plan_of, rows, show
-from tests.services import PostgresServer
+from tests.support.services import PostgresServer
 
 ROUNDS = 5
 COLUMNS = ("siret", *FIELDS)

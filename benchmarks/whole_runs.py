@@ -18,16 +18,16 @@ from pathlib import Path
 
 import polars as pl
 
-from batchkit.job import Job
-from batchkit.plan import Plan
-from batchkit.sample import make_sample
-from batchkit.states import RunState
+from batchkit.core.states import RunState
+from batchkit.demo.sample import make_sample
+from batchkit.planning.job import Job
+from batchkit.planning.plan import Plan
 from batchkit.targets.base import CHANGE, FILE_ROW, ITEM, PROBLEMS
 from batchkit.targets.sql.target import SqlTarget
 from benchmarks import sql_postgres, sql_sqlite
 from benchmarks.sql_companies import FIELDS, measure, show
-from tests.plans import PROBLEM, write_plan
-from tests.services import PostgresServer
+from tests.support.plans import PROBLEM, write_plan
+from tests.support.services import PostgresServer
 
 ROUNDS = 5
 
@@ -107,7 +107,7 @@ def companies(folder: Path) -> None:
 MEMORY = """
 import sys, time, threading, psutil
 from pathlib import Path
-from batchkit.plan import Plan
+from batchkit.planning.plan import Plan
 plan = Plan.load(sys.argv[1])
 process, seen = psutil.Process(), []
 run = plan.start(report=False)

@@ -34,12 +34,12 @@ import httpx
 import polars as pl
 import psutil
 
-from batchkit.job import Job
-from batchkit.plan import Plan
-from batchkit.states import RunState
+from batchkit.core.states import RunState
+from batchkit.planning.job import Job
+from batchkit.planning.plan import Plan
 from batchkit.targets.http.transport import Transport
-from tests.wordpress_machine import WordPressMissing
-from tests.wordpress_site import WordPressSite
+from tests.support.wordpress_machine import WordPressMissing
+from tests.support.wordpress_site import WordPressSite
 
 WORKERS = 5
 BATCH = 25

@@ -1,1 +1,1 @@
-"""The tests; `services` and `needs` are shared with the benchmarks."""
+"""The tests, in the folders of what they test; `support` has what they share."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.needs import chromium_program, missing, shared_folder
-from tests.services import PostgresMissing, PostgresServer
-from tests.wordpress_machine import WordPressMissing
-from tests.wordpress_site import WordPressSite
+from tests.support.needs import chromium_program, missing, shared_folder
+from tests.support.services import PostgresMissing, PostgresServer
+from tests.support.wordpress_machine import WordPressMissing
+from tests.support.wordpress_site import WordPressSite
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from batchkit.errors import UsageError
-from batchkit.parameters import check_parameters, find_file, names, scratch_target
-from tests.needs import ROOT
+from batchkit.core.errors import UsageError
+from batchkit.panel.parameters import check_parameters, find_file, names, scratch_target
+from tests.support.needs import ROOT
 
 NOTEBOOK = ROOT / "notebooks" / "table_import.ipynb"
 DECLARED = 'source = "rows.csv"  # the file\nworkers = 4\nrate = 1.5\nkey = None\nfields = {}\n'

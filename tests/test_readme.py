@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandboxes import sandbox
+from tests.support.sandboxes import sandbox
 
 PRACTICE = "127.0.0.1:8000"
 ROOT = Path(__file__).resolve().parent.parent

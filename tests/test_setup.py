@@ -21,7 +21,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from rattler import BuildString, MatchSpec, PackageRecord
 
-from tests.needs import ROOT
+from tests.support.needs import ROOT
 from tools import notebooks, setup_env
 
 PYTHONS = ("3.11.0", "3.11.9", "3.12.4", "3.13.1")

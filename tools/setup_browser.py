@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.needs import REQUIRE_ALL, chromium_program
+from tests.support.needs import REQUIRE_ALL, chromium_program
 from tools import apt
 
 

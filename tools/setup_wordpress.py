@@ -18,8 +18,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.needs import REQUIRE_ALL
-from tests.wordpress_machine import SUITE, cache, lacking, trees, version_of
+from tests.support.needs import REQUIRE_ALL
+from tests.support.wordpress_machine import SUITE, cache, lacking, trees, version_of
 from tools import apt
 
 #: Metapackages first: they stand for whichever PHP this machine's release offers.

@@ -1,1 +1,1 @@
-"""Checking rows: conversions and rules, vectorised. `batchkit.checks` is the door."""
+"""Checking rows: fields, mapping, conversions and rules, vectorised."""

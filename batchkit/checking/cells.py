@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from ..problems import Level, Problem
-from ..sources import SHOWN
+from ..core.problem import Level, Problem
+from ..sources.base import SHOWN
 
 #: Columns of a frame of problems.
 PROBLEM_SCHEMA = pl.Schema(

@@ -11,7 +11,7 @@ from functools import partial
 
 import polars as pl
 
-from ..errors import MappingError
+from ..core.errors import MappingError
 from .cells import Cells, Verdict
 
 ISO_DATE = "%Y-%m-%d"

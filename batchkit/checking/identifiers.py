@@ -10,7 +10,7 @@ from types import ModuleType
 
 import polars as pl
 
-from ..errors import SettingsError
+from ..core.errors import SettingsError
 from .cells import Cells, Verdict, patched
 
 #: What a reader makes of a text: the text to keep, and what there is to say about it.

@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from ..errors import MappingError
-from ..fields import Field, did_you_mean
+from ..core.errors import MappingError
 from ..targets.base import FieldType
 from .cells import Cells, Verdict, patched
+from .fields import Field, did_you_mean
 from .identifiers import addresses, numbers_of_firms, phone_reader, phones, siren_reader, siret_reader
 
 _REMEMBERED = 100_000  # verdicts of a Python check kept between batches

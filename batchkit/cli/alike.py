@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from ..problems import Problem
+from ..core.problem import Problem
 from .console import count, number
 
 if TYPE_CHECKING:
-    from ..plan import Plan
+    from ..planning.plan import Plan
 
 LEVELS: Final = {"error": "problem", "warning": "warning", "notice": "notice"}
 """Levels in the order in which they are shown, and what a page calls them."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..states import Change, RunState
+from ..core.states import Change, RunState
 from . import options
 from .console import Console, count, shell, style
 from .drive import drive, exit_code
@@ -20,9 +20,9 @@ from .results import result_page
 from .steps import advice
 
 if TYPE_CHECKING:
-    from ..plan import Plan
-    from ..run import Run
-    from ..snapshot import Snapshot
+    from ..journal.snapshot import Snapshot
+    from ..planning.plan import Plan
+    from ..running.run import Run
 
 dry_run = click.option(
     "--dry-run",

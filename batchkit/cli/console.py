@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import click
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 
 
 def prepare_streams() -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ..errors import UsageError
-from ..states import RunState
+from ..core.errors import UsageError
+from ..core.states import RunState
 from . import options
 from .apply import detach, detached, finish
 from .console import Console, has_terminal_stdout
@@ -20,7 +20,7 @@ from .pages import changed_settings
 from .results import result_page
 
 if TYPE_CHECKING:
-    from ..run import Run
+    from ..running.run import Run
 
 PATIENCE = 10.0  # seconds to wait for what is under way to come back before we say that it takes longer
 
@@ -42,7 +42,7 @@ def watch(name: str, with_json: bool) -> int:
     is the end of it (exit code 4): nobody may ever resume it.
     RUN is the id of a run, the beginning of one, a run folder, or "last".
     """
-    from ..progress import Bar
+    from ..reports.progress import Bar
 
     console = Console(with_json)
     run = any_run(console, name)
@@ -118,7 +118,7 @@ def resume(
     refused, and the message names the process (exit code 2).
     RUN is the id of a run, the beginning of one, a run folder, or "last", which passes dry runs over.
     """
-    from ..ownership import owner_of
+    from ..journal.owner import owner_of
 
     console = Console(with_json)
     run = real_run(console, name)

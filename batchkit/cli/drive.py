@@ -12,14 +12,14 @@ from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from ..states import Outcome, RunState
+from ..core.states import Outcome, RunState
 from . import console
 from .family import DONE, FAILED, SOME_FAILED, STOPPED
 from .steps import resume_command
 
 if TYPE_CHECKING:
-    from ..run import Run
-    from ..snapshot import Snapshot
+    from ..journal.snapshot import Snapshot
+    from ..running.run import Run
 
 TICK = 0.1  # seconds between two looks at the run
 HEARD_WITHIN = 2.0  # seconds in which a run hears what it is told, with a margin
@@ -119,8 +119,8 @@ def _wait_until_it_goes_on(run: Run, paused: Snapshot) -> None:
 
 def _watch(run: Run, stop: Stop, *, leaving: bool = False) -> Snapshot:
     """Draw the bar until the session is over, or paused with a question to ask."""
-    from ..driving.driver import live_driver
-    from ..progress import Bar
+    from ..reports.progress import Bar
+    from ..running.driver import live_driver
 
     told = leaving
     begin = time.monotonic() + (0 if console.has_terminal_output() else LINES_AFTER)
@@ -143,7 +143,7 @@ def _watch(run: Run, stop: Stop, *, leaving: bool = False) -> Snapshot:
 
 
 def _ask_to_stop(run: Run, bar: Any) -> None:
-    from ..errors import RunError
+    from ..core.errors import RunError
 
     with contextlib.suppress(RunError):  # it ended by itself between two looks
         run.stop()
@@ -152,7 +152,7 @@ def _ask_to_stop(run: Run, bar: Any) -> None:
 
 
 def _has_question(snapshot: Snapshot) -> bool:
-    from ..engine import PAUSED_ON_REQUEST
+    from ..running.engine import PAUSED_ON_REQUEST
 
     # Who asked for a pause elsewhere also ends it there.
     return snapshot.state is RunState.PAUSED and snapshot.message not in {"", PAUSED_ON_REQUEST}

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from ..errors import BatchkitError, DiskFull, RunError, RunFailed, TargetError, UsageError
+from ..core.errors import BatchkitError, DiskFull, RunError, RunFailed, TargetError, UsageError
 from . import console, wrapping
 
 DONE, SOME_FAILED, USAGE, FAILED, STOPPED = 0, 1, 2, 3, 4
@@ -191,7 +191,7 @@ def _write_log(error: Exception) -> str:
     """Append the traceback to the log of the home folder; the path, or nothing when it can't be written."""
     import traceback
 
-    from ..places import home
+    from ..core.home import home
 
     with contextlib.suppress(Exception):
         path = home() / "logs" / "errors.log"
@@ -206,7 +206,7 @@ def _write_log(error: Exception) -> str:
 
 
 def _redacted(text: str) -> str:
-    from .. import secrets
+    from ..core import secrets
 
     return str(secrets.redact(text))
 

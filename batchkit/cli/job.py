@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import JobError, UsageError
+from ..core.errors import JobError, UsageError
 from .console import shell
 
 if TYPE_CHECKING:
-    from ..fields import Field
-    from ..job import Job
+    from ..checking.fields import Field
+    from ..planning.job import Job
 
 EXAMPLE = "For example: batchkit plan FILE.csv --to sqlite:///companies.sqlite --table companies --key siret"
 
@@ -24,7 +24,7 @@ def make_job(source: str, **given: Any) -> Job:
     Raises:
         UsageError: An option is missing or doesn't fit.
     """
-    from ..job import Job
+    from ..planning.job import Job
 
     chosen = _chosen(given)
     rules = chosen.pop("fields", {})
@@ -67,7 +67,7 @@ def _refuse_other_encodings(path: str) -> None:
 
 
 def _require(source: str, chosen: Mapping[str, Any]) -> None:
-    from ..jobentries import default_key, needs_table
+    from ..planning.job_entries import default_key, needs_table
 
     to = chosen.get("to", "")
     missing = [] if to else ["--to"]
@@ -81,7 +81,7 @@ def _require(source: str, chosen: Mapping[str, Any]) -> None:
 
 
 def _query(address: str, query: str) -> Any:
-    from ..tables import QuerySource
+    from ..sources.tables import QuerySource
 
     return QuerySource(address, query)
 
@@ -166,7 +166,7 @@ def _rule_value(rule: str, value: str) -> Any:
     """The value as the rule takes it: by what its default is."""
     from dataclasses import fields
 
-    from ..fields import Field
+    from ..checking.fields import Field
 
     known = {each.name: each for each in fields(Field)}
     kind = str(known[rule].type) if rule in known else ""
@@ -223,7 +223,7 @@ def _creating(job: Job) -> Job:
 
 def _with_fields(job: Job, rules: Mapping[str, Mapping[str, Any]], only: Sequence[str]) -> Job:
     """The job with its fields written out: those that planning would find, with rules, or some of them."""
-    from ..fields import Field
+    from ..checking.fields import Field
 
     fitted = job.fitted()
     key, fields = fitted.key, {one.name: one for one in fitted.mapping.fields}
@@ -241,8 +241,8 @@ def _chosen_fields(
     fields: Mapping[str, Field], only: Sequence[str], key: Sequence[str], rules: Mapping[str, Any]
 ) -> dict[str, Field]:
     """The key's fields and those that `--only` names, by their own name or their column's."""
-    from ..fields import did_you_mean
-    from ..mapping import normalised
+    from ..checking.fields import did_you_mean
+    from ..checking.mapping import normalised
 
     names = {normalised(one.column): name for name, one in fields.items() if one.column}
     names |= {normalised(name): name for name in fields}

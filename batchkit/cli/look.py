@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import progress
+from ..reports import progress
 from . import options
 from .alike import alike, title
 from .console import Console, bold, columns, count, dim, number, shell, shorten, style, value_text, width
@@ -16,7 +16,7 @@ from .family import DONE, USAGE
 from .pages import every_problem, problems_page
 
 if TYPE_CHECKING:
-    from ..tables import Look
+    from ..sources.tables import Look
 
 KINDS = {"csv": "text with delimiters", "xlsx": "Excel workbook", "xls": "old Excel workbook"}
 KINDS |= {"xlsb": "binary Excel workbook", "ods": "OpenDocument workbook"}
@@ -35,7 +35,7 @@ def look(file: str, all_problems: bool, with_json: bool, **given: Any) -> int:
     every problem with the row number a spreadsheet shows. What was understood wrongly can be overruled by an
     option.
     """
-    from ..tables import look as look_at
+    from ..sources.tables import look as look_at
 
     read = {name: value for name, value in given.items() if value is not None and value is not False}
     found = look_at(Path(file).expanduser(), **read)

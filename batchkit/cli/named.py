@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .console import Console
 
 if TYPE_CHECKING:
-    from ..run import Run
+    from ..running.run import Run
 
 
 def real_run(console: Console, name: str) -> Run:
@@ -16,7 +16,7 @@ def real_run(console: Console, name: str) -> Run:
     Raises:
         RunNotFound: None, or more than one, fits.
     """
-    from ..run import Run, list_runs
+    from ..running.run import Run, list_runs
 
     run = Run.open(name)
     if name != "last" or not run.dry_run:
@@ -34,7 +34,7 @@ def any_run(console: Console, name: str) -> Run:
     Raises:
         RunNotFound: None, or more than one, fits.
     """
-    from ..run import Run
+    from ..running.run import Run
 
     run = Run.open(name)
     if name == "last":

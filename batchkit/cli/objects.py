@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 from .steps import advice, fix_path, report_path
 
 if TYPE_CHECKING:
-    from ..plan import Plan
-    from ..run import Run
-    from ..snapshot import Snapshot
+    from ..journal.snapshot import Snapshot
+    from ..planning.plan import Plan
+    from ..running.run import Run
 
 
 MOST_PROBLEMS: Final = 1_000

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
@@ -255,7 +255,7 @@ def checked(values: dict[str, Any]) -> dict[str, Any]:
     """
     if not values:
         return {}
-    from ..settings import Settings
+    from ..core.settings import Settings
 
     settings = Settings.of(
         {name: _NOTHING.get(name, "") if value == "" else value for name, value in values.items()}

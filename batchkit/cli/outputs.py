@@ -6,13 +6,13 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import PlanError, UsageError
-from ..jobfile import moved
-from ..places import local_file
+from ..core.errors import PlanError, UsageError
+from ..core.home import local_file
+from ..planning.job_file import moved
 from ..reports.place import refuse_to_replace
 
 if TYPE_CHECKING:
-    from ..job import Job
+    from ..planning.job import Job
 
 
 def refuse_outputs(job: Job, source: str, output: str | None, save_job: str | None) -> None:
@@ -91,7 +91,7 @@ def _holds_something(path: Path) -> bool:
 
 
 def _is_plan(path: Path) -> bool:
-    from ..planning.planfile import read_facts
+    from ..planning.plan_file import read_facts
 
     try:
         read_facts(path, verify=False)

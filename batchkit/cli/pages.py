@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import progress
-from ..states import Change, Outcome, RunState
+from ..core.states import Change, Outcome, RunState
+from ..reports import progress
 from .alike import KEPT, Alike, alike, alike_in, title, wrong_key
 from .console import (
     bold,
@@ -25,9 +25,9 @@ from .console import (
 from .wrapping import with_command, wrapped
 
 if TYPE_CHECKING:
-    from ..plan import ChangeView, Plan, PlanSummary
-    from ..problems import Problem
-    from ..snapshot import Snapshot
+    from ..core.problem import Problem
+    from ..journal.snapshot import Snapshot
+    from ..planning.plan import ChangeView, Plan, PlanSummary
 
 COLOURS: dict[str, str] = {
     Change.CREATE: "green",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import PlanError, UsageError
+from ..core.errors import PlanError, UsageError
 from . import options
 from .console import Console, has_terminal_output, number, shell
 from .family import DONE
@@ -18,7 +18,7 @@ from .outputs import holds_job, refuse_outputs
 from .pages import plan_page
 
 if TYPE_CHECKING:
-    from ..plan import Plan
+    from ..planning.plan import Plan
 
 PLAN_OPTIONS = options.together(
     click.argument("source", metavar="SOURCE"),
@@ -97,7 +97,7 @@ def load_plan(path: str) -> Plan:
     Raises:
         UsageError: It is none.
     """
-    from ..plan import Plan
+    from ..planning.plan import Plan
 
     try:
         return Plan.load(path)

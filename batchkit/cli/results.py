@@ -10,8 +10,8 @@ from .pages import run_page
 from .steps import next_steps
 
 if TYPE_CHECKING:
-    from ..run import Run
-    from ..snapshot import Snapshot
+    from ..journal.snapshot import Snapshot
+    from ..running.run import Run
 
 SHOWN = 3
 """Conflicts that stand on the page; the report has them all."""

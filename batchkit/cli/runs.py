@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from . import options
 from .console import Console, bold, columns, dim, number
 from .family import DONE
@@ -22,8 +22,8 @@ from .results import result_page
 from .wrapping import ending, room
 
 if TYPE_CHECKING:
-    from ..run import Run
-    from ..snapshot import Snapshot
+    from ..journal.snapshot import Snapshot
+    from ..running.run import Run
 
 
 @click.command(short_help="List the runs, newest first.")
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def runs(limit: int | None, with_json: bool) -> int:
     """List the runs, newest first."""
     console = Console(with_json)
-    from ..run import list_runs
+    from ..running.run import list_runs
 
     snapshots = [(run, run.snapshot()) for run in list_runs(limit)]
     console.answer([run_object(run, snapshot) for run, snapshot in snapshots], lambda: _table(snapshots))
@@ -59,7 +59,7 @@ def _table(snapshots: list[tuple[Run, Snapshot]]) -> Iterator[str]:
 
 
 def _target(run: Run) -> str:
-    from ..errors import BatchkitError
+    from ..core.errors import BatchkitError
 
     try:
         return place(run.plan.summary())
@@ -102,7 +102,7 @@ def show(
     console = Console(with_json)
     if Path(name).is_file():
         return _show_plan(console, name, kind, 5 if limit is None else limit, all_problems=all_problems)
-    from ..run import Run
+    from ..running.run import Run
 
     run = Run.open(name)
     if outcome is not None:
@@ -118,7 +118,7 @@ def show(
 def _rows_with(run: Run, outcome: str, most: int) -> list[dict[str, Any]]:
     import polars as pl
 
-    from ..states import Outcome
+    from ..core.states import Outcome
 
     if outcome not in set(Outcome):
         raise UsageError(f"There is no outcome {outcome!r}.", advice=f"Known: {', '.join(Outcome)}.")
@@ -241,7 +241,7 @@ def _written(written: dict[str, str | None]) -> Iterator[str]:
 
 
 def _statuses(run: Run, copy: Path) -> Path:
-    from ..report import write_statuses
+    from ..reports.report import write_statuses
 
     source = run.plan.facts["source"]
     path = source.get("path")

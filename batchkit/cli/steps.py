@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..states import RunState
+from ..core.states import RunState
 from .console import count, has_terminal
 
 if TYPE_CHECKING:
-    from ..run import Run
-    from ..snapshot import Snapshot
+    from ..journal.snapshot import Snapshot
+    from ..running.run import Run
 
 _STANDING = (RunState.STOPPED, RunState.INTERRUPTED, RunState.FAILED, RunState.PAUSED)
 

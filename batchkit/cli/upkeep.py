@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .. import progress
+from ..reports import progress
 from . import options
 from .console import Console, bold, columns, count, dim, style
 from .family import DONE, USAGE, before_a_run
 
 if TYPE_CHECKING:
-    from ..doctor import Check
-    from ..retention import Removal
+    from ..upkeep.retention import Removal
+    from .doctor import Check
 
 
 @click.command(short_help="See the whole way on a made-up file.")
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @options.as_json
 def demo(folder: str | None, rows: int, with_json: bool) -> int:
     """Show the whole way on a made-up file: plan, dry run, apply, report. A few rows are bad on purpose."""
-    from ..demo import run_demo
+    from ..demo.demo import run_demo
 
     return run_demo(Console(with_json), folder=folder, rows=rows)
 
@@ -65,8 +65,8 @@ def clean(dry_run: bool, runs_days: int, files_days: int, logs_days: int, with_j
 
     The log of a run outlives it. The same is done quietly whenever a run starts, with the default days.
     """
-    from ..retention import Retention
-    from ..retention import clean as remove
+    from ..upkeep.retention import Retention
+    from ..upkeep.retention import clean as remove
 
     removed = remove(Retention(runs=runs_days, files=files_days, logs=logs_days), dry_run=dry_run)
     total = sum(each.size for each in removed)
@@ -101,7 +101,7 @@ def _cleaned(removed: list[Removal], total: int, *, dry_run: bool) -> Iterator[s
 @options.as_json
 def doctor(to: str | None, table: str | None, with_json: bool) -> int:
     """Look whether everything batchkit needs is there; say what to do where it isn't."""
-    from ..doctor import examine
+    from .doctor import examine
 
     checks = _examine_job(Path(to), table) if to and to.lower().endswith(".toml") else examine(to, table)
     failed = any(check.level == "error" for check in checks)
@@ -111,8 +111,8 @@ def doctor(to: str | None, table: str | None, with_json: bool) -> int:
 
 
 def _examine_job(path: Path, table: str | None) -> list[Check]:
-    from ..doctor import examine
-    from ..job import Job
+    from ..planning.job import Job
+    from .doctor import examine
 
     job = Job.load(path)
     return examine(job.to, table or job.table, job.target_options)

@@ -20,11 +20,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 
 if TYPE_CHECKING:
-    from ..plan import Plan
-    from ..run import Run
+    from ..planning.plan import Plan
+    from ..running.run import Run
     from .job_view import WizardView
     from .plan_view import PreviewView
     from .run_view import ControlView

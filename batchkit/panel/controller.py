@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from ..progress import OVER, SETTLES
+from ..reports.progress import OVER, SETTLES
 from .screen import Screen, changed_settings, planned_screen, run_screen
 from .tasks import Tasks
 
 if TYPE_CHECKING:
-    from ..plan import Plan
-    from ..run import Run
+    from ..planning.plan import Plan
+    from ..running.run import Run
 
 _STARTED: Final[WeakKeyDictionary[Plan, Run]] = WeakKeyDictionary()
 """The latest run of each plan that was started from a panel."""
@@ -72,7 +72,7 @@ class RunController:
     @classmethod
     def of(cls, subject: Run | Plan, report_folder: Path) -> RunController:
         """The controller of a plan to be started, or of a run."""
-        from ..plan import Plan
+        from ..planning.plan import Plan
 
         # A run is known by what it can do, so that tests and other kinds of runs pass too.
         if hasattr(subject, "snapshot") and not isinstance(subject, Plan):

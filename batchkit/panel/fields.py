@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets
 
-from ..settings import Settings
+from ..core.settings import Settings
 from .screen import SETTING_LABELS, setting_texts
 from .widgets import button, row, show
 

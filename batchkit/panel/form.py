@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import JobError, MappingError
-from ..fields import Field
-from ..job import Job
-from ..mapping import Mapping
+from ..checking.fields import Field
+from ..checking.mapping import Mapping
+from ..core.errors import JobError, MappingError
+from ..planning.job import Job
 from ..targets.base import open_target
 
 if TYPE_CHECKING:
-    from ..plan import Plan
-    from ..tables import Look
+    from ..planning.plan import Plan
+    from ..sources.tables import Look
 
 TYPES: Final = {
     "as the table": None, "text": "text", "whole number": "integer", "decimal": "decimal", "date": "date",
@@ -94,7 +94,7 @@ class JobForm:
             SourceError: It can't be read as a table.
             JobError: No file is named, or the header's row is no number.
         """
-        from ..tables import look
+        from ..sources.tables import look
 
         source = self.reading["source"].strip()
         if not source:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from ..progress import format_count
+from ..reports.progress import format_count
 from .screen import changes_in_words
 
 if TYPE_CHECKING:
-    from ..plan import ChangeView, FieldView, PlanSummary
-    from ..problems import Problem
-    from ..tables import Look
+    from ..core.problem import Problem
+    from ..planning.plan import ChangeView, FieldView, PlanSummary
+    from ..sources.tables import Look
     from .screen import Screen
 
 LONGEST_LINE: Final = 40

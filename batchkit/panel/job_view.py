@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets
 
-from ..jobentries import MODES
+from ..planning.job_entries import MODES
 from .form import CHECKS, DATE_FORMATS, TYPES, ColumnChoice, JobForm
 from .html import look_html, message_html, stylesheet
 from .plan_view import PreviewView
@@ -18,7 +18,7 @@ from .ticker import TICKER
 from .widgets import LiveView, button, form_row, html, replace, show
 
 if TYPE_CHECKING:
-    from ..plan import Plan
+    from ..planning.plan import Plan
 
 SUFFIXES: Final = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".xlsb", ".ods")
 MOST_FILES: Final = 200

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ..progress import format_count
-from ..states import SENDABLE, Change
+from ..core.states import SENDABLE, Change
+from ..reports.progress import format_count
 
 if TYPE_CHECKING:
-    from ..plan import ChangeView, Plan
-    from ..problems import Problem
+    from ..core.problem import Problem
+    from ..planning.plan import ChangeView, Plan
 
 ALL: Final = "all"
 PROBLEMS: Final = "problems"

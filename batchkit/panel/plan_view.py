@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from ..progress import format_count
+from ..reports.progress import format_count
 from .html import changes_html, problems_html, stylesheet
 from .pages import PROBLEMS, PreviewModel
 from .tasks import say
 from .widgets import button, close_tree, html, row
 
 if TYPE_CHECKING:
-    from ..plan import Plan
+    from ..planning.plan import Plan
 
 
 class PreviewView(widgets.VBox):  # type: ignore[misc]  # ipywidgets ships no types

@@ -18,8 +18,8 @@ from .ticker import TICKER
 from .widgets import LiveView, button, html, links, replace, row, show
 
 if TYPE_CHECKING:
-    from ..plan import Plan
-    from ..run import Run
+    from ..planning.plan import Plan
+    from ..running.run import Run
 
 AWAKE: Final = 3.0  # seconds a view keeps looking after a click, for the run's answer to arrive
 _BAR_STYLES: Final = {"active": "info", "good": "success", "wait": "warning", "bad": "danger", "calm": ""}

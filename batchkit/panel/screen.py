@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from ..progress import (
+from ..core.settings import Settings
+from ..core.states import SENDABLE, Change, Outcome, RunState
+from ..reports.progress import (
     OVER,
     figures,
     format_bytes,
@@ -16,12 +18,10 @@ from ..progress import (
     settled,
     slow_because,
 )
-from ..settings import Settings
-from ..states import SENDABLE, Change, Outcome, RunState
 
 if TYPE_CHECKING:
-    from ..plan import Plan
-    from ..snapshot import Snapshot
+    from ..journal.snapshot import Snapshot
+    from ..planning.plan import Plan
 
 MANY_ITEMS: Final = 1_000
 """Above this many items to send, the controls for large volumes open by themselves."""

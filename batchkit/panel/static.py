@@ -7,14 +7,14 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..progress import format_count
+from ..reports.progress import format_count
 from .controller import write_reports
 from .html import changes_html, links_html, problems_html, stylesheet
 from .pages import PROBLEMS, PreviewModel
 
 if TYPE_CHECKING:
-    from ..plan import Plan
-    from ..run import Run
+    from ..planning.plan import Plan
+    from ..running.run import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import BatchkitError
+from ..core.errors import BatchkitError
 
 
 class Tasks:

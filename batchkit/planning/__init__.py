@@ -1,1 +1,1 @@
-"""Making plans: diff, twins, lookups, deletes, the file, the inverse. `batchkit.job` is the door."""
+"""From job to plan: what would change, item by item."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ..errors import JobError, PlanError
-from ..sources import plural
-from ..states import Change
+from ..core.errors import JobError, PlanError
+from ..core.states import Change
+from ..sources.base import plural
 from ..targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, KEY, LOST
 from .twins import hash_keys
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from ..states import Change
+from ..core.states import Change
 from ..targets.base import AFTER, BEFORE, CHANGE, KEY, LOST, NAME
 from .lost import UNREADABLE, is_unreadable
 

@@ -9,12 +9,12 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..sources import notice, plural, warning
-from ..states import Change
+from ..core.states import Change
+from ..sources.base import notice, plural, warning
 
 if TYPE_CHECKING:
-    from ..mapping import Mapping as FieldMapping
-    from ..problems import Problem
+    from ..checking.mapping import Mapping as FieldMapping
+    from ..core.problem import Problem
     from .planner import Outline
 
 

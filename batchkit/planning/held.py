@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from ..checks import Checked, problem_schema
-from ..errors import MappingError
-from ..reading.frames import as_texts
-from ..sources import ROW, SHOWN
+from ..checking.checks import Checked, problem_schema
+from ..core.errors import MappingError
+from ..sources.base import ROW, SHOWN
+from ..sources.frame import as_texts
 from ..targets.base import Refusal
 from ..targets.sql.types import field_of_dtype
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from ..checks import problem_schema
-from ..errors import BatchkitError
-from ..sources import ROW, SHOWN
+from ..checking.checks import problem_schema
+from ..core.errors import BatchkitError
+from ..sources.base import ROW, SHOWN
 from ..targets.base import AFTER, NAME, FrameTarget, open_target
 from .diff import OK
 
 if TYPE_CHECKING:
-    from ..fields import Field
+    from ..checking.fields import Field
     from ..targets.base import Target
 
 _ID, _TIMES = "#id", "#times"

@@ -7,8 +7,8 @@ from typing import Final
 
 import polars as pl
 
-from ..checks import problem_schema
-from ..sources import ROW
+from ..checking.checks import problem_schema
+from ..sources.base import ROW
 from ..targets.base import AFTER, BEFORE, LOST
 
 ROUNDED: Final = "rounded"

@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from ..checking.convert import dtype_of
-from ..checks import Checked, Checker, problem_schema
-from ..errors import UsageError
-from ..places import plans_folder
-from ..plan import Plan
-from ..problems import Problem
-from ..sources import ROW, notice, plural, regrouped, warning
-from ..states import SENDABLE, Change
+from ..checking.checks import Checked, Checker, problem_schema
+from ..checking.conversions import dtype_of
+from ..core.errors import UsageError
+from ..core.home import plans_folder
+from ..core.problem import Problem
+from ..core.states import SENDABLE, Change
+from ..sources.base import ROW, notice, plural, regrouped, warning
 from ..targets.base import (
     AFTER,
     BEFORE,
@@ -47,14 +46,15 @@ from .families import Families, in_generations
 from .held import Held, decimal_text
 from .lookups import Lookups
 from .lost import UNREADABLE, told
-from .planfile import WINDOW, PlanWriter
+from .plan import Plan
+from .plan_file import WINDOW, PlanWriter
 from .spool import Spool
 from .twins import RULE as DUPLICATE
 from .twins import KeyHashes, find_twins, hash_keys
 
 if TYPE_CHECKING:
-    from ..mapping import Mapping
-    from ..sources import Source
+    from ..checking.mapping import Mapping
+    from ..sources.base import Source
     from ..targets.base import FieldType, Target
 
 VALUE: Final = "v:"

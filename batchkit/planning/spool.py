@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import polars as pl
 
-from .planfile import disk_errors
+from .plan_file import disk_errors
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from ..checks import problem_schema
-from ..sources import ROW, SHOWN
+from ..checking.checks import problem_schema
+from ..sources.base import ROW, SHOWN
 from .held import decimal_text
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""The formats of a report, one file each, and what they share: `batchkit.report` is the door."""
+"""What people get from a run: its figures, and files of each format."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from ..guards import guard, guard_expr
+from ..core.guards import guard, guard_expr
 from .columns import OUTCOME_COLUMNS, VALUES, local_moments, with_values
 from .tally import SLICE
 
 if TYPE_CHECKING:
-    from ..report import ReportData
+    from .report import ReportData
 
 SEPARATOR: Final = ";"
 _BOM: Final = b"\xef\xbb\xbf"

@@ -10,14 +10,14 @@ import jinja2
 import polars as pl
 from markupsafe import Markup
 
-from ..states import Outcome
+from ..core.states import Outcome
 from . import words
 from .columns import local_moments, printable_text
 from .picture import picture
 from .tally import digest
 
 if TYPE_CHECKING:
-    from ..report import ReportData
+    from .report import ReportData
 
 FAILURES: Final = 1_000
 CONFLICTS: Final = 200

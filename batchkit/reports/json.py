@@ -7,13 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..states import Outcome
+from ..core.states import Outcome
 from . import words
 from .columns import local_moments
 from .tally import digest
 
 if TYPE_CHECKING:
-    from ..report import ReportData
+    from .report import ReportData
 
 FAILURES: Final = 10_000
 CONFLICTS: Final = 10_000

@@ -12,8 +12,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from ..errors import UsageError
-from ..reading.workbookxml import place
+from ..core.errors import UsageError
+from ..sources.workbook_xml import place
 
 
 @dataclass(slots=True)

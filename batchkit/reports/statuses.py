@@ -16,8 +16,8 @@ from xml.sax.saxutils import escape
 
 import polars as pl
 
-from ..errors import SourceError, UsageError
-from ..reading.workbookxml import letters, place, sheet_parts
+from ..core.errors import SourceError, UsageError
+from ..sources.workbook_xml import letters, place, sheet_parts
 from .columns import printable
 from .sheets import fitting
 from .sheetxml import Row, Sheet, SheetReader, splice

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..states import Outcome
+from ..core.states import Outcome
 from .columns import printable_text
 from .sheets import MOMENT, ROWS, Column, Kind, LongSheet, fitting
 

@@ -6,10 +6,10 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from ..states import Change, Outcome, RunState
+from ..core.states import Change, Outcome, RunState
 
 if TYPE_CHECKING:
-    from ..report import ReportData
+    from .report import ReportData
 
 FAILING: Final = (Outcome.REJECTED, Outcome.CONFLICT, Outcome.UNKNOWN)
 """The outcomes an operator has to look at; a pending item has not been tried yet."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from ..states import Outcome
+from ..core.states import Outcome
 from . import words
 from .columns import local_moments, with_values
 from .sheets import ROWS, Column, workbook
@@ -16,7 +16,7 @@ from .styles import TINTS, Lines, Styles
 from .tally import SLICE, Tally, TopError, is_failing
 
 if TYPE_CHECKING:
-    from ..report import ReportData
+    from .report import ReportData
 
 OUTCOMES: Final = (
     Column("Row", "row", "number", 9),

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .faults import Orders
 from .items import object_in, refused
 from .state import State

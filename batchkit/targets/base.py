@@ -25,12 +25,12 @@ from dataclasses import field as dataclass_field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ..states import Outcome
+from ..core.states import Outcome
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from ..problems import Level, Problem
+    from ..core.problem import Level, Problem
 
 KEY, BEFORE, AFTER, NAME, RAW = "key:", "before:", "after:", "name:", "raw:"
 LOST = "lost:"
@@ -458,7 +458,7 @@ def target_class(url: str) -> Any:
     """
     from importlib import import_module
 
-    from ..errors import UsageError
+    from ..core.errors import UsageError
 
     scheme = url.split(":", 1)[0].split("+", 1)[0].lower()
     if scheme not in _REGISTRY:

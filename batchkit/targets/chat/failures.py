@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from ...retry import DAY, retry_after
+from ...core.retry import DAY, retry_after
 from ..base import Failure, Fate
 from ..http.answer import Answer
 from ..http.failures import judge

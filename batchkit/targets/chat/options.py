@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from ... import secrets
-from ...errors import UsageError
+from ...core import secrets
+from ...core.errors import UsageError
 from ..http import options as read
 
 KEY_SECRET: Final = "chat_api_key"  # noqa: S105 - the name of a secret is none

@@ -9,10 +9,10 @@ from typing import Any, Final
 import httpx
 import polars as pl
 
-from ...errors import SecretError, UsageError
-from ...problems import Problem
-from ...settings import PRESETS
-from ...states import Outcome
+from ...core.errors import SecretError, UsageError
+from ...core.problem import Problem
+from ...core.settings import PRESETS
+from ...core.states import Outcome
 from ..base import Failure, Fate, FieldType, Finding, Item, Result
 from ..http.answer import Answer, Unreadable
 from ..http.failures import judge_body

@@ -16,8 +16,8 @@ from typing import Final, cast
 import httpx
 
 from ... import __version__
-from ...errors import UsageError
-from ...secrets import redact
+from ...core.errors import UsageError
+from ...core.secrets import redact
 from .answer import Answer
 
 USER_AGENT: Final = f"batchkit/{__version__}"

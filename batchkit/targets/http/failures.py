@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from ...retry import retry_after
+from ...core.retry import retry_after
 from ..base import Failure, Fate
 from .answer import Answer, Unreadable
 

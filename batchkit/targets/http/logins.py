@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
-from ... import secrets
-from ...errors import UsageError
+from ...core import secrets
+from ...core.errors import UsageError
 
 _LOGIN_NAME: Final = re.compile(
     r"(authorization|cookie|token|secret|passw(or)?d|passphrase|credentials?|^pwd|^pass"

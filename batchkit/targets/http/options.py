@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
-from ...errors import UsageError
-from ...settings import seconds
+from ...core.errors import UsageError
+from ...core.settings import seconds
 
 HTTP_OPTIONS: Final[tuple[str, ...]] = ("headers", "connect_timeout", "read_timeout")
 """Options that every target behind HTTP takes."""

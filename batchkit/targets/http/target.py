@@ -13,9 +13,9 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
-from ... import secrets
-from ...errors import TargetError, TargetUnreachable, UsageError
-from ...retry import Backoff
+from ...core import secrets
+from ...core.errors import TargetError, TargetUnreachable, UsageError
+from ...core.retry import Backoff
 from ..base import FIREWALL, CallTarget, Failure, Fate
 from .answer import Answer, Unreadable
 from .client import BODY_LIMIT, HttpClient

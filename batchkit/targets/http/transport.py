@@ -12,7 +12,7 @@ from httpx_aiohttp.transport import AiohttpResponseStream
 from multidict import CIMultiDict
 from yarl import URL
 
-from ... import secrets
+from ...core import secrets
 
 MOST_CONNECTIONS: Final = 256
 """Connections in all. Each worker has one call under way, so the number of workers is the real limit."""

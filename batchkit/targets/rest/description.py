@@ -9,7 +9,7 @@ from typing import Any, Final
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from ...errors import UsageError
+from ...core.errors import UsageError
 from ..base import FieldType
 from ..http.logins import refuse_in_body, refuse_in_headers, refuse_in_query
 from ..http.options import HTTP_OPTIONS, count, flag, refuse_unknown, table, text, words_by_name, wrong

@@ -10,10 +10,10 @@ from typing import Any, Final
 import httpx
 import polars as pl
 
-from ... import secrets
-from ...checking.convert import dtype_of
-from ...errors import UsageError
-from ...states import Change, Outcome
+from ...checking.conversions import dtype_of
+from ...core import secrets
+from ...core.errors import UsageError
+from ...core.states import Change, Outcome
 from ..base import LOST, Failure, Fate, FieldType, Item, Result
 from ..http.answer import Answer, Unreadable, message_in
 from ..http.client import HttpClient

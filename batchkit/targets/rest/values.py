@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from urllib.parse import quote
 
-from ... import secrets
+from ...core import secrets
 from ..base import FieldType
 
 _PLACE: Final = re.compile(r"\{(?!secret:)([^{}]+)\}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import UsageError
+from ...core.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -44,7 +44,7 @@ class Address:
             raise UsageError(f"{self.shown} is a file, not a server.")
         url = self.url
         if url.password and PLACEHOLDER.search(str(url.password)):
-            from ...secrets import resolve
+            from ...core.secrets import resolve
 
             url = url.set(password=resolve(str(url.password)))
         return url

@@ -12,8 +12,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from ...errors import RunError
-from ...states import Outcome
+from ...core.errors import RunError
+from ...core.states import Outcome
 from ..base import ChunkContext, Result
 from .dialect import quote
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ...states import Outcome
+from ...core.states import Outcome
 from ..base import AFTER, BEFORE, CHANGE, ITEM, KEY, LOST, ChunkContext, Result
 from .checkpoint import Checkpoint
 from .dialect import Dialect, Table, key_frame, written_fields

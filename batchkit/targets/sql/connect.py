@@ -9,7 +9,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from ...errors import TargetError, TargetUnreachable, UsageError
+from ...core.errors import TargetError, TargetUnreachable, UsageError
 from ..base import Failure
 from .address import Address
 from .dialect import Dialect, Table

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ...errors import UsageError
-from ...states import Outcome
+from ...core.errors import UsageError
+from ...core.states import Outcome
 from ..base import AFTER, ITEM, NAME, Fate, FieldType, Result
 from .dialect import Dialect, quote
 from .errors import classify_sql

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from ...states import Outcome
+from ...core.states import Outcome
 from ..base import AFTER, ITEM, KEY, FieldType, Result
 from .dialect import Step, Table, Written
 from .errors import FATAL_CLASSES, judge_sqlstate, shorten

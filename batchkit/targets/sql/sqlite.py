@@ -22,13 +22,7 @@ from .dialect import Dialect, Step, Table, Written, key_frame, quote, steps_of
 from .errors import classify_sql
 from .sqlite_catalog import reflect
 from .sqlite_read import fill_keys, frame_of, read_columns
-from .sqlite_rows import (
-    find_orphans,
-    fits_plan,
-    refuse_long_decimals,
-    statement,
-    write_each,
-)
+from .sqlite_rows import find_orphans, fits_plan, refuse_long_decimals, statement, write_each
 from .types import Column, to_sqlite
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from ...states import Outcome
+from ...core.states import Outcome
 from ..base import AFTER, BEFORE, CHANGE, ITEM, KEY, Fate, Result
 from .dialect import ForeignKey, Step, Table, Written, quote
 from .errors import classify_sql

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from ...errors import TargetError, UsageError
+from ...core.errors import TargetError, UsageError
 from ..base import AFTER, KEY, ChunkContext, Failure, FieldType, FrameTarget, Refusal, Result
 from .address import Address, parse_address
 from .checkpoint import Checkpoint

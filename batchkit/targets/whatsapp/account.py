@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from ...errors import BatchkitError, TargetError
-from ...retry import Backoff
+from ...core.errors import BatchkitError, TargetError
+from ...core.retry import Backoff
 from ..base import Fate, Finding
 from ..http.client import HttpClient
 from ..http.target import HttpError, json_of, with_patience

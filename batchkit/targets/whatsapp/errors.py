@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from ...retry import retry_after
+from ...core.retry import retry_after
 from ..base import Failure, Fate
 from ..http.answer import Answer, Unreadable
 from ..http.failures import judge

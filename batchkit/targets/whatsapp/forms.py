@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from ...errors import MappingError
-from ...fields import did_you_mean
+from ...checking.fields import did_you_mean
+from ...core.errors import MappingError
 from ..base import FieldType, Refusal
 from .template import BODY_LENGTH, LINK_LENGTH, Slot, Template, components, loose_slots
 

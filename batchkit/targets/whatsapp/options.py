@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from ...errors import UsageError
+from ...core.errors import UsageError
 from ..http.options import HTTP_OPTIONS, wrong
 from .template import Template
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from ...checking.identifiers import phone_reader
-from ...errors import SourceError, UsageError
-from ...tables import Table, open_table
+from ...core.errors import SourceError, UsageError
+from ...sources.tables import Table, open_table
 
 _TEXTS: Final = (".txt", ".lst", ".list")
 _SHOWN: Final = 5

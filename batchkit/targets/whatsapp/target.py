@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import polars as pl
 
-from ... import secrets
 from ...checking.identifiers import phone_reader
-from ...errors import BatchkitError, SecretError, TargetError, UsageError
-from ...sources import plural, warning
-from ...states import Outcome
+from ...core import secrets
+from ...core.errors import BatchkitError, SecretError, TargetError, UsageError
+from ...core.states import Outcome
+from ...sources.base import plural, warning
 from ..base import Failure, Fate, FieldType, Finding, Item, Refusal, Result
 from ..http.answer import Answer, Unreadable
 from ..http.failures import judge_body
@@ -29,7 +29,7 @@ from .optout import OptOuts
 from .template import Template
 
 if TYPE_CHECKING:
-    from ...problems import Problem
+    from ...core.problem import Problem
 
 API: Final = "https://graph.facebook.com/v23.0"
 TOKEN: Final = "whatsapp_token"  # noqa: S105  the name of the secret, not its value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-from ...problems import Problem
+from ...core.problem import Problem
 from ..base import Finding
 from .failures import PLUGIN, SAY_PLUGIN
 from .login import User

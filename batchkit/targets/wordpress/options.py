@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from ...errors import UsageError
+from ...core.errors import UsageError
 from ..http.logins import split_login
 from .keys import is_number
 from .seo import CHOICES

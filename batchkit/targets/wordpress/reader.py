@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from ...checking.convert import dtype_of
+from ...checking.conversions import dtype_of
 from ..base import LOST, Fate
 from ..http.target import HttpError
 from ..http.together import together

@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 
 import polars as pl
 
-from ...states import Change, Outcome
+from ...core.states import Change, Outcome
 from ..base import Failure, Fate, Item, Result
 from ..http.answer import Answer
 from ..http.target import READ_LIMIT, HttpError

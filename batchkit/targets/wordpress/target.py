@@ -9,10 +9,10 @@ from typing import Any, Final
 import httpx
 import polars as pl
 
-from ...errors import UsageError
-from ...problems import Problem
-from ...retry import Backoff
-from ...states import Change
+from ...core.errors import UsageError
+from ...core.problem import Problem
+from ...core.retry import Backoff
+from ...core.states import Change
 from ..base import Failure, Fate, FieldType, Finding, Item, Refusal, Result
 from ..http.answer import Answer
 from ..http.client import HttpClient

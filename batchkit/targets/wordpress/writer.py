@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
-from ...states import Change, Outcome
+from ...core.states import Change, Outcome
 from ..base import Failure, Item, Result
 from .failures import PLUGIN
 from .keys import place_of, plain_slug

@@ -1,0 +1,198 @@
+"""Doctor: whether everything batchkit needs is there, and what to do where it isn't."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import Any, Final, Literal
+
+from ..core.errors import BatchkitError
+from ..core.home import home
+from ..reports import progress
+
+Level = Literal["ok", "warning", "error"]
+
+OLDEST_PYTHON: Final = (3, 11)
+OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING and ON CONFLICT as the SQLite target writes them
+LITTLE_DISK: Final = 1_000_000_000
+NO_TABLE: Final = "batchkit_doctor"
+"""Asked for where only the database is meant: a database that says it isn't there has answered."""
+OPTIONAL: Final = {
+    "sqlalchemy": "databases: pip install 'batchkit[sql]'",
+    "psycopg": "PostgreSQL: pip install 'batchkit[postgres]'",
+    "python-stdnum": "checks of SIREN, SIRET, IBAN: pip install 'batchkit[checks]'",
+    "phonenumberslite": "checks of phone numbers: pip install 'batchkit[phones]'",
+    "keyring": "secrets in the system's keyring: pip install 'batchkit[secrets]'",
+    "jupyterlab": "notebooks: pip install 'batchkit[lab]'",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        name: What.
+        level: `ok`, `warning` (something won't work) or `error` (nothing will).
+        found: What was found.
+        advice: What to do when it isn't ok.
+    """
+
+    name: str
+    level: Level
+    found: str
+    advice: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The check as plain JSON-able values."""
+        return asdict(self)
+
+
+def examine(
+    to: str | None = None, table: str | None = None, options: Mapping[str, Any] | None = None
+) -> list[Check]:
+    """Look at everything; never raises.
+
+    Args:
+        to: Address of a target that shall answer.
+        table: Table that it shall have.
+        options: What that kind of target takes besides.
+    """
+    looks: dict[str, Callable[[], Iterator[Check]]] = {
+        "python": _python,
+        "packages": _packages,
+        "sqlite": _sqlite,
+        "home": _home,
+        "disk": _disk,
+        "terminal": _terminal,
+        "keyring backend": _keyring,
+    }
+    if to:
+        looks["target"] = partial(_target, to, table, options or {})
+    return [check for name, look in looks.items() for check in _safely(name, look)]
+
+
+def _safely(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
+    try:
+        return list(look())
+    except BatchkitError as error:
+        return [Check(name, "error", error.message, error.advice)]
+    except Exception as error:  # noqa: BLE001 - a doctor that falls ill helps nobody
+        return [Check(name, "error", f"{type(error).__name__}: {error}")]
+
+
+def _python() -> Iterator[Check]:
+    text = f"{platform.python_version()} on {platform.system()} {platform.machine()}, {sys.executable}"
+    good = sys.version_info >= OLDEST_PYTHON
+    yield Check("python", "ok" if good else "error", text, "Use Python 3.11 or newer.")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _required() -> list[str]:
+    """The packages that the package itself says it can't do without."""
+    try:
+        wanted = requires("batchkit") or []
+    except PackageNotFoundError:
+        return []
+    return [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in wanted if "extra ==" not in line]
+
+
+def _packages() -> Iterator[Check]:
+    yield Check("batchkit", "ok", _version("batchkit") or "run from its folder, not installed")
+    for package in _required():
+        found = _version(package)
+        yield Check(package, "ok" if found else "error", found or "missing", f"pip install {package}")
+    for package, what in OPTIONAL.items():
+        found = _version(package)
+        yield Check(package, "ok" if found else "warning", found or "not installed", f"Needed for {what}")
+
+
+def _sqlite() -> Iterator[Check]:
+    good = sqlite3.sqlite_version_info >= OLDEST_SQLITE
+    advice = "Use a Python built with SQLite 3.35 or newer."
+    yield Check("sqlite", "ok" if good else "error", sqlite3.sqlite_version, advice)
+
+
+def _home() -> Iterator[Check]:
+    try:
+        with tempfile.NamedTemporaryFile(dir=home(), prefix=".doctor-") as file:
+            file.write(b"x")
+            file.flush()
+    except (OSError, BatchkitError) as error:
+        yield Check(
+            "home", "error", f"can't be written: {error}", "Set BATCHKIT_HOME to a folder you may write to."
+        )
+        return
+    named = "BATCHKIT_HOME" if os.environ.get("BATCHKIT_HOME") else "default"
+    yield Check("home", "ok", f"{home()} ({named}), writable")
+
+
+def _disk() -> Iterator[Check]:
+    free = shutil.disk_usage(home()).free
+    level: Level = "ok" if free > LITTLE_DISK else "warning"
+    yield Check(
+        "disk", level, f"{progress.format_bytes(free)} free", "Free some disk, or run `batchkit clean`."
+    )
+
+
+def _terminal() -> Iterator[Check]:
+    encoding = getattr(sys.stdout, "encoding", None) or "unknown"
+    try:
+        "é → …".encode(encoding)
+    except (LookupError, UnicodeEncodeError):
+        advice = "Some characters are shown as ?; set PYTHONUTF8=1 to have them all."
+        yield Check("terminal", "warning", f"encoding {encoding}", advice)
+        return
+    yield Check("terminal", "ok", f"encoding {encoding}")
+
+
+def _keyring() -> Iterator[Check]:
+    if _version("keyring") is None:
+        return
+    import keyring
+
+    backend = keyring.get_keyring()
+    name = f"{type(backend).__module__}.{type(backend).__qualname__}"
+    safe = getattr(backend, "priority", 0) > 0 and not any(
+        word in name.lower() for word in ("plaintext", "fail", "null")
+    )
+    advice = "Secrets are then taken from the environment or a .env file."
+    yield Check("keyring backend", "ok" if safe else "warning", name, advice)
+
+
+def _target(to: str, table: str | None, options: Mapping[str, Any]) -> Iterator[Check]:
+    from ..core import secrets
+    from ..planning.job_entries import needs_table
+    from ..targets.base import open_target
+
+    # Append needs no key, and connecting writes nothing in any mode.
+    place = {"table": table or NO_TABLE} if table or needs_table(to) else {}
+    target = open_target(secrets.conceal(to), **place, **options, mode="append")
+    try:
+        target.connect()
+        fields = target.fields()
+        yield Check("target", "ok", f"{target.address} answers, {progress.format_count(len(fields))} fields")
+        for finding in target.checkup():
+            yield Check(*finding)
+    except BatchkitError as error:
+        if table is None and error.facts.get("table") == NO_TABLE:  # so far it came, and no further was asked
+            yield Check("target", "ok", f"{secrets.redact(to)} answers")
+        else:
+            yield Check("target", "error", secrets.redact(error.message), error.advice)
+    finally:
+        target.close()

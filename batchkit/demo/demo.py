@@ -1,0 +1,161 @@
+"""The demo: the whole way from a file to a database on a made-up sample, in a few seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..cli import console as words
+from ..cli.drive import drive
+from ..cli.family import DONE, FAILED, STOPPED
+from ..cli.objects import plan_object, run_object
+from ..cli.pages import OUTCOME_MEANINGS, counts_page, fact_lines, plan_page
+from ..cli.steps import next_steps
+from ..cli.wrapping import wrapped
+from ..core.home import home
+from ..core.states import Outcome, RunState
+
+if TYPE_CHECKING:
+    from ..cli.console import Console
+    from ..journal.snapshot import Snapshot
+    from ..planning.job import Job
+    from ..running.run import Run
+    from .sample import Sample
+
+PACE: dict[str, Any] = {"chunk_size": 100, "workers": 1, "delay": 0.04}
+"""Slow enough to be watched: the whole takes a tenth of a second otherwise."""
+
+
+def run_demo(console: Console, *, folder: str | Path | None = None, rows: int = 10_000) -> int:
+    """Make a sample, plan it, try it, apply it, and name what came of it.
+
+    Args:
+        console: Where it speaks.
+        folder: Where the sample goes; `demo` in the home folder when None. An older sample there is replaced.
+        rows: Rows of the sample.
+
+    Returns:
+        0 when the run went through (some rows are bad on purpose), 3 when it failed, 4 when it was stopped.
+    """
+    from .sample import make_sample
+
+    folder = Path(folder).expanduser().absolute() if folder else home() / "demo"
+    sample = make_sample(folder, rows=rows)
+    job = sample_job(sample)
+    job_file = job.save(folder / "companies.toml")
+    console.page(_introduction(sample, job_file))
+
+    plan = job.plan(folder / "companies.plan.parquet")
+    _step(console, 2, "What would change", f"batchkit plan {words.shell(job_file)}")
+    console.page(plan_page(plan, examples=4, problems=5))
+
+    _step(
+        console,
+        3,
+        "Dry run: everything is tried, nothing is written",
+        f"batchkit apply {words.shell(plan.path)} --dry-run",
+    )
+    trial, tried = drive(lambda: plan.start(dry_run=True), yes=True)
+    console.page(_outcomes(tried))
+    if tried.state is not RunState.FINISHED:
+        return _ended_early(console, trial, tried)
+
+    _step(
+        console,
+        4,
+        f"Apply, {PACE['chunk_size']} rows at a time so that you can watch",
+        f"batchkit apply {words.shell(plan.path)}",
+    )
+    run, done = drive(lambda: plan.start(**PACE), yes=True)
+    console.page(_outcomes(done))
+    if done.state is not RunState.FINISHED:
+        return _ended_early(console, run, done)
+    value = {**plan_object(plan), "dry_run": run_object(trial, tried), "apply": run_object(run, done)}
+    console.answer(value if console.json else None, lambda: _farewell(run, done, job_file))
+    return DONE
+
+
+def sample_job(sample: Sample) -> Job:
+    """The job that brings the sample's database in line with its file."""
+    from ..checking.fields import Field
+    from ..planning.job import Job
+
+    return Job(
+        source=str(sample.path_csv),
+        to=sample.database_url,
+        table=sample.table,
+        key=[sample.key],
+        name="companies",
+        fields=[
+            Field("siret", siret=True),
+            Field("siren", siren=True),
+            Field("nom", required=True, max_length=120),
+            Field("forme_juridique"),
+            Field("adresse"),
+            Field("code_postal", pattern=r"\d{5}"),
+            Field("ville"),
+            Field(
+                "categorie_id", column="categorie", lookup={"table": "categories", "by": "nom", "id": "id"}
+            ),
+            Field("effectif", minimum=0),
+            Field("chiffre_affaires", decimal=","),
+            Field("date_creation", formats=("dd/mm/yyyy",)),
+            Field("email", email=True),
+            Field("telephone"),
+        ],
+    )
+
+
+def _introduction(sample: Sample, job_file: Path) -> Iterator[str]:
+    yield _title(1, "A file, a database, and a job that says how one becomes the other")
+    yield from fact_lines(
+        [
+            ("file", f"{sample.path_csv}\n{sample.rows:,} companies, some of them wrong on purpose"),
+            ("database", f"{sample.path_database}\nholds most of them already"),
+            ("job", f"{job_file}\ncolumns, fields, checks"),
+        ]
+    )
+
+
+def _step(console: Console, number: int, title: str, command: str) -> None:
+    console.page(["", _title(number, title), words.dim(f"  {words.mark('❯', '>')} {command}"), ""])
+
+
+def _title(number: int, title: str) -> str:
+    return words.style(f"{number}. {title}", fg="cyan", bold=True)
+
+
+def _outcomes(snapshot: Snapshot) -> list[str]:
+    meanings = OUTCOME_MEANINGS | ({Outcome.DONE: "would be written"} if snapshot.dry_run else {})
+    return counts_page({kind: n for kind, n in snapshot.outcomes.items() if n}, meanings)
+
+
+def _ended_early(console: Console, run: Run, snapshot: Snapshot) -> int:
+    console.answer(run_object(run, snapshot))
+    console.note(f"The demo ended early: the run is {snapshot.state}. {snapshot.message}".strip())
+    return FAILED if snapshot.state is RunState.FAILED else STOPPED
+
+
+def _farewell(run: Run, snapshot: Snapshot, job_file: Path) -> Iterator[str]:
+    bad = sum(snapshot.outcomes.get(kind, 0) for kind in ("rejected", "conflict"))
+    yield ""
+    yield _title(5, "What came of it")
+    refused = words.count(bad, "row was", "rows were")
+    yield from wrapped(
+        f"{refused} refused, as they should be: they are bad on purpose. All the others are in.", 2
+    )
+    yield ""
+    steps = next_steps(run, snapshot)
+    yield from fact_lines((words.bold(name), steps[name]) for name in ("report", "to fix") if name in steps)
+    yield ""
+    yield words.bold("Try next")
+    again = f"batchkit run {words.shell(job_file)} --chunk-size 20 --delay 0.1"
+    for what, command in (
+        ("The same report as a workbook", f"batchkit report {run.id} --to report.xlsx"),
+        ("Take all of it back", f"batchkit undo {run.id}"),
+        ("Then do it again, slowly; press Ctrl-C in the middle", again),
+        ("And go on where it stopped", "batchkit resume last"),
+    ):
+        yield words.dim(f"  {what}")
+        yield f"    {command}"

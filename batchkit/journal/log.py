@@ -1,0 +1,34 @@
+"""The log of a run: one JSON line for each thing worth knowing that happened to it, secrets blacked out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..core.secrets import redact, redact_all
+
+
+class RunLog:
+    """Appends events to `log.jsonl`.
+
+    Args:
+        path: The file; made when it isn't there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, event: str, **facts: Any) -> None:
+        """Append one event with its facts. A log that can't be written never stops a run."""
+        entry = {
+            "at": datetime.now().astimezone().isoformat(timespec="milliseconds"),
+            "event": event,
+            **redact_all(facts),
+        }
+        # Once more as a line: what became text only here may hold one too.
+        line = redact(json.dumps(entry, ensure_ascii=False, default=lambda fact: redact(str(fact))))
+        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")

@@ -1,0 +1,467 @@
+"""The job: what is to be brought where. In Python, or as a TOML file; never with a secret in it."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from ..checking.fields import Field, did_you_mean
+from ..core import secrets
+from ..core.errors import JobError, MappingError
+from .job_entries import (
+    check_choices,
+    check_sense,
+    default_key,
+    fields_in,
+    files_of,
+    names_in,
+    query_source,
+    table_in,
+    text_in,
+)
+from .job_file import file_of, moved, plain_value, refuse_mixed_password, refuse_passwords, under
+
+if TYPE_CHECKING:
+    from ..sources.base import Source
+    from ..targets.base import Target
+    from .fit import Fit
+    from .plan import Plan
+    from .planner import Progress
+
+READING: Final = (
+    "sheet", "header_row", "encoding", "delimiter", "hidden_rows", "fill_merged", "decode_entities",
+)  # fmt: skip
+"""Options that say how the source's file is read."""
+
+_UNSAID: Final = object()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A source, a target, and how the rows of the one become items of the other.
+
+    Attributes:
+        source: Path of a CSV or Excel file; a `QuerySource`, or its address and query as
+            `{"address": .., "query": ..}`; a pandas or polars frame; or any `Source`.
+        to: Address of the target, such as `sqlite:///companies.sqlite`. For a password write `{secret:NAME}`.
+        table: Table at the target.
+        key: Fields that identify an item; some targets have one of their own, taken where none is named.
+            `append` takes none, and ignores any.
+        mode: `upsert` creates and changes, `update` only changes, `insert` only creates, `append` adds.
+        name: What people call the job.
+        fields: The fields to fill: `Field`s with their conversions and checks, names, or options by name.
+        map: Field by column, where their names differ. Without `fields`, each further column that bears the
+            name of a field feeds it.
+        sheet, header_row, encoding, delimiter: How the file is read, where the file doesn't tell.
+        hidden_rows, fill_merged, decode_entities: Further choices in reading; see `tables.open_table`.
+        create: Create the table from the mapping when it isn't there.
+        delete: Delete what the target has and the source lacks.
+        delete_cap: How much may be deleted: a count, or a share of the target's items such as 0.1 or `10%`.
+        ignore_case, ignore_space, normalize_unicode: When a text at the target counts as the wanted one.
+        keep_duplicates: Which of several rows with one key counts: `none` (none of them is sent), `first`
+            or `last` (the others are `unchanged`).
+        dates: How dates are written where a field doesn't say, besides ISO: `dd/mm/yyyy`, several if need be.
+        decimal: Decimal mark of a text file's numbers where a field doesn't say: `auto`, `,` or `.`. Those of
+            a workbook or a frame are numbers already.
+        blank: What an empty cell means for an update, where a field doesn't say: `clear` or `keep`. A field
+            that can't be empty and has a default is kept, or filled in by it in a new item.
+        lookups: For fields given by name, where the id is: `{field: {table, by, id, create}}`.
+        target: What that kind of target takes besides, such as the description of a REST API (see
+            `targets.rest`).
+        settings: Settings that its runs start from.
+        folder: What relative paths are relative to; None is the working folder. Not part of the file.
+
+    Raises:
+        JobError: An option is wrong, or contradicts another.
+    """
+
+    source: Any
+    to: str
+    table: str | None = None
+    key: Sequence[str] = ()
+    mode: Literal["upsert", "update", "insert", "append"] | str = "upsert"
+    _: KW_ONLY
+    name: str = ""
+    fields: Sequence[Field | str] | Mapping[str, Any] = ()
+    map: Mapping[str, str] = field(default_factory=dict)
+    sheet: str | None = None
+    header_row: int | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    hidden_rows: Literal["keep", "skip"] | str = "keep"
+    fill_merged: bool = False
+    decode_entities: bool = False
+    create: bool = False
+    delete: bool = False
+    delete_cap: int | float | str = 0.1
+    ignore_case: bool = False
+    ignore_space: bool = False
+    normalize_unicode: bool = False
+    keep_duplicates: Literal["none", "first", "last"] | str = "none"
+    dates: Sequence[str] = ()
+    decimal: Literal["auto", ",", "."] | str = "auto"
+    blank: Literal["clear", "keep"] | str = "clear"
+    lookups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    target: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        set_ = object.__setattr__
+        set_(self, "key", names_in("key", self.key))
+        set_(self, "dates", names_in("dates", self.dates, "formats of dates", "dd/mm/yyyy"))
+        set_(self, "fields", fields_in(self.fields))
+        if isinstance(self.source, Path):
+            set_(self, "source", str(self.source))
+        if isinstance(self.source, Mapping):
+            set_(self, "source", query_source(self.source, self._base()))
+        for name in ("map", "lookups", "target", "settings"):
+            set_(self, name, table_in(name, getattr(self, name)))
+        refuse_mixed_password(text_in("to", self.to))
+        # A password that somebody wrote into the address stays in this process, under a name.
+        set_(self, "to", secrets.conceal(text_in("to", self.to)))
+        if not self.key and self.mode != "append":
+            set_(self, "key", default_key(self.to))
+        check_choices(self)
+        check_sense(self)
+
+    # Files
+
+    @classmethod
+    def load(cls, path: str | Path) -> Job:
+        """Read a job file. Relative paths in it start from its folder, whose `.env` is asked for secrets too.
+
+        Raises:
+            JobError: It can't be read, or an entry is unknown (the near one is named) or wrong.
+        """
+        path = Path(path).expanduser().absolute()
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        except OSError as error:
+            raise JobError(
+                f"The job file {path} can't be read: {error.strerror or error}.", path=path
+            ) from None
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise JobError(
+                f"The job file {path} isn't TOML: {error}.", advice="Correct that line.", path=path
+            ) from None
+        secrets.search_in(path.parent)
+        return cls.from_dict(data, folder=path.parent)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the job as a TOML file. Paths under its folder are written relative to it.
+
+        Raises:
+            JobError: The source is a frame, a check is written in Python, or a password stands in it.
+        """
+        path = Path(path).expanduser().absolute()
+        text = self.to_toml(path.parent)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f".{path.name}.{os.getpid()}.part")
+            part.write_text(text, encoding="utf-8", newline="\n")
+            part.replace(path)
+        except OSError as error:
+            raise JobError(
+                f"The job can't be written to {path}: {error.strerror or error}.", path=path
+            ) from None
+        return path
+
+    def to_toml(self, folder: Path | None = None) -> str:
+        """The job as the text of its file.
+
+        Args:
+            folder: Where that file shall be; paths under it are written relative to it. None: whole paths.
+
+        Raises:
+            JobError: As `save`.
+        """
+        import tomli_w
+
+        return tomli_w.dumps(self.to_dict(folder))
+
+    def to_dict(self, folder: Path | None = None) -> dict[str, Any]:
+        """What differs from the defaults, as plain values; see `to_toml`.
+
+        Raises:
+            JobError: As `save`.
+        """
+        plain: dict[str, Any] = {}
+        for each in _options():
+            value = getattr(self, each)
+            if each in {"source", "to"} or value != _default(each):
+                plain[each] = value
+        plain["source"] = self._plain_source(folder)
+        plain["to"] = moved(self.to, self._base(), folder)
+        if "key" in plain:
+            plain["key"] = list(self.key)
+        if "fields" in plain:
+            plain["fields"] = {one.name: self._said_of(one) for one in self.own_fields}
+        if "lookups" in plain:
+            # What a field says of its own counts, so that the job's word for it would be read by nobody.
+            own = {name for name, said in plain.get("fields", {}).items() if "lookup" in said}
+            plain["lookups"] = {name: each for name, each in self.lookups.items() if name not in own}
+            if not plain["lookups"]:
+                del plain["lookups"]
+        plain = {name: plain_value(value) for name, value in plain.items() if value is not None}
+        if "target" in plain:
+            plain["target"] = self._with_files(plain["target"], folder)
+        refuse_passwords(plain)
+        return plain
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, folder: Path | None = None) -> Job:
+        """The job that `to_dict` described.
+
+        Raises:
+            JobError: An entry is unknown (the near one is named), missing or wrong.
+        """
+        known = _options()
+        for name in data:
+            if name not in known:
+                raise JobError(f"A job has no entry {name!r}.", advice=did_you_mean(name, known), entry=name)
+        for name in ("source", "to"):
+            if name not in data:
+                raise JobError(
+                    f"The job doesn't say its {name!r}.", advice=f"Add the line {name} = ...", entry=name
+                )
+        return cls(**data, folder=folder)
+
+    # Planning
+
+    def plan(
+        self,
+        path: str | Path | None = None,
+        progress: Progress | None = None,
+        *,
+        target: Target | None = None,
+    ) -> Plan:
+        """Find out what would change, and keep it as a plan file. Nothing is written to the target.
+
+        Args:
+            path: Where the plan shall be; by default a new file under `BATCHKIT_HOME`.
+            progress: Called now and then with what is being done, rows done, and rows in all (None: unknown).
+            target: A connected target to use instead of opening the job's own.
+
+        Raises:
+            BatchkitError: The source can't be read, the mapping doesn't fit, the target refuses, no room.
+            PlanError: Something else than a plan is at the path, or the source or target's file shall be.
+        """
+        from ..targets.base import FieldType
+        from .deletes import DeleteCap
+        from .diff import Compare
+        from .plan_file import check_place
+        from .planner import Outline, make_plan
+
+        if path is not None:
+            path = Path(path).expanduser().absolute()
+            check_place(path, self._own_files())
+        source = self.open_source()
+        own = target is None
+        if target is None:
+            target, fitted = self._connected(source)
+        else:
+            fitted = self._fit(source, target)
+        try:
+            types = target.fields()
+            if types and target.any_key:
+                types |= {name: FieldType("text") for name in fitted.key if name not in types}
+            outline = Outline(
+                source=source,
+                target=target,
+                mapping=fitted.mapping,
+                types=types,
+                table=self.table,
+                key=() if self.mode == "append" else fitted.key,
+                mode=self.mode,
+                compare=Compare(self.ignore_case, self.ignore_space, self.normalize_unicode),
+                keep_duplicates=self.keep_duplicates,
+                delete_cap=DeleteCap.of(self.delete_cap) if self.delete else None,
+                skips_hidden=self.hidden_rows == "skip",
+                settings=self.settings,
+                job=self._text(),
+                folder=self.folder,
+            )
+            return make_plan(outline, path, progress)
+        finally:
+            if own:
+                target.close()
+
+    def _own_files(self) -> dict[Path, str]:
+        """The files that the job reads and writes."""
+        files = {}
+        if isinstance(self.source, str):
+            files[self._base() / Path(self.source).expanduser()] = "the source"
+        target = file_of(self.to)
+        if target is not None:
+            files[self._base() / target] = "the target"
+        return files
+
+    def _text(self) -> str | None:
+        try:
+            return self.to_toml()
+        except (JobError, MappingError):
+            return None  # a frame, or a check in Python: the plan holds all that a run needs
+
+    def open_target(self, **options: Any) -> Target:
+        """The target, not connected yet.
+
+        Args:
+            **options: More of what that kind of target takes.
+
+        Raises:
+            UsageError: No target knows the address.
+        """
+        from ..targets.base import open_target
+
+        given: dict[str, Any] = {"key": () if self.mode == "append" else self.key, "mode": self.mode}
+        if self.table:
+            given["table"] = self.table
+        if self.create:
+            given["create"] = True
+        if self.all_lookups:
+            given["lookups"] = plain_value(self.all_lookups)
+        given = {**self.target_options, **given, **options}
+        try:
+            return open_target(moved(self.to, self._base(), None), **given)
+        except TypeError as error:
+            if not self.target:
+                raise
+            raise JobError(
+                f"The target of {self.to} doesn't take what [target] says: {error}.",
+                advice="Take that entry out of [target].",
+            ) from None
+
+    @property
+    def target_options(self) -> dict[str, Any]:
+        """What the job says of its target, with whole paths."""
+        return self._with_files(plain_value(self.target), None)
+
+    def _with_files(self, options: dict[str, Any], folder: Path | None) -> dict[str, Any]:
+        """The target's options, with the paths among them whole or relative to `folder`."""
+        named = {name: options.get(name) for name in files_of(self.to)}
+        texts = {name: text for name, text in named.items() if text and isinstance(text, str)}
+        paths = {name: Path(text).expanduser() for name, text in texts.items()}
+        moved_there = {n: under((self._base() / path).absolute(), folder) for n, path in paths.items()}
+        return options | moved_there
+
+    def _connected(self, source: Source) -> tuple[Target, Fit]:
+        """The target, connected under the key's own names, and how the source's columns fit it."""
+        from .fit import new_types
+
+        probe = self.open_target(key=(), mode="append")
+        try:
+            probe.connect()
+            types = probe.fields()
+            ids = getattr(probe, "lookup_types", {})
+            fitted = self._fit(source, probe)
+        finally:
+            probe.close()
+        new = {} if types or not self.create else {"create_types": new_types(fitted, ids)}
+        target = self.open_target(key=fitted.key, **new)
+        try:
+            target.connect()
+        except BaseException:
+            target.close()
+            raise
+        return target, fitted
+
+    def _fit(self, source: Source, target: Target) -> Fit:
+        from .fit import fit
+
+        return fit(
+            self,
+            source.columns,
+            target.fields(),
+            typed=_is_typed(source),
+            any_key=target.any_key,
+            joins_key=target.joins_key,
+        )
+
+    def fitted(self) -> Fit:
+        """The mapping and the key as planning finds them; asks the target for its fields.
+
+        Raises:
+            BatchkitError: The source or the target can't be read, or they don't fit.
+        """
+        source = self.open_source()
+        target = self.open_target(key=(), mode="append")  # the key may be named by its column
+        try:
+            target.connect()
+            return self._fit(source, target)
+        finally:
+            target.close()
+
+    def open_source(self) -> Source:
+        """The source, opened.
+
+        Raises:
+            SourceError: It can't be read as a table.
+        """
+        from ..sources.tables import FrameSource, open_table
+
+        options = {name: getattr(self, name) for name in READING if getattr(self, name) != _default(name)}
+        if isinstance(self.source, str):
+            return open_table(self._base() / Path(self.source).expanduser(), **options)
+        if options:
+            raise JobError(
+                f"{' and '.join(options)} can't be said of this source.", advice="They are for files."
+            )
+        if hasattr(self.source, "batches"):
+            own: Source = self.source
+            return own
+        return FrameSource(self.source)
+
+    @property
+    def all_lookups(self) -> dict[str, Mapping[str, Any]]:
+        """The lookups by field, wherever the job says them."""
+        own = {one.name: one.lookup for one in self.own_fields if one.lookup is not None}
+        return {**self.lookups, **own}
+
+    def _base(self) -> Path:
+        return self.folder or Path.cwd()
+
+    @property
+    def own_fields(self) -> tuple[Field, ...]:
+        """The job's fields, each as a `Field`."""
+        return self.fields  # type: ignore[return-value]  # made so by __post_init__
+
+    def _said_of(self, one: Field) -> dict[str, Any]:
+        """The field's options, without those that the job says already."""
+        said = one.to_dict()
+        known = {"lookup": self.lookups.get(one.name), "blank": self.blank}
+        return {option: value for option, value in said.items() if value != known.get(option, _UNSAID)}
+
+    def _plain_source(self, folder: Path | None) -> Any:
+        if isinstance(self.source, str):
+            path = (self._base() / Path(self.source).expanduser()).absolute()
+            return under(path, folder)
+        # Frames have a `to_dict` too, of another kind.
+        plain = getattr(self.source, "to_dict", None) if hasattr(self.source, "batches") else None
+        if plain is None:
+            raise JobError(
+                f"A source of type {type(self.source).__name__} can't be saved in a job file.",
+                advice="Write the data to a file and name that, or keep the job in Python.",
+            )
+        entries = dict(plain())
+        if "address" in entries:
+            entries["address"] = moved(entries["address"], self._base(), folder)
+        return entries
+
+
+def _is_typed(source: Source) -> bool:
+    """Whether the source's numbers were numbers, so that a dot in their text is a decimal mark."""
+    return source.describe().get("kind") != "csv"
+
+
+def _options() -> list[str]:
+    return [each.name for each in fields(Job) if each.name != "folder"]
+
+
+def _default(name: str) -> Any:
+    known = {each.name: each for each in fields(Job)}[name]
+    return {} if name in {"map", "lookups", "target", "settings"} else known.default

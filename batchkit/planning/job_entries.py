@@ -1,0 +1,150 @@
+"""The entries of a job: read from what people write, and refused where they make no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..checking.fields import Field, did_you_mean
+from ..core.errors import BatchkitError, JobError
+from .job_file import moved
+
+if TYPE_CHECKING:
+    from .job import Job
+
+MODES: Final = ("upsert", "update", "insert", "append")
+_TABLED: Final = ("sqlite", "postgresql", "postgres")
+_CHOICES: Final = {
+    "mode": MODES,
+    "keep_duplicates": ("none", "first", "last"),
+    "blank": ("clear", "keep"),
+    "decimal": ("auto", ",", "."),
+}
+
+
+def query_source(entries: Mapping[str, Any], base: Path) -> Any:
+    """The source that an address and a query describe.
+
+    Raises:
+        JobError: One is missing, or there is another entry.
+    """
+    from ..sources.tables import QuerySource
+
+    known = ("address", "query")
+    for name in entries:
+        if name not in known:
+            raise JobError(f"The source has no entry {name!r}.", advice=did_you_mean(name, known))
+    for name in known:
+        if not isinstance(entries.get(name), str):
+            raise JobError(
+                f"The source doesn't say its {name}.", advice="Write source.address and source.query."
+            )
+    return QuerySource(moved(entries["address"], base, None), entries["query"])
+
+
+def names_in(option: str, value: Any, what: str = "names of fields", such: str = "siret") -> tuple[str, ...]:
+    """Names, from a list of them or from one text with commas.
+
+    Raises:
+        JobError: It is something else.
+    """
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not all(
+        isinstance(each, str) and each.strip() for each in names
+    ):
+        raise JobError(f"{option} takes {what}, not {value!r}.", advice=f'Write {option} = ["{such}"].')
+    return tuple(each.strip() for each in names)
+
+
+def fields_in(value: Any) -> tuple[Field, ...]:
+    """Fields, from a table of options by name, or from a list of fields and names."""
+    if isinstance(value, Mapping):
+        return tuple(Field.from_dict(name, options) for name, options in value.items())
+    return tuple(Field(each) if isinstance(each, str) else each for each in value)
+
+
+def table_in(option: str, value: Any) -> dict[str, Any]:
+    """A table of names and values.
+
+    Raises:
+        JobError: It is something else.
+    """
+    if not isinstance(value, Mapping):
+        raise JobError(f"{option} takes a table of names and values, not {value!r}.", option=option)
+    return dict(value)
+
+
+def text_in(option: str, value: Any) -> str:
+    """A text that isn't blank.
+
+    Raises:
+        JobError: It is something else.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise JobError(f"{option} takes an address.", advice="Write one such as sqlite:///companies.sqlite.")
+    return value.strip()
+
+
+def needs_table(to: str) -> bool:
+    """Whether the target at an address is one of several tables there."""
+    return to.split(":", 1)[0].split("+", 1)[0].lower() in _TABLED
+
+
+def default_key(to: str) -> tuple[str, ...]:
+    """The key that a target has of its own; empty where it has none, or nobody knows the address."""
+    from ..targets.base import target_class
+
+    try:
+        return tuple(target_class(to).default_key)
+    except (BatchkitError, ImportError):
+        return ()  # told when the target is opened
+
+
+def files_of(to: str) -> tuple[str, ...]:
+    """Options of a target that are paths of files; empty where nobody knows the address."""
+    from ..targets.base import target_class
+
+    try:
+        return tuple(target_class(to).files)
+    except (BatchkitError, ImportError):
+        return ()
+
+
+def check_choices(job: Job) -> None:
+    """Make sure that each entry with a few possible values has one of them.
+
+    Raises:
+        JobError: One hasn't; the near one is named.
+    """
+    for name, choices in _CHOICES.items():
+        value = getattr(job, name)
+        if value not in choices:
+            raise JobError(
+                f"{name} can't be {value!r}.", advice=did_you_mean(str(value), choices), option=name
+            )
+
+
+def check_sense(job: Job) -> None:
+    """Make sure that the entries fit together.
+
+    Raises:
+        JobError: They contradict each other, or one is missing.
+    """
+    if not job.key and job.mode != "append":
+        raise JobError(
+            f"The mode {job.mode} needs a key: the fields that identify an item.",
+            advice='Name it, as in key=["siret"]; or use mode append to add every row.',
+        )
+    if job.delete and job.mode in {"append", "insert"}:
+        raise JobError(
+            f"The mode {job.mode} only adds items, so it can't delete any.", advice="Use upsert or update."
+        )
+    if needs_table(job.to) and not job.table:
+        raise JobError("The job doesn't say its table.", advice='Name it: table = "companies".')
+    looked_up = sorted(set(job.key) & set(job.all_lookups))
+    if looked_up:
+        raise JobError(
+            f"The key {looked_up[0]!r} is a lookup.",
+            advice="Make its column hold the id itself, or key by others.",
+        )

@@ -1,0 +1,456 @@
+"""The plan: the frozen answer to "what would change", one change per item, never computed again by a run."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from importlib import import_module
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from ..core.errors import PlanError
+from ..core.problem import Problem
+from ..core.settings import PRESETS
+from ..core.states import SENDABLE, Change
+from ..sources.base import regrouped
+from ..targets.base import (
+    AFTER,
+    BEFORE,
+    CHANGE,
+    FILE_ROW,
+    FREE_SCALE,
+    ITEM,
+    KEY,
+    NAME,
+    PROBLEMS,
+    RAW,
+    RENDERED,
+)
+from .plan_file import check_place, read_facts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..running.run import Run
+    from ..targets.base import Target
+
+
+class FieldView(NamedTuple):
+    """One field of a change, as a preview shows it."""
+
+    name: str
+    before: Any
+    after: Any
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    """One change of a plan, ready to be shown.
+
+    Attributes:
+        item: Ordinal in the plan, 0-based.
+        row: Row number a spreadsheet program shows; None where no row stands for the item (a delete).
+        key: What identifies the item at the target, as one text.
+        change: What would happen.
+        fields: Each field with its present and its wanted value.
+        problems: What is wrong or worth knowing about the row.
+        raw: The row as it stands in the source, by column.
+        rendered: The text that would be sent, as its reader gets it; None where the target sends none.
+    """
+
+    item: int
+    row: int | None
+    key: str
+    change: Change
+    fields: list[FieldView]
+    problems: list[Problem]
+    raw: dict[str, str | None] = field(default_factory=dict)
+    rendered: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSummary:
+    """A plan in figures.
+
+    Attributes:
+        changes: Number of items by kind of change; only kinds that occur, in the order of `states.Change`.
+        rows: Items in all, deletes included; see `source_rows`.
+        problems: Problems in all, those about the whole file included.
+        source: Name of the source.
+        target: Address of the target, without any secret.
+        table: Table or collection at the target; empty when it has none.
+        key: Fields that identify an item.
+        mode: How rows meet items (`upsert`, `update`, `insert`, `append`).
+        fields: Fields that are written.
+        columns: Columns of the source.
+        unused: Columns of the source that feed no field.
+        created_at: When the plan was made, ISO 8601 with offset.
+        reversible: Whether a run of this plan can be undone.
+        irreversible_because: Why it can't.
+        undoes: Id of the run that this plan reverses; None for an ordinary plan.
+        notices: What there is to say about the file as a whole.
+    """
+
+    changes: dict[str, int]
+    rows: int
+    problems: int
+    source: str
+    target: str
+    table: str
+    key: list[str]
+    mode: str
+    fields: list[str]
+    columns: list[str]
+    unused: list[str]
+    created_at: str
+    reversible: bool
+    irreversible_because: str
+    undoes: str | None
+    notices: list[Problem]
+
+    @property
+    def source_rows(self) -> int:
+        """Items that a row of the source stands for: all but deletes. An undo has no source, and so none."""
+        return 0 if self.undoes is not None else self.rows - self.changes.get(Change.DELETE, 0)
+
+    @property
+    def to_send(self) -> int:
+        """Items that would reach the target."""
+        return sum(n for kind, n in self.changes.items() if kind in SENDABLE)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary as plain JSON-able values."""
+        return {**asdict(self), "source_rows": self.source_rows}
+
+
+class Plan:
+    """A plan on disk. Made by `Job.plan()`, or opened by `Plan.load(path)`.
+
+    Attributes:
+        path: The file.
+        facts: What the file says about itself (source, mapping, target, counts, ...), JSON-able.
+    """
+
+    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+        self.path = path
+        self.facts = facts
+
+    @classmethod
+    def load(cls, path: str | Path, *, verify: bool = True) -> Plan:
+        """Open a plan file.
+
+        Args:
+            path: The file.
+            verify: Compare all of it with its seal; False only looks at both ends of the file.
+
+        Raises:
+            PlanError: It isn't there, is no plan, is damaged, or was made by a newer batchkit.
+        """
+        path = Path(path).expanduser().absolute()
+        return cls(path, read_facts(path, verify=verify))
+
+    def save(self, path: str | Path) -> Plan:
+        """Put the same plan at another place as well; quick whatever its size when both are on one disk.
+
+        Raises:
+            PlanError: The place can't be written to, or something else than a plan is there.
+        """
+        path = Path(path).expanduser().absolute()
+        check_place(path)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.unlink(missing_ok=True)
+            try:
+                os.link(self.path, part)  # plans are never changed in place, so two names may share one file
+            except OSError:
+                shutil.copyfile(self.path, part)
+            part.replace(path)
+        except OSError as error:
+            raise PlanError(
+                f"The plan can't be copied to {path}: {error.strerror or error}.",
+                advice="Choose a folder you may write to, with enough room.",
+                path=path,
+            ) from None
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+        return Plan(path, self.facts)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{n:,} {kind}" for kind, n in self.counts.items())
+        return f"<Plan {self.path.name}: {counts or 'no items'}>"
+
+    def __len__(self) -> int:
+        return sum(self.counts.values())
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Number of items by kind; only kinds that occur, in the order of `states.Change`."""
+        found = self.facts["counts"]
+        return {str(kind): found[kind] for kind in Change if found.get(kind)}
+
+    @property
+    def key(self) -> list[str]:
+        """Fields that identify an item at the target."""
+        return list(self.facts["key"])
+
+    @property
+    def fields(self) -> list[str]:
+        """Fields that are written, without the key."""
+        return list(self.facts["fields"])
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns of the source."""
+        return list(self.facts["columns"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings that its runs start from: of the target's kind, of the target itself, of the job."""
+        kind = self.facts["address"].split(":", 1)[0].split("+", 1)[0]
+        return {**PRESETS.get(kind, {}), **self.facts.get("preset", {}), **self.facts.get("settings", {})}
+
+    def to_send(self) -> int:
+        """Number of items that would reach the target."""
+        return sum(self.counts.get(kind, 0) for kind in SENDABLE)
+
+    def summary(self) -> PlanSummary:
+        """The plan in figures."""
+        facts = self.facts
+        return PlanSummary(
+            changes=dict(self.counts),
+            rows=len(self),
+            problems=facts["problem_count"] + len(facts["notices"]),
+            source=facts["source"].get("name", ""),
+            target=facts["address"],
+            table=facts["table"] or "",
+            key=self.key,
+            mode=facts["mode"],
+            fields=self.fields,
+            columns=self.columns,
+            unused=list(facts["unused"]),
+            created_at=facts["created_at"],
+            reversible=not facts["irreversible_because"],
+            irreversible_because=facts["irreversible_because"],
+            undoes=facts["undoes"],
+            notices=self._notices(),
+        )
+
+    def changes(self, kind: str | None = None) -> pl.LazyFrame:
+        """The plan's rows, lazily: the columns of `targets.base`, `raw:<column>` texts, and `problems`.
+
+        Args:
+            kind: Only this kind of change.
+
+        Raises:
+            PlanError: There is no such kind.
+        """
+        rows = pl.scan_parquet(self.path)
+        return rows if kind is None else rows.filter(pl.col(CHANGE) == _kind(kind))
+
+    def sample(self, n: int = 5, kind: str | None = None) -> list[ChangeView]:
+        """A few changes: the first `n` of a kind, or, without one, some of each kind that occurs."""
+        if kind is not None:
+            return self.page(kind, 0, n)
+        quota = dict.fromkeys(self.counts, 0)
+        while sum(quota.values()) < min(n, len(self)):
+            for each in quota:
+                if quota[each] < self.counts[each] and sum(quota.values()) < n:
+                    quota[each] += 1
+        return [view for each, few in quota.items() if few for view in self.page(each, 0, few)]
+
+    def page(self, kind: str | None = None, offset: int = 0, limit: int = 20) -> list[ChangeView]:
+        """Changes `offset` to `offset + limit`, of one kind or of all, in plan order.
+
+        Reads only the windows of the file that hold them, so that a million rows stay quick.
+        """
+        if kind is None:
+            return self._views(self.changes().slice(offset, limit).collect())
+        kind, found = _kind(kind), []
+        for start, window in self._windows():
+            here = window["changes"].get(kind, 0)
+            if offset < here and limit > 0:
+                frame = self._picked(start, window["rows"], kind, offset, limit)
+                found.append(frame)
+                limit -= frame.height
+            offset = max(0, offset - here)
+        return self._views(pl.concat(found)) if found else []
+
+    def problems(self, limit: int | None = None) -> list[Problem]:
+        """What is wrong or worth knowing: first about the whole file, then row by row.
+
+        Args:
+            limit: At most so many; None for all.
+        """
+        found = self._notices()
+        for start, window in self._windows():
+            if limit is not None and len(found) >= limit:
+                break
+            if window["problems"]:
+                rows = self.changes().slice(start, window["rows"]).select(FILE_ROW, PROBLEMS)
+                for row, problems in rows.collect().drop_nulls(PROBLEMS).iter_rows():
+                    found += [Problem(row=row, **each) for each in problems]
+        return found if limit is None else found[:limit]
+
+    def to_pandas(self, kind: str | None = None) -> pd.DataFrame:
+        """The plan's rows as a pandas frame (all of it in memory)."""
+        from ..sources.tables import to_pandas
+
+        return to_pandas(self.changes(kind).collect())
+
+    def blocks(self, size: int, after_item: int = -1) -> Iterator[pl.DataFrame]:
+        """The items to send, in plan order, in frames of exactly `size` rows (the last may hold fewer).
+
+        Args:
+            size: Items per frame.
+            after_item: Begin behind this item.
+
+        Yields:
+            Frames with `item, row, change, key:*, before:*, after:*, name:*`.
+        """
+        yield from regrouped(self._sendable(after_item), size)
+
+    def _sendable(self, after_item: int) -> Iterator[pl.DataFrame]:
+        unsent = {PROBLEMS, RENDERED}
+        columns = [name for name in self._schema if not name.startswith(RAW) and name not in unsent]
+        sendable = pl.col(CHANGE).is_in(list(SENDABLE))
+        for start, window in self._windows():
+            skipped = max(0, after_item + 1 - start)
+            wanted = sum(window["changes"].get(kind, 0) for kind in SENDABLE)
+            if not wanted or skipped >= window["rows"]:
+                continue
+            frame = self.changes().slice(start + skipped, window["rows"] - skipped).select(columns).collect()
+            yield frame if wanted == window["rows"] else frame.filter(sendable)
+
+    def check_source(self) -> Problem | None:
+        """A notice when the source's file has changed since the plan was made, or is gone; else None.
+
+        The plan stays good either way: it holds all that a run needs.
+        """
+        path, known = self.facts["source"].get("path"), self.facts["source"].get("sha256")
+        if not path or not known:
+            return None
+        try:
+            with Path(path).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() == known:
+                    return None
+            what = "has changed"
+        except OSError:
+            what = "is no longer there"
+        return Problem(
+            row=None,
+            column=None,
+            value=None,
+            rule="stale",
+            message=f"The source {path} {what} since the plan was made",
+            advice="The plan applies the rows as they were. Make it again to take the new ones.",
+            level="notice",
+        )
+
+    def open_target(self) -> Target:
+        """The target that the plan was made for; not connected yet."""
+        from ..core.secrets import search_in
+        from ..targets.base import open_target
+
+        if self.facts["folder"]:
+            search_in(Path(self.facts["folder"]))
+        return open_target(**self.facts["target"])
+
+    def check_target(self, target: Target) -> None:
+        """Make sure that a connected target is the one the plan was made for, with the same fields.
+
+        Raises:
+            PlanError: Its address, a field, or a field's type is another.
+        """
+        if target.address != self.facts["address"]:
+            raise PlanError(
+                f"The plan was made for {self.facts['address']}, not for {target.address}.",
+                advice="Apply it there, or make a plan for this target.",
+            )
+        present = target.fields()
+        if not present:
+            return
+        for name, planned in self.facts["types"].items():
+            now = present[name].type if name in present else None
+            if now != planned["type"]:
+                what = f"is {now} now" if now else "is gone"
+                raise PlanError(
+                    f"The target's field {name!r} was {planned['type']} when the plan was made; it {what}.",
+                    advice="Make the plan again.",
+                )
+
+    def start(self, **settings: Any) -> Run:
+        """Run this plan; returns at once and works behind; settings as `running.run.start` takes them."""
+        # The one door upward: the package reads Job → Plan → Run → Report, and so do its users.
+        run: Run = import_module("batchkit.running.run").start(self, **settings)
+        return run
+
+    @cached_property
+    def _schema(self) -> dict[str, pl.DataType]:
+        return dict(pl.read_parquet_schema(self.path))
+
+    def _windows(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        windows = self.facts["windows"]
+        ends = accumulate(window["rows"] for window in windows)
+        for end, window in zip(ends, windows, strict=True):
+            yield end - window["rows"], window
+
+    def _picked(self, start: int, rows: int, kind: str, offset: int, limit: int) -> pl.DataFrame:
+        window = self.changes().slice(start, rows)
+        items = window.select(ITEM, CHANGE).collect().filter(pl.col(CHANGE) == kind)[ITEM]
+        items = items.slice(offset, limit)
+        first, last = items[0], items[-1]
+        # Items are numbered by their place: what lies between two of them is one slice, a short one at best.
+        near = self.changes().slice(first, last - first + 1)
+        return near.collect().filter(pl.col(CHANGE) == kind)
+
+    def _notices(self) -> list[Problem]:
+        return [Problem(**each) for each in self.facts["notices"]]
+
+    def _views(self, frame: pl.DataFrame) -> list[ChangeView]:
+        return [self._view(row) for row in frame.iter_rows(named=True)]
+
+    def _view(self, row: dict[str, Any]) -> ChangeView:
+        change = Change(row[CHANGE])
+        keys = [row[KEY + name] for name in self.key]
+        return ChangeView(
+            item=row[ITEM],
+            row=row[FILE_ROW],
+            key=" / ".join("" if value is None else str(_plain(value)) for value in keys),
+            change=change,
+            fields=[_field_view(name, row, change) for name in self.fields],
+            problems=[Problem(row=row[FILE_ROW], **each) for each in row[PROBLEMS] or ()],
+            raw={name.removeprefix(RAW): value for name, value in row.items() if name.startswith(RAW)},
+            rendered=row.get(RENDERED),
+        )
+
+
+def _field_view(name: str, row: dict[str, Any], change: Change) -> FieldView:
+    before, after = row[BEFORE + name], row[AFTER + name]
+    after = row.get(NAME + name) or after  # a lookup row that is yet to be made is known by its name
+    return FieldView(name, _plain(before), _plain(after), changed=change in SENDABLE and before != after)
+
+
+def _plain(value: Any) -> Any:
+    """A value without the zeros that only stand there because nobody said how many decimals there are."""
+    if not isinstance(value, Decimal) or value.as_tuple().exponent != -FREE_SCALE:
+        return value
+    text = format(value, "f").rstrip("0")
+    return Decimal(text.removesuffix("."))
+
+
+def _kind(kind: str) -> str:
+    if kind not in set(Change):
+        raise PlanError(f"There is no kind of change {kind!r}.", advice=f"Kinds are: {', '.join(Change)}.")
+    return str(kind)

@@ -1,1 +1,0 @@
-"""Reading sources: CSV, workbooks, frames and queries become text. `batchkit.tables` is the door."""

@@ -1,0 +1,320 @@
+"""Progress of a run: its figures in plain words, a tqdm bar, and lines where no bar can be drawn."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from math import floor
+from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
+
+from ..core.states import Outcome, RunState
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ..journal.snapshot import Snapshot
+
+UNKNOWN: Final = "unknown"
+OVER: Final = (RunState.STOPPED, RunState.INTERRUPTED, RunState.FINISHED, RunState.FAILED)
+"""States in which nothing moves until somebody resumes the run."""
+
+TICK = 0.1  # seconds between two looks: 10 Hz is as quick as eyes follow
+SETTLES = 10.0  # seconds the owner of a run that is over may take to leave
+LINE_EVERY = 5.0  # seconds between two lines where no bar can be drawn
+
+
+class Watchable(Protocol):
+    """A run as the views need it: of this process or of another one."""
+
+    @property
+    def id(self) -> str:
+        """What the command line knows the run by."""
+
+    def snapshot(self) -> Snapshot:
+        """The figures as they stand; cheap enough for ten looks a second."""
+
+    def stop(self) -> None:
+        """Ask for a stop in good order; returns at once."""
+
+    def wait(self, timeout: float | None = None) -> RunState:
+        """Block until the session is over and its owner is gone, or the time is up."""
+
+
+def format_count(number: int) -> str:
+    """A whole number with thousands separators: `12,345`."""
+    return f"{number:,}"
+
+
+def format_bytes(size: float | None) -> str:
+    """A size in decimal units, three digits at most: `812 kB`, `1.2 GB`; `unknown` for None."""
+    if size is None:
+        return UNKNOWN
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(size) < 999.5:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 9.95 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration as people say it: `0.4 s`, `42 s`, `3 min 20 s`, `2 h 05 min`, `3 days 4 h`."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    minutes = round(seconds / 60)
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    hours = round(seconds / 3600)
+    return f"{hours // 24} days {hours % 24} h"
+
+
+def format_eta(eta: tuple[float, float] | None) -> str:
+    """The time left as a range: `20 to 35 s`, `3 to 5 min`; `unknown` before there is a basis."""
+    if eta is None:
+        return UNKNOWN
+    low, high = eta
+    if high < 1:
+        return "under 1 s"
+    for unit, size in (("s", 1), ("min", 60), ("h", 3600), ("days", 86400)):
+        if high < 90 * size or unit == "days":
+            break
+        if unit == "h" and high < 48 * size:
+            break
+    first, last = floor(low / size), max(1, -floor(-high / size))
+    if first == 0:
+        return f"under {last} {unit}"
+    span = f"{format_count(first)} to {format_count(last)}" if first < last else format_count(last)
+    return f"{span} {unit}"
+
+
+def format_rate(rate: float | None) -> str:
+    """Items per second, or per minute or hour where it is slow: `1,234/s`, `48/min`; `unknown` for None."""
+    if rate is None:
+        return UNKNOWN
+    for value, unit in ((rate, "s"), (rate * 60, "min"), (rate * 3600, "h")):
+        if value >= 9.95:
+            return f"{value:,.0f}/{unit}"
+        if value >= 1:
+            return f"{value:.1f}/{unit}"
+    return f"{rate * 3600:.1f}/h"
+
+
+def format_share(share: float | None) -> str:
+    """A share as a percentage, cut and never rounded up: 0.99996 is `99.9 %`, only 1 is `100 %`."""
+    if share is None:
+        return UNKNOWN
+    if share >= 1:
+        return "100 %"
+    return f"{floor(share * 1000) / 10:.1f} %"
+
+
+def settled(snapshot: Snapshot) -> int:
+    """How many of the items to be sent have their outcome."""
+    return max(0, snapshot.to_send - snapshot.outcomes.get(Outcome.PENDING, 0))
+
+
+def figures(snapshot: Snapshot, *, limiter: bool = True) -> list[str]:
+    """The figures that matter now, most important first; with or without what slows the run."""
+    parts = [f"{format_count(settled(snapshot))} of {format_count(snapshot.to_send)}"]
+    failures = (Outcome.REJECTED, Outcome.CONFLICT, Outcome.UNKNOWN)
+    parts += [f"{format_count(n)} {name}" for name in failures if (n := snapshot.outcomes.get(name, 0))]
+    if snapshot.state in OVER:
+        return [*parts, f"in {format_seconds(snapshot.seconds)}"]
+    if snapshot.state is RunState.PAUSED:
+        return parts
+    parts.append(f"rate {UNKNOWN}" if snapshot.rate is None else format_rate(snapshot.rate))
+    parts.append(f"time left {UNKNOWN}" if snapshot.eta is None else f"{format_eta(snapshot.eta)} left")
+    if limiter and snapshot.limiter:
+        parts.append(slow_because(snapshot))
+    return parts
+
+
+def slow_because(snapshot: Snapshot) -> str:
+    """What slows the run, as a sentence without its full stop; empty when nothing is known."""
+    words = snapshot.limiter.rstrip(".")
+    return words if not words or words.lower().startswith("slow") else f"Slow because {words}"
+
+
+def summary_line(snapshot: Snapshot) -> str:
+    """How the run ended, in one sentence: `Finished in 42 s: 9,990 done, 8 rejected.`."""
+    counts = [f"{format_count(n)} {outcome}" for outcome, n in snapshot.outcomes.items() if n]
+    kind = "Dry run " if snapshot.dry_run else ""
+    word = snapshot.state.value if kind else snapshot.state.value.capitalize()
+    line = f"{kind}{word} in {format_seconds(snapshot.seconds)}: {', '.join(counts) or 'nothing to do'}."
+    return f"{line} Nothing was written." if snapshot.dry_run else line
+
+
+def next_step(snapshot: Snapshot, *, notebook: bool = False) -> str:
+    """What the operator can do about a run that stands still; empty when it moves or is finished."""
+    if snapshot.state is RunState.FINISHED:
+        return ""
+    resume = "run.resume()" if notebook else f"batchkit resume {snapshot.run}"
+    words = {
+        RunState.PAUSED: f"Paused. To go on: {resume}",
+        RunState.STOPPED: f"Stopped in good order; nothing is lost. To go on: {resume}",
+        RunState.INTERRUPTED: f"Its process ended before the run did; nothing is lost. To go on: {resume}",
+        RunState.FAILED: f"The run gave up; what is done stays done. Once the cause is mended: {resume}",
+    }.get(snapshot.state, "")
+    return "\n".join(part for part in (snapshot.message, words) if part)
+
+
+class Bar:
+    """A live bar for one run; lines every few seconds where the stream is no terminal.
+
+    Args:
+        run: The run to look at.
+        file: Stream to write to; None for standard error (standard output in a notebook).
+        notebook: Draw a notebook's widget instead of characters.
+        clock: Seconds that only go forward; tests pass their own.
+    """
+
+    def __init__(
+        self,
+        run: Watchable,
+        file: TextIO | None = None,
+        notebook: bool = False,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.run = run
+        self.file = file or _default_stream(notebook)
+        self.notebook = notebook
+        self._clock = clock
+        self._last_line: float | None = None
+        self._last_text = ""
+        self._bar: Any = None
+        if notebook or self.file.isatty():
+            self._bar = self._make_bar(run.snapshot())
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _make_bar(self, snapshot: Snapshot) -> Any:
+        if self.notebook:
+            from tqdm.notebook import tqdm
+        else:
+            from tqdm import tqdm
+        return tqdm(
+            total=snapshot.to_send,
+            file=self.file,
+            dynamic_ncols=not self.notebook,
+            bar_format="{l_bar}{bar}|",
+            mininterval=0,  # we already look at most ten times a second
+            miniters=1,
+        )
+
+    def update(self, snapshot: Snapshot | None = None) -> Snapshot:
+        """Draw the figures of `snapshot`, or of a new one, and hand it back."""
+        snapshot = snapshot or self.run.snapshot()
+        if self._bar is not None:
+            self._draw(snapshot)
+        elif self._line_is_due():
+            self._write_line(snapshot)
+        return snapshot
+
+    def _draw(self, snapshot: Snapshot) -> None:
+        bar = self._bar
+        bar.n = settled(snapshot)
+        text = ", ".join(figures(snapshot)).replace("{", "{{").replace("}", "}}")
+        label = "Dry run" if snapshot.dry_run else snapshot.state.value.capitalize()
+        # tqdm's own rate and remaining time would count pauses and resumed items; ours don't
+        bar.bar_format = f"{label} {{percentage:3.0f}}%|{{bar}}| {text}"
+        bar.refresh()
+
+    def _line_is_due(self) -> bool:
+        return self._last_line is None or self._clock() - self._last_line >= LINE_EVERY
+
+    def _write_line(self, snapshot: Snapshot) -> None:
+        self._last_line = self._clock()
+        text = f"{snapshot.state.value.capitalize()}: {', '.join(figures(snapshot))}"
+        if text != self._last_text:  # a paused run doesn't fill the log
+            self._last_text = text
+            self.say(text)
+
+    def say(self, text: str) -> None:
+        """Write a line without breaking the bar."""
+        if self._bar is not None and not self.notebook:
+            self._bar.clear()
+        self.file.write(f"{text}\n")
+        self.file.flush()
+
+    def close(self) -> None:
+        """Leave the bar as it stands and end its line."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def watch(
+    run: Watchable,
+    file: TextIO | None = None,
+    notebook: bool = False,
+    *,
+    leave_when_paused: bool = False,
+    interrupt: Callable[[], None] | None = None,
+    interval: float = TICK,
+) -> RunState:
+    """Show a run until it is over; works for runs of other processes too.
+
+    Ctrl-C once stops a run of this process in good order, twice leaves at once. Ctrl-C while watching another
+    process's run only ends the watching.
+
+    Args:
+        run: The run to look at.
+        file: Stream to write to; None for standard error (standard output in a notebook).
+        notebook: Draw a notebook's widget instead of characters.
+        leave_when_paused: Return when the run has paused instead of waiting for someone to resume it.
+        interrupt: What the first Ctrl-C does instead of the above.
+        interval: Seconds between two looks.
+
+    Returns:
+        The state the run was in at the last look.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came twice, or the run belongs to another process.
+    """
+    ends = (*OVER, RunState.PAUSED) if leave_when_paused else OVER
+    interrupted = hinted = False
+    with Bar(run, file, notebook) as bar:
+        snapshot = bar.update()
+        while snapshot.state not in ends:
+            try:
+                time.sleep(interval)
+                snapshot = bar.update()
+                if snapshot.state is RunState.PAUSED and not hinted:
+                    bar.say(next_step(snapshot, notebook=notebook))
+                hinted = snapshot.state is RunState.PAUSED
+            except KeyboardInterrupt:
+                ask = interrupt or (run.stop if _is_ours(snapshot) else None)
+                if interrupted or ask is None:
+                    raise
+                interrupted = True
+                ask()
+                bar.say("Stopping; what is under way is finished first. Ctrl-C again leaves at once.")
+        if snapshot.state in OVER:
+            run.wait(SETTLES)  # its owner may still be writing the last figures
+            snapshot = run.snapshot()
+        bar.update(snapshot)
+    ending = (summary_line(snapshot), next_step(snapshot, notebook=notebook))
+    bar.say("\n".join(part for part in ending if part))
+    return snapshot.state
+
+
+def _is_ours(snapshot: Snapshot) -> bool:
+    return snapshot.owner.startswith(f"pid {os.getpid()} ")
+
+
+def _default_stream(notebook: bool) -> TextIO:
+    # Jupyter paints standard error red, which reads as a failure.
+    in_kernel = type(sys.stderr).__module__.startswith("ipykernel")
+    return sys.stdout if notebook or in_kernel else sys.stderr

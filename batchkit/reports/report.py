@@ -1,0 +1,230 @@
+"""What people get from a run: a workbook, a table, a page or figures for programs, and files to go on with.
+
+`write_report` writes the whole run in the format its suffix names. `write_fix_file` writes the rows that
+failed, as they stood in the source, to be corrected and given back. `write_statuses` puts the outcomes beside
+the rows of a copy of the operator's own workbook. All of them take a `ReportData` and know nothing of how a
+run works; a file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..core.errors import UsageError
+from ..core.problem import Problem
+from ..core.states import RunState
+from .place import refuse_to_replace, replacing
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Sample = tuple[float, int, int, int, float | None, int]
+"""A point of a run: active seconds; items done, rejected, other so far; items per second; workers."""
+
+FORMATS: Final = {
+    ".xlsx": "xlsx:write_xlsx",
+    ".csv": "csv:write_csv",
+    ".html": "html:write_html",
+    ".json": "json:write_json",
+}
+"""The formats of a report by suffix."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportData:
+    """All that a report says about a run.
+
+    Attributes:
+        run: Id of the run, as the command line takes it.
+        state: Where the run stands.
+        dry_run: Nothing was written.
+        source: Name of the source.
+        target: Address of the target, without secrets.
+        started: ISO moment of the start; None when it never started.
+        finished: ISO moment of the end; None while it hasn't ended.
+        seconds: Active seconds, pauses left out.
+        changes: Kind of change → how many items.
+        outcomes: Outcome → how many items.
+        attempts: Tries of items, retries included.
+        settings: Setting → value; no secrets.
+        message: Why it paused or failed, in one sentence.
+        reversible: Whether the target's changes can be undone.
+        fix_file: Name of the fix-and-rerun file that was written beside; empty when there is none.
+        samples: Points of the run's course, in order, at most a few hundred.
+        notices: What was noticed about the source.
+        columns: The source's columns, in order.
+        frames: Called with a size, gives the outcomes in plan order in frames of at most that many rows:
+            `item, row, key, change, outcome, attempts, at, rule, reason, advice, detail`; `key` and `detail`
+            (JSON) are texts, `at` is a moment (Unix seconds, ISO text or datetime in UTC).
+        raw_frames: Called with outcomes and a size, gives the items that have one of these outcomes the same
+            way, with the source's texts beside them in columns `raw:<column>`.
+        kept: Files that nothing written about the run may replace → what they are (`the source of this run`).
+    """
+
+    run: str
+    state: RunState
+    dry_run: bool
+    source: str
+    target: str
+    changes: Mapping[str, int]
+    outcomes: Mapping[str, int]
+    frames: Callable[[int], Iterator[pl.DataFrame]]
+    raw_frames: Callable[[Collection[str], int], Iterator[pl.DataFrame]]
+    columns: Sequence[str] = ()
+    started: str | None = None
+    finished: str | None = None
+    seconds: float = 0.0
+    attempts: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    message: str = ""
+    reversible: bool = True
+    fix_file: str = ""
+    samples: Sequence[Sample] = ()
+    notices: Sequence[Problem] = ()
+    kept: Mapping[Path, str] = field(default_factory=dict)
+
+
+def write_report(data: ReportData, path: str | Path) -> Path:
+    """Write the report of a run.
+
+    Args:
+        data: The run.
+        path: Where to; its suffix names the format: `.xlsx`, `.csv` (a row per item), `.html` (a page that
+            needs nothing else) or `.json` (figures and failures for programs).
+
+    Returns:
+        The path written.
+
+    Raises:
+        UsageError: No report has that suffix, the file can't be written there, or it is one of `data.kept`.
+        DiskFull: No room is left; an older file at `path` stays as it was.
+    """
+    path = Path(path)
+    write = _function(path, FORMATS, "A report")
+    refuse_to_replace(path, data.kept)
+    with replacing(path) as draft:
+        write(data, draft)
+    return path
+
+
+def write_fix_file(
+    data: ReportData, path: str | Path, *, outcomes: Collection[str] = ("rejected", "conflict")
+) -> Path | None:
+    """Write the failed rows as they stood in the source, to be corrected and given back as a source.
+
+    The file holds `#row` (the row number in the source), `#error`, `#advice` and the source's own columns.
+
+    Args:
+        data: The run.
+        path: Where to; `.csv` or `.xlsx`.
+        outcomes: Which items. `unknown` only when asked for: such an item may have been written.
+
+    Returns:
+        The path written; None when there is nothing to correct.
+
+    Raises:
+        UsageError: The suffix is another one, the file can't be written there, or it is one of `data.kept`.
+        DiskFull: No room is left; an older file at `path` stays as it was.
+    """
+    path = Path(path)
+    formats = {".csv": "fix:write_fix_csv", ".xlsx": "fix:write_fix_xlsx"}
+    write = _function(path, formats, "A fix-and-rerun file")
+    refuse_to_replace(path, data.kept)
+    frames = _with_rows(data.raw_frames(outcomes, 10_000))
+    first = next(frames, None)
+    if first is None:
+        return None
+    with replacing(path) as draft:
+        write(data.columns, first, frames, draft)
+    return path
+
+
+def write_results(frames: Iterable[pl.DataFrame], path: str | Path, *, kept: Mapping[Path, str]) -> Path:
+    """Write what a target answered beside the rows of the source; the file can be a source itself.
+
+    Args:
+        frames: As `outcomes.result_frames` gives them, at least one.
+        path: Where to; `.csv` or `.xlsx`.
+        kept: Files that must not be overwritten, and what they are.
+
+    Returns:
+        The path written.
+
+    Raises:
+        UsageError: The suffix is another one, the file can't be written there, or it is one of `kept`.
+        DiskFull: No room is left; an older file at `path` stays as it was.
+    """
+    path = Path(path)
+    formats = {".csv": "results:write_results_csv", ".xlsx": "results:write_results_xlsx"}
+    write = _function(path, formats, "A file of results")
+    refuse_to_replace(path, kept)
+    rest = iter(frames)
+    with replacing(path) as draft:
+        write(next(rest), rest, draft)
+    return path
+
+
+def write_statuses(
+    data: ReportData,
+    workbook_in: str | Path,
+    workbook_out: str | Path,
+    *,
+    sheet: str | None = None,
+    header_row: int = 1,
+) -> Path:
+    """Write what became of each row into a copy of the operator's own workbook.
+
+    The columns `batchkit outcome`, `batchkit reason` and `batchkit advice` come behind the last column in
+    use (or over those of an earlier copy); everything else of the workbook stays as it is, to the byte.
+
+    Args:
+        data: The run; the workbook is its source.
+        workbook_in: The operator's workbook (`.xlsx` or `.xlsm`); only read.
+        workbook_out: Where the copy goes; the suffix is that of `workbook_in`.
+        sheet: The sheet that was read; None for the first one.
+        header_row: The row that holds the headers, as a spreadsheet program numbers it.
+
+    Returns:
+        The path written.
+
+    Raises:
+        UsageError: The workbook can't take columns this way, or the copy can't be written there.
+        DiskFull: No room is left; an older file at `workbook_out` stays as it was.
+    """
+    from .statuses import copy_with_statuses
+
+    source, path = Path(workbook_in), Path(workbook_out)
+    if source.suffix.lower() not in (".xlsx", ".xlsm") or path.suffix.lower() != source.suffix.lower():
+        raise UsageError(
+            f"Outcomes can't be written from {source.name} into {path.name}.",
+            advice="This works from .xlsx to .xlsx and from .xlsm to .xlsm; for other files write a report.",
+            path=path,
+        )
+    refuse_to_replace(path, {source: "the workbook itself", **data.kept})
+    with replacing(path) as draft:
+        copy_with_statuses(data.frames(10_000), source, draft, sheet=sheet, header_row=header_row)
+    return path
+
+
+def _function(path: Path, formats: Mapping[str, str], what: str) -> Callable[..., None]:
+    place = formats.get(path.suffix.lower())
+    if place is None:
+        raise UsageError(
+            f"{what} can't be written as {path.name}.",
+            advice=f"Name a file that ends in {', '.join(formats)}.",
+            path=path,
+        )
+    module, _, name = place.partition(":")
+    function: Callable[..., None] = getattr(import_module(f".{module}", __package__), name)
+    return function
+
+
+def _with_rows(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    for frame in frames:
+        there = frame.filter(frame["row"].is_not_null())
+        if not there.is_empty():
+            yield there

@@ -1,0 +1,49 @@
+"""The process of its own that drives a detached run: how it is started, and why it died."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+from ..core import secrets
+
+_LOG: Final = "detached.log"
+
+
+def spawn(folder: Path) -> subprocess.Popen[bytes]:
+    """Start a process that drives the run in a folder, and outlives this one.
+
+    Args:
+        folder: The run folder; what the process says goes to a log in it.
+    """
+    options: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        options = {"creationflags": flags}
+    with (folder / _LOG).open("ab") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-m", "batchkit.running.detached", str(folder)],
+            # A password that somebody wrote into the address lives in this process only: hand it on.
+            env={**os.environ, **secrets.concealed()},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            **options,
+        )
+    # Reaped when it ends, so that it doesn't linger as a zombie of a long notebook session.
+    threading.Thread(target=child.wait, daemon=True).start()
+    return child
+
+
+def why_it_died(folder: Path) -> str:
+    """Why the process died at its start, by the end of what it wrote."""
+    try:
+        lines = (folder / _LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
+    return secrets.redact(f"The process that was to drive the run ended at its start: {last}")

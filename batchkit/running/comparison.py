@@ -1,0 +1,109 @@
+"""The comparison: what the target holds now, before a chunk of calls is sent to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+import polars as pl
+
+from ..core.states import Change, Outcome
+from ..targets.base import CHANGE, ITEM, CallTarget, Result
+from .delivery import Delivery
+from .feeder import Chunk
+from .read_back import (
+    DONE,
+    EDITED,
+    FOUND,
+    LOOK_THERE,
+    UNTOUCHED,
+    VERDICT,
+    asked,
+    differences,
+    held_against,
+    kept,
+    was_there,
+)
+from .session import Session
+
+_EDITED: Final = "The target was edited since the plan was made."
+_GONE: Final = "The item is gone from the target since the plan was made."
+_MAKE_NEW: Final = "There is nothing to write over. Bring it back at the target, or make a new plan."
+_CAME: Final = "The item is at the target already; the plan was to create it."
+
+
+class Comparison:
+    """Holds chunks against the target before they are sent: one read for many items.
+
+    Args:
+        session: What the session shares.
+        target: A target that can be read.
+        delivery: Asks the target, with patience.
+    """
+
+    def __init__(self, session: Session, target: CallTarget, delivery: Delivery) -> None:
+        self._s = session
+        self._target = target
+        self._delivery = delivery
+
+    async def left(self, chunks: list[Chunk]) -> list[Chunk]:
+        """The chunks with what is left to send; what needs no sending, or must not be sent, is on record."""
+        left = []
+        for chunk in chunks:
+            compared = await self._compared(chunk)
+            if compared is not None:
+                left.append(compared)
+        return left
+
+    async def _compared(self, chunk: Chunk) -> Chunk | None:
+        rows = chunk.frame.filter(pl.col(CHANGE) != Change.SEND)
+        if rows.is_empty():
+            return chunk
+        keys, fields = asked(rows)
+        while True:
+            found = await self._delivery.ask(chunk, lambda: self._target.read_now(keys, fields))
+            if found is None:
+                return None
+            if not self._s.gate.holding:
+                break  # else it may be long until it is sent: look again then
+        verdicts = held_against(rows, found)
+        settled = list(self._settled(chunk, verdicts.filter(pl.col(VERDICT) != UNTOUCHED)))
+        self._note(chunk, verdicts)
+        self._delivery.record_unsent(settled)
+        over = {result.item for result in settled}
+        items = [item for item in chunk.items if item.index not in over]
+        if not items:
+            self._s.journal.close_intent(chunk.first)
+            self._s.tally.chunks += 1
+            return None
+        if not over:
+            return chunk
+        frame = chunk.frame.filter(~pl.col(ITEM).is_in(list(over)))
+        return replace(chunk, frame=frame, items=items)
+
+    def _settled(self, chunk: Chunk, rows: pl.DataFrame) -> Iterator[Result]:
+        overwrite = chunk.overwrite or self._s.settings.overwrite
+        for row in rows.iter_rows(named=True):
+            if row[VERDICT] == DONE:
+                # What a session that died had sent is its doing.
+                yield Result(row[ITEM], Outcome.DONE if chunk.recovering else Outcome.UNCHANGED)
+            elif overwrite and not row[FOUND] and row[CHANGE] == Change.UPDATE:
+                yield Result(row[ITEM], Outcome.REJECTED, "missing", _GONE, _MAKE_NEW)
+            elif not overwrite:
+                yield Result(row[ITEM], Outcome.CONFLICT, "changed", _why(row), LOOK_THERE, differences(row))
+
+    @staticmethod
+    def _note(chunk: Chunk, rows: pl.DataFrame) -> None:
+        """Remember what an undo must know: what was written over, and what others had set already."""
+        for row in rows.filter(pl.col(VERDICT) != DONE).iter_rows(named=True):
+            if row[VERDICT] == EDITED:
+                chunk.notes[row[ITEM]] = {"overwritten": was_there(row)}
+            elif not chunk.recovering and (fields := kept(row)):
+                chunk.notes[row[ITEM]] = {"kept": fields}
+
+
+def _why(row: dict[str, Any]) -> str:
+    if row[CHANGE] == Change.CREATE:
+        return _CAME
+    return _EDITED if row[FOUND] else _GONE

@@ -1,0 +1,234 @@
+"""The driver: the thread of the owning process that runs an engine, from opening the target to the report."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import traceback
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..core.errors import BatchkitError, DiskFull, TargetUnreachable
+from ..core.estimate import disk_estimate, disk_need
+from ..core.secrets import redact
+from ..core.settings import Settings
+from ..core.states import ACTIVE, Outcome, RunState
+from ..journal.journal import Journal
+from ..journal.log import RunLog
+from ..journal.owner import Ownership, owner_of
+from ..planning.plan import Plan
+from ..targets.base import CallTarget, FrameTarget, Target
+from .engine import Engine
+
+if TYPE_CHECKING:
+    from .run import Run
+
+_live: dict[Path, Driver] = {}
+_last_words: dict[Path, str] = {}
+
+
+def live_driver(folder: Path) -> Driver | None:
+    """The driver of this process that has a run in hand; None when there is none."""
+    return _live.get(folder.resolve())
+
+
+def last_words(folder: Path) -> str | None:
+    """Why a run of this process failed, where its journal could not take that (full disk); else None."""
+    return _last_words.get(folder.resolve())
+
+
+class Driver(threading.Thread):
+    """Drives one session of a run in this process.
+
+    Attributes:
+        engine: The engine, once the target is open.
+    """
+
+    def __init__(self, folder: Path, ownership: Ownership, target: Target | None) -> None:
+        super().__init__(name=f"batchkit-{folder.name}", daemon=True)
+        self.engine: Engine | None = None
+        self._folder = folder.resolve()
+        self._ownership = ownership
+        self._given = target
+        self._log = RunLog(folder / "log.jsonl")
+
+    @classmethod
+    def start_on(cls, folder: Path, *, target: Target | None = None) -> Driver:
+        """Take a run in hand and drive it in a thread.
+
+        Raises:
+            RunBusy: Somebody else drives it.
+        """
+        driver = cls(folder, Ownership(folder), target)
+        _live[driver._folder] = driver
+        driver.start()
+        return driver
+
+    @staticmethod
+    def prepare(
+        folder: Path,
+        *,
+        settle: Literal["done", "resend"] | None = None,
+        overwrite: bool = False,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
+        """Write the operator's decisions into the journal of a run that nobody drives.
+
+        Args:
+            folder: The run folder.
+            settle: `done` takes unknown items for done, `resend` makes them pending.
+            overwrite: Items in conflict become pending, and are written whatever the target holds.
+            settings: Settings from here on.
+        """
+        ownership = Ownership(folder)
+        try:
+            journal = Journal(folder / "journal.sqlite")
+            try:
+                chosen = Settings.of(journal.meta("settings")).changed(settings or {})
+                if settle == "resend":
+                    journal.reopen(Outcome.UNKNOWN)
+                elif settle == "done":
+                    journal.settle(Outcome.UNKNOWN, Outcome.DONE)
+                if overwrite:
+                    journal.reopen(Outcome.CONFLICT, overwrite=True)
+                journal.set_meta(settings=chosen.model_dump(), seen=journal.last_message())
+                if "canary" in (settings or {}):
+                    journal.set_meta(canary_anew=True)  # so many from here on, and not from the run's start
+                journal.flush()
+            finally:
+                journal.close()
+        finally:
+            ownership.release()
+
+    def poke(self) -> None:
+        """Look at the control messages now rather than at the next tick."""
+        if self.engine is not None:
+            self.engine.look()
+
+    def run(self) -> None:
+        """The thread's work; nothing it meets goes past here."""
+        try:
+            journal = Journal(self._folder / "journal.sqlite")
+        except BatchkitError as error:
+            self._log.write("not started", error=str(error))
+            self._let_go()
+            return
+        _last_words.pop(self._folder, None)
+        try:
+            self._session(journal)
+        except BaseException as error:  # noqa: BLE001 - a thread's error has nowhere else to go
+            self._fail(journal, error)
+        finally:
+            journal.close()
+            if journal.error is not None:
+                self._say_it_late(str(journal.error))
+            self._let_go()
+
+    def _say_it_late(self, message: str) -> None:
+        """Try once more to write the end of a run whose journal failed; keep it in memory all the same."""
+        _last_words[self._folder] = message
+        with contextlib.suppress(Exception):
+            journal = Journal(self._folder / "journal.sqlite")
+            try:
+                if journal.present_state() in ACTIVE:
+                    journal.set_state(RunState.FAILED, message)
+                    journal.flush()
+            finally:
+                journal.close()
+
+    def _session(self, journal: Journal) -> None:
+        from ..upkeep.retention import clean_quietly
+
+        clean_quietly()
+        if journal.present_state() in ACTIVE:
+            journal.set_state(RunState.INTERRUPTED)
+        plan = Plan.load(self._folder / "plan.parquet")
+        settings = Settings.of(journal.meta("settings"))
+        self._check_disk(plan, settings)
+        target = self._given or plan.open_target()
+        try:
+            if self._connect(target, settings):
+                plan.check_target(target)
+            if not isinstance(target, CallTarget | FrameTarget):
+                raise TypeError(f"{type(target).__name__} is neither a CallTarget nor a FrameTarget")
+            self.engine = Engine(
+                plan,
+                target,
+                journal,
+                settings,
+                run=journal.meta("run", self._folder.name),
+                folder=self._folder,
+                dry_run=journal.meta("dry_run", False),
+                owner=str(owner_of(self._folder) or ""),
+            )
+            asyncio.run(self.engine.drive())
+        finally:
+            target.close()
+        if journal.meta("report", True):
+            self._report(journal)
+
+    def _connect(self, target: Target, settings: Settings) -> bool:
+        """Connect; False where the target doesn't answer and the operator wants to wait for it."""
+        try:
+            target.connect()
+            return True
+        except TargetUnreachable as error:
+            if not (settings.wait_for_target and isinstance(target, CallTarget)):
+                raise
+            # The engine waits for it, where a pause or a stop is heard.
+            self._log.write("target does not answer", reason=str(error))
+            return False
+
+    def _check_disk(self, plan: Plan, settings: Settings) -> None:
+        need = disk_need(plan.to_send(), atomic=True)
+        disk = disk_estimate(self._folder, need, settings.disk_reserve)
+        if not disk.enough:
+            raise DiskFull(
+                f"The run may need {need / 1024**2:,.0f} MiB at {self._folder} and keeps"
+                f" {settings.disk_reserve / 1024**2:,.0f} MiB free;"
+                f" only {disk.free / 1024**2:,.0f} MiB are there.",
+                advice="Free some disk, or lower the setting disk_reserve.",
+            )
+
+    def _report(self, journal: Journal) -> None:
+        """Leave a report in the run folder; a report that can't be written never spoils the run."""
+        from .run import Run
+
+        try:
+            run = Run(self._folder)
+            self._write_fix_file(journal, run)
+            run.report()
+        except Exception as error:  # noqa: BLE001 - the run itself went well
+            self._log.write("no report", error=str(error), trace=traceback.format_exc())
+
+    def _write_fix_file(self, journal: Journal, run: Run) -> None:
+        """Leave the rows to fix; never over a file that somebody has begun to correct."""
+        path = self._folder / "fix.csv"
+        if path.is_file() and path.stat().st_mtime_ns != journal.meta("fix_written"):
+            path.replace(path.with_name(f"fix-corrected-{datetime.now().astimezone():%Y%m%d-%H%M%S}.csv"))
+        if run.fix_file() is None:
+            path.unlink(missing_ok=True)
+        else:
+            journal.set_meta(fix_written=path.stat().st_mtime_ns)
+
+    def _fail(self, journal: Journal, error: BaseException) -> None:
+        words = str(error)
+        if not isinstance(error, BatchkitError):
+            self._log.write("internal error", error=repr(error), trace=traceback.format_exc())
+            words = f"Something inside batchkit failed: {error!r}. The details are in its log.jsonl."
+        self._log.write("failed", message=words)
+        with contextlib.suppress(Exception):
+            if journal.present_state() is RunState.PLANNED or journal.present_state() in ACTIVE:
+                journal.set_state(RunState.FAILED, redact(words))
+            else:
+                journal.set_state(RunState.RUNNING)
+                journal.set_state(RunState.FAILED, redact(words))
+            journal.flush()
+
+    def _let_go(self) -> None:
+        self._ownership.release()
+        # Somebody may have taken the run up again in the moment since.
+        if _live.get(self._folder) is self:
+            del _live[self._folder]

@@ -1,0 +1,462 @@
+"""The engine: the one asyncio loop that drives a run. Chunks → gate → call → judgement → journal.
+
+One engine is one session of one run. It runs in a thread of its own (see `run.py`); everything it shows is
+read from its tally, everything it is told comes through the journal's control messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from ..core.errors import BatchkitError
+from ..core.estimate import disk_estimate, disk_need, memory_in_use
+from ..core.pacing import Throttle, until_window
+from ..core.secrets import redact
+from ..core.settings import LIVE, Settings, window_times
+from ..core.states import PLANNED_OUTCOME, Change, Outcome, RunState
+from ..journal.journal import Journal, Message
+from ..journal.log import RunLog
+from ..journal.snapshot import Snapshot
+from ..planning.plan import Plan
+from ..targets.base import CallTarget, FrameTarget
+from .breakers import Breakers
+from .delivery import Delivery
+from .feeder import chunk_size
+from .gate import Gate
+from .session import Session
+from .supply import CallQueue, Supply
+from .tally import Tally
+
+MOST_THREADS: Final = 256
+PAUSED_ON_REQUEST: Final = "Paused on request."
+TICK: Final = 0.1
+SNAPSHOT_EVERY: Final = 0.5
+SAMPLE_EVERY: Final = 1.0
+DISK_EVERY: Final = 2.0
+YIELD_EVERY: Final = 0.005  # seconds a worker may go on before the loop looks at everything else
+
+
+class Engine:
+    """Drives one session of a run.
+
+    Args:
+        plan: What is applied.
+        target: Where to; connected.
+        journal: The run's journal, owned by this process.
+        settings: How.
+        run: Id of the run.
+        folder: The run folder.
+        dry_run: Nothing may stay written.
+        owner: `pid 123 on host`.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        target: CallTarget | FrameTarget,
+        journal: Journal,
+        settings: Settings,
+        *,
+        run: str,
+        folder: Path,
+        dry_run: bool = False,
+        owner: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._plan = plan
+        self._target = target
+        self._journal = journal
+        self._folder = folder
+        self._owner = owner
+        self._clock = clock
+        self._frames = isinstance(target, FrameTarget)
+        self._log = RunLog(folder / "log.jsonl")
+        self._tally = Tally(
+            _outcomes(plan, journal),
+            seconds=journal.meta("seconds", 0.0),
+            attempts=journal.attempts(),
+            clock=clock,
+        )
+        self._message = ""
+        self._failure = ""
+        self._stopping = False
+        # What was asked of a session that died doesn't hold here; what came since it was taken up does.
+        self._seen = journal.meta("seen", 0)
+        self._disk = disk_estimate(folder, self._disk_need(), settings.disk_reserve)
+        self._memory = memory_in_use()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._workers: set[asyncio.Task[None]] = set()
+        # As many threads as calls are under way: the worker tasks bound them, so that their number can
+        # change live.
+        self._threads = ThreadPoolExecutor(MOST_THREADS, "batchkit-worker")
+        self._queue = CallQueue()
+        self._alive = journal.meta("alive", 0.0)
+        self._run = run
+        self._dry_run = dry_run
+        if dry_run and not self._frames:  # nothing is sent that would need its pace
+            settings = settings.changed({"rate": None, "delay": 0, "key_rest": 0})
+        self._settings = settings
+        paced = isinstance(target, CallTarget) and target.paced
+        self._throttle = Throttle(settings.workers, pinned=not settings.adaptive) if paced else None
+
+    # What others may ask, from any thread.
+
+    def look(self) -> None:
+        """Look at the journal's control messages now."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop closed just now: nobody is left to tell
+                self._loop.call_soon_threadsafe(self._read_messages)
+
+    @property
+    def state(self) -> RunState:
+        """The state it is in."""
+        return self._journal.present_state()
+
+    def snapshot(self) -> Snapshot:
+        """Where the run stands, from memory: cheap enough for ten times a second."""
+        tally = self._tally
+        outcomes = {str(outcome): n for outcome, n in tally.outcomes.items()}
+        state = self._journal.present_state()
+        left = tally.outcomes[Outcome.PENDING]
+        tried = tally.settled
+        working = state in (RunState.RUNNING, RunState.PAUSING, RunState.STOPPING)
+        return Snapshot(
+            run=self._run,
+            state=state,
+            dry_run=self._dry_run,
+            message=self._message,
+            total=len(self._plan),
+            to_send=self._plan.to_send(),
+            outcomes=outcomes,
+            attempts=tally.attempts,
+            retries=tally.retries,
+            calls=tally.calls,
+            chunks=tally.chunks,
+            seconds=tally.seconds,
+            rate=tally.rate() if working else None,
+            eta=tally.eta(left, self._delays(left)) if working else None,
+            limiter=self._limiter() if state is RunState.RUNNING else "",
+            success_rate=tally.done / tried if tried else None,
+            top_errors=tally.errors.most_common(10),
+            workers=self._width(),
+            settings=self._settings.model_dump(),
+            memory=self._memory,
+            disk_free=self._disk.free,
+            disk_need=self._disk.need,
+            owner=self._owner,
+            in_flight=tally.in_flight,
+        )
+
+    # The session.
+
+    async def drive(self) -> RunState:
+        """Run until everything has its outcome, or somebody or something ends the session.
+
+        Returns:
+            The state it ended in: finished, stopped or failed.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._gate = Gate(self._settings, self._tally, self._clock)
+        self._session = Session(
+            self._run, self._settings, self._dry_run, self._journal, self._tally, self._gate, Breakers(),
+            self._log, self._threads, self._clock, self._give_up, self._throttle, self._alive,
+            self._queue.park,
+        )  # fmt: skip
+        self._delivery = Delivery(self._session, self._target)
+        self._journal.set_meta(alive=time.time())
+        self._set_state(RunState.RUNNING)
+        self._read_messages()
+        ticker = asyncio.create_task(self._tick())
+        try:
+            if isinstance(self._target, CallTarget):
+                self._target.run = self._run
+                if not await self._delivery.open():
+                    return self._end()
+                self._plan.check_target(self._target)
+            await self._work()
+        except Exception as error:  # noqa: BLE001 - ends the session with a message instead of a hung run
+            self._internal_error(error)
+        finally:
+            ticker.cancel()
+            await asyncio.gather(ticker, return_exceptions=True)
+            if isinstance(self._target, CallTarget):
+                await asyncio.gather(self._target.end(), return_exceptions=True)
+            self._threads.shutdown(wait=True)
+        return self._end()
+
+    async def _work(self) -> None:
+        self._resize()
+        supply = Supply(
+            self._session, self._plan, self._target, self._queue, self._delivery,
+            width=self._width, pause=self._pause,
+        )  # fmt: skip
+        try:
+            await supply.feed()
+        finally:
+            self._queue.end()
+            while self._workers:
+                await asyncio.wait(set(self._workers))
+
+    def _end(self) -> RunState:
+        self._tally.stop_clock()
+        state = RunState.FINISHED
+        if self._failure:
+            state = RunState.FAILED
+        elif self._tally.outcomes[Outcome.PENDING]:
+            state = RunState.STOPPED if self._stopping else RunState.FAILED
+        if self._journal.present_state() is RunState.PAUSED:
+            # No arrow leads from paused to finished: it was told to go on or to stop before it came here.
+            self._journal.set_state(RunState.STOPPING)
+        self._message = self._failure
+        if self._journal.error is None:
+            self._set_state(state, self._failure)
+            self._journal.set_meta(ended=time.time())
+            self._sample()
+            self._persist()
+            with contextlib.suppress(BatchkitError):  # the driver has the last word where it can't be written
+                self._journal.flush()
+        self._log.write("session over", state=state, message=self._message, outcomes=self._counts())
+        return state
+
+    def _internal_error(self, error: Exception) -> None:
+        words = str(error) if isinstance(error, BatchkitError) else f"{type(error).__name__}: {error}"
+        if not isinstance(error, BatchkitError):
+            self._log.write("internal error", error=words, trace=traceback.format_exc())
+            words = (
+                f"Something inside batchkit failed: {words}. The details are in {self._folder / 'log.jsonl'}."
+            )
+        self._give_up(words, False)
+
+    # Workers.
+
+    def _width(self) -> int:
+        most = self._target.max_workers
+        width = self._settings.workers if self._throttle is None else self._throttle.width
+        return min(width, most) if most else width
+
+    def _resize(self) -> None:
+        while len(self._workers) < self._width():
+            task = asyncio.create_task(self._worker())
+            self._workers.add(task)
+            task.add_done_callback(self._workers.discard)
+
+    async def _worker(self) -> None:
+        queue, deliver, clock = self._queue, self._delivery.deliver, self._clock
+        calls = queue.calls
+        yielded = clock()
+        while True:
+            if len(self._workers) > self._width() or (queue.over and not calls and not queue.parked):
+                # Out of the set at once, so that of two surplus workers only the surplus leaves.
+                self._workers.discard(asyncio.current_task())
+                return
+            if not calls:
+                queue.low.set()
+                queue.stocked.clear()
+                await queue.stocked.wait()
+                continue
+            call = calls.popleft()
+            queue.delivering += 1
+            try:
+                await deliver(call)
+            except Exception as error:  # noqa: BLE001 - the same, for one worker
+                self._internal_error(error)
+            finally:
+                queue.delivering -= 1
+            queue.taken(self._settings.workers)
+            if clock() - yielded > YIELD_EVERY:
+                await asyncio.sleep(0)
+                yielded = clock()
+
+    # Control.
+
+    def _read_messages(self) -> None:
+        for message in self._journal.messages(self._seen):
+            self._seen = message.id
+            self._handle(message)
+
+    def _handle(self, message: Message) -> None:
+        """Act on one control message; runs on the loop."""
+        try:
+            answer = self._obey(message)
+        except BatchkitError as error:
+            answer = str(error)
+        self._log.write(
+            "control", command=message.command, by=message.sender, answer=answer, **message.arguments
+        )
+        self._journal.execute("UPDATE control SET answer = ? WHERE id = ?", (answer, message.id))
+
+    def _obey(self, message: Message) -> str:
+        state = self._journal.present_state()
+        match message.command:
+            case "pause" if state is RunState.RUNNING:
+                self._pause(PAUSED_ON_REQUEST)
+            case "resume" if state in (RunState.PAUSING, RunState.PAUSED):
+                self._message = ""
+                self._session.breakers.restart(self._tally.failed, self._tally.settled)
+                self._set_state(RunState.RUNNING)
+                self._tally.start_clock()
+                self._gate.release()
+            case "stop" if state in (RunState.RUNNING, RunState.PAUSING, RunState.PAUSED):
+                self._stop()
+            case "set":
+                return self._change(message.arguments)
+            case "pause" | "resume" | "stop":
+                return f"Nothing to do: the run is {state}."
+            case unknown:
+                return f"There is no command {unknown!r}."
+        return "ok"
+
+    def _change(self, values: dict[str, Any]) -> str:
+        fixed = sorted(name for name in set(values) - LIVE if name in Settings.model_fields)
+        if fixed:
+            return f"{', '.join(fixed)} can't change while the run runs."
+        if "workers" in values and "adaptive" not in values and self._throttle is not None:
+            values = {**values, "adaptive": False}  # who names a number means that number
+        self._settings = self._settings.changed(values)
+        if self._throttle is not None:
+            self._throttle.change(self._settings.workers, pinned=not self._settings.adaptive)
+        self._session.settings = self._settings
+        self._gate.change(self._settings)
+        self._resize()
+        self._queue.low.set()
+        self._journal.set_meta(settings=self._settings.model_dump())
+        return "ok"
+
+    def _pause(self, message: str) -> None:
+        if self._journal.present_state() is not RunState.RUNNING:
+            return
+        self._message = redact(message)
+        self._set_state(RunState.PAUSING, self._message)
+        self._gate.hold()
+        self._settle_pause()
+
+    def _settle_pause(self) -> None:
+        if self._journal.present_state() is RunState.PAUSING and not self._tally.in_flight:
+            self._tally.stop_clock()
+            self._set_state(RunState.PAUSED, self._message)
+            self._persist()
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self._set_state(RunState.STOPPING)
+        self._tally.start_clock()
+        self._leave()
+
+    def _give_up(self, message: str, may_pause: bool) -> None:
+        message = redact(message)
+        if self._failure:
+            return
+        if may_pause and self._settings.on_limit == "pause" and not self._stopping:
+            self._log.write("paused by a limit", message=message)
+            self._pause(message)
+            return
+        self._failure = message
+        self._log.write("giving up", message=message)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._gate.leave()
+        self._queue.drop()
+        self._delivery.deadlines.cut_questions()
+
+    def _set_state(self, state: RunState, message: str = "") -> None:
+        if self._journal.present_state() is not state:
+            self._journal.set_state(state, message)
+            self._log.write("state", state=state, message=message)
+        if state is RunState.RUNNING:
+            self._tally.start_clock()
+
+    # Ticking.
+
+    async def _tick(self) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(TICK)
+            ticks += 1
+            if self._journal.error is not None:
+                self._give_up(str(self._journal.error), False)
+            self._read_messages()
+            self._settle_pause()
+            self._delivery.deadlines.cut_overdue()
+            if self._journal.present_state() is RunState.RUNNING:
+                self._tally.tick()
+                if self._throttle is not None:
+                    self._resize()
+                if ticks % round(SAMPLE_EVERY / TICK) == 0:
+                    self._sample()
+            if ticks % round(SNAPSHOT_EVERY / TICK) == 0:
+                self._persist()
+            if ticks % round(DISK_EVERY / TICK) == 0:
+                self._look_at_disk()
+
+    def _persist(self) -> None:
+        """Leave a snapshot for other processes."""
+        self._journal.set_meta(
+            snapshot=self.snapshot().to_dict(), seconds=self._tally.seconds, alive=time.time()
+        )
+
+    def _sample(self) -> None:
+        counts = self._tally.outcomes
+        done = counts[Outcome.DONE]
+        rejected = counts[Outcome.REJECTED]
+        other = sum(counts[o] for o in (Outcome.UNCHANGED, Outcome.CONFLICT, Outcome.UNKNOWN))
+        self._journal.execute(
+            "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (time.time(), self._tally.seconds, done, rejected, other, self._tally.rate(), self._width()),
+        )
+
+    def _look_at_disk(self) -> None:
+        self._memory = memory_in_use()
+        self._disk = disk_estimate(self._folder, self._disk_need(), self._settings.disk_reserve)
+        if self._disk.critical and not self._stopping:
+            self._pause(
+                f"Only {self._disk.free / 1024**2:,.0f} MiB of disk are free at {self._folder}, less than the"
+                f" reserve of {self._settings.disk_reserve / 1024**2:,.0f} MiB. {_DISK_ADVICE}"
+            )
+
+    def _disk_need(self) -> int:
+        return disk_need(self._tally.outcomes[Outcome.PENDING], atomic=self._frames)
+
+    def _limiter(self) -> str:
+        window = self._settings.window
+        if window and until_window(window_times(window), datetime.now().astimezone()) > 0:
+            return f"the run works only from {window.replace('-', ' to ')}"
+        held = self._gate.brake.wait(self._clock())
+        if held > 0:
+            until = datetime.now().astimezone() + timedelta(seconds=held)
+            return f"{self._gate.brake.reason}; it goes on at {until:%H:%M:%S}"
+        resting = len(self._queue.parked)
+        if resting and not self._queue.calls and not self._tally.in_flight:
+            return f"{resting} calls rest a while" if resting > 1 else "a call rests a while"
+        slowed = self._throttle.reason if self._throttle is not None else ""
+        return slowed or self._tally.limiter(self._width())
+
+    def _delays(self, left: int) -> float:
+        """Seconds of delay between the chunks that are left."""
+        return self._settings.delay * (left // chunk_size(self._settings, self._plan, self._target))
+
+    def _counts(self) -> dict[str, int]:
+        return {str(outcome): n for outcome, n in self._tally.outcomes.items()}
+
+
+_DISK_ADVICE: Final = "Free some disk, then resume: nothing is lost."
+
+
+def _outcomes(plan: Plan, journal: Journal) -> dict[Outcome, int]:
+    """How many of a plan's items have each outcome: those the plan decides, and those on record."""
+    counts = journal.counts()
+    for kind, n in plan.counts.items():
+        outcome = PLANNED_OUTCOME.get(Change(kind))
+        if outcome is not None:
+            counts[outcome] += n
+    counts[Outcome.PENDING] = len(plan) - sum(counts[o] for o in Outcome if o is not Outcome.PENDING)
+    return counts

@@ -1,0 +1,499 @@
+"""A run: one execution of a plan. Start it, watch it, pause, resume, stop and change it, from anywhere.
+
+A run lives in a folder that holds all it needs, and is owned by at most one process at a time: a lock says
+which, and the lock dies with its process. The owner drives it in a thread of its own; everybody else reads
+the journal and leaves control messages there.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from filelock import FileLock
+
+from ..core.errors import RunBusy, RunError, RunFailed, SettingsError, UsageError
+from ..core.home import runs_folder
+from ..core.settings import LIVE, Settings
+from ..core.states import ACTIVE, PLANNED_OUTCOME, Change, Outcome, RunState
+from ..journal.journal import JournalReader
+from ..journal.owner import owner_of
+from ..journal.run_folder import find_run, make_folder, run_folders
+from ..journal.snapshot import Snapshot
+from .child import spawn, why_it_died
+from .driver import Driver, last_words, live_driver
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ..planning.plan import Plan
+    from ..reports.report import ReportData
+    from ..targets.base import Target
+
+_POLL = 0.1
+_QUIET_STATES = (RunState.STOPPED, RunState.FINISHED, RunState.FAILED, RunState.INTERRUPTED)
+
+
+def start(
+    plan: Plan,
+    *,
+    dry_run: bool = False,
+    detach: bool = False,
+    target: Target | None = None,
+    report: bool = True,
+    again: bool = False,
+    **settings: Any,
+) -> Run:
+    """Start a run of a plan; returns at once, the run goes on behind.
+
+    Args:
+        plan: The plan.
+        dry_run: Apply and roll back: everything is tried, nothing stays written.
+        detach: Drive it in a process of its own that outlives this one.
+        target: A connected target to use instead of opening the plan's own (same process only).
+        report: Write a report into the run folder when the session ends.
+        again: Send what an earlier run of the same rows has sent already; without it, that is refused.
+        **settings: See `Settings`; the target's preset and the job's own settings stand behind them.
+
+    Raises:
+        SettingsError: A setting is wrong; nothing was started.
+        DiskFull: No room for the run folder.
+        RunError: The same rows were sent to the same target already; the message names the run.
+    """
+    chosen = Settings.of(plan.settings, **settings)
+    with FileLock(runs_folder() / ".starting.lock"):  # two that start at once must see each other
+        if not (again or dry_run):
+            from .resending import refuse_resending
+
+            refuse_resending(plan, list_runs())
+        folder = make_folder(plan, chosen, dry_run=dry_run, report=report)
+    run = Run(folder)
+    if detach:
+        if target is not None:
+            raise UsageError(
+                "A detached run opens its target itself.", advice="Leave out target= or detach=."
+            )
+        run._detach()
+    else:
+        Driver.start_on(folder, target=target)
+    return run
+
+
+def list_runs(limit: int | None = None) -> list[Run]:
+    """The runs, newest first; folders that hold no readable journal are left out.
+
+    Args:
+        limit: At most so many; None for all.
+    """
+    found: list[Run] = []
+    for folder in run_folders():
+        if len(found) == limit:
+            break
+        try:
+            found.append(Run(folder))
+        except RunError:
+            continue
+    return found
+
+
+class Run:
+    """A run, seen from any process. Make one by `plan.start()` or `Run.open(id)`.
+
+    Attributes:
+        id: Its name, which begins with the time it was made.
+        folder: The run folder.
+        dry_run: Whether it leaves nothing written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._journal = JournalReader(folder / "journal.sqlite")
+        self.id: str = self._journal.meta("run", folder.name)
+        self.dry_run: bool = self._journal.meta("dry_run", False)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._plan: Plan | None = None
+
+    @classmethod
+    def open(cls, name: str | Path) -> Run:
+        """The run with this id (or an unambiguous part of it, `last`, or the path of its folder).
+
+        Raises:
+            RunNotFound: None, or more than one, fits.
+        """
+        return cls(find_run(name))
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id}: {self.state}>"
+
+    @property
+    def plan(self) -> Plan:
+        """The plan it runs."""
+        if self._plan is None:
+            from ..planning.plan import Plan
+
+            self._plan = Plan.load(self.folder / "plan.parquet", verify=False)
+        return self._plan
+
+    @property
+    def journal(self) -> JournalReader:
+        """Its journal, for reading."""
+        return self._journal
+
+    @property
+    def state(self) -> RunState:
+        """Where it stands; a run whose owner died is `interrupted`."""
+        driver = live_driver(self.folder)
+        if driver is not None and driver.engine is not None:
+            return driver.engine.state  # what is on disk is a moment older
+        state = self._journal.state()
+        if driver is None and state in ACTIVE and owner_of(self.folder) is None:
+            # Read again: it may have ended in good order between the two looks.
+            state = self._journal.state()
+            if state in ACTIVE:
+                return RunState.FAILED if last_words(self.folder) else RunState.INTERRUPTED
+        return state
+
+    def snapshot(self) -> Snapshot:
+        """Where it stands, in figures; cheap enough for ten times a second."""
+        driver = live_driver(self.folder)
+        if driver is not None and driver.engine is not None:
+            return driver.engine.snapshot()
+        stored = Snapshot.from_dict(self._journal.meta("snapshot"))
+        state = self.state
+        changes: dict[str, Any] = {"state": state, "message": self._journal.meta("message", "")}
+        owner = owner_of(self.folder)
+        changes["owner"] = str(owner) if owner else ""
+        if owner is None:
+            changes.update(rate=None, eta=None, limiter="", in_flight=0, memory=0)
+        if state is RunState.INTERRUPTED or last_words(self.folder):
+            changes.update(self._recounted(stored))
+        if state is RunState.PLANNED and self._child is not None and not self._child_lives():
+            changes["message"] = why_it_died(self.folder)
+        return Snapshot.from_dict({**stored.to_dict(), **changes})
+
+    def _recounted(self, stored: Snapshot) -> dict[str, Any]:
+        """Counts from the journal: the last snapshot of a run that died is older than its last outcome."""
+        counts = self._journal.counts()
+        for kind, n in self.plan.counts.items():
+            if Change(kind) in PLANNED_OUTCOME:
+                counts[PLANNED_OUTCOME[Change(kind)]] += n
+        counts[Outcome.PENDING] = stored.total - sum(n for o, n in counts.items() if o is not Outcome.PENDING)
+        message = last_words(self.folder)
+        message = message or "The process that drove it died. Resume it: what was done is on record."
+        if not last_words(self.folder) and (under_way := len(self._journal.intents())):
+            message += f" {under_way} calls were under way: their items are listed as pending until then."
+        return {
+            "outcomes": {str(o): n for o, n in counts.items()},
+            "attempts": self._journal.attempts(),
+            "message": message,
+        }
+
+    # Control.
+
+    def pause(self) -> None:
+        """Let the calls under way come back, then hold; `resume` goes on."""
+        self._post("pause")
+
+    def stop(self) -> None:
+        """Let the calls under way come back, then end the session; `resume` takes it up again later."""
+        self._post("stop")
+
+    def set(self, **settings: Any) -> None:
+        """Change settings while it runs (`workers=8, rate=2, chunk_size=100`, ...).
+
+        Raises:
+            SettingsError: A setting is wrong; nothing was changed.
+        """
+        Settings.of(self._journal.meta("settings")).changed(settings)
+        fixed = sorted(set(settings) - LIVE)
+        if fixed:
+            raise SettingsError(
+                f"The setting {fixed[0]} can't change while the run runs.",
+                advice="Stop the run, then resume it with that setting.",
+                setting=fixed[0],
+            )
+        self._post("set", settings)
+
+    def resume(
+        self,
+        *,
+        settle: Literal["done", "resend"] | None = None,
+        overwrite: bool = False,
+        detach: bool = False,
+        target: Target | None = None,
+        **settings: Any,
+    ) -> Run:
+        """Go on: tell the owner of a paused run to, or take up a run that nobody owns.
+
+        Args:
+            settle: What to do about items whose fate is unknown: they were `done`, or `resend` them.
+            overwrite: Send the items in conflict again, whatever the target holds now.
+            detach: Drive it in a process of its own.
+            target: A connected target to use instead of opening the plan's own.
+            **settings: Settings to change from here on.
+
+        Raises:
+            RunBusy: It is running already; the message names the owner.
+            RunError: It has nothing left to do.
+        """
+        state, owner = self.state, owner_of(self.folder)
+        if owner is not None:
+            if state in (RunState.PAUSED, RunState.PAUSING) and not (settle or overwrite):
+                if settings:
+                    self.set(**settings)
+                self._post("resume")
+                return self
+            raise RunBusy(
+                f"The run {self.id} is {state}, driven by {owner}.",
+                advice="Watch it with `batchkit watch`, or stop it first.",
+                pid=owner.pid,
+                host=owner.host,
+            )
+        if state is RunState.FINISHED and not settle and not overwrite:
+            raise RunError(
+                f"The run {self.id} is finished: nothing is left to send.", advice=self._what_remains()
+            )
+        undone = self._undone_by()
+        if undone:
+            raise RunError(
+                f"The run {self.id} was undone by {undone}: it is not taken up again.",
+                advice="Make a new plan from the source, or undo the undo.",
+                by=undone,
+            )
+        Driver.prepare(self.folder, settle=settle, overwrite=overwrite, settings=settings)
+        if detach:
+            self._detach()
+            self.began()
+        else:
+            Driver.start_on(self.folder, target=target)
+        return self
+
+    def wait(self, timeout: float | None = None) -> RunState:
+        """Block until the session is over (finished, stopped, failed, interrupted) or the time is up."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            driver = live_driver(self.folder)
+            state = self.state
+            over = state in _QUIET_STATES or self._never_began(state)
+            if driver is None and over and not self._child_lives():
+                return self.state
+            left = _POLL if deadline is None else min(_POLL, deadline - time.monotonic())
+            if left <= 0:
+                return state
+            if driver is not None:
+                driver.join(left)
+            else:
+                time.sleep(left)
+
+    def raise_for_state(self) -> None:
+        """Raise `RunFailed`, with what happened and what to do next, unless the run is finished."""
+        snapshot = self.snapshot()
+        if snapshot.state is not RunState.FINISHED:
+            raise RunFailed(
+                f"The run {self.id} is {snapshot.state}. {snapshot.message}".strip(),
+                advice=f"When the cause is mended, go on with: batchkit resume {self.id}",
+                run=self.id,
+                state=snapshot.state,
+            )
+
+    def _what_remains(self) -> str:
+        outcomes = self.snapshot().outcomes
+        if outcomes["unknown"]:
+            return (
+                f"The fate of {outcomes['unknown']} items is unknown: look at the target, then resume with"
+                " --settle done or --settle resend."
+            )
+        if outcomes["conflict"]:
+            return (
+                f"To write the {outcomes['conflict']} items in conflict all the same: --overwrite-conflicts."
+            )
+        return ""
+
+    # Results.
+
+    def outcome_frames(
+        self, size: int = 50_000, *, raw: bool = False, values: bool = False
+    ) -> Iterator[pl.DataFrame]:
+        """What became of each item, in frames of `size`, in plan order; see `outcomes.outcome_frames`."""
+        from ..journal.outcomes import outcome_frames
+
+        return outcome_frames(self.plan, self._journal, size=size, raw=raw, values=values)
+
+    def outcomes(self, kind: str | None = None) -> pl.DataFrame:
+        """What became of each item, as one frame.
+
+        Args:
+            kind: Only items with this outcome.
+        """
+        import polars as pl
+
+        from ..journal.outcomes import SCHEMA
+
+        frames = [pl.DataFrame(schema=SCHEMA), *self.outcome_frames()]
+        return pl.concat([frame.filter(pl.col("outcome") == kind) if kind else frame for frame in frames])
+
+    def results(self) -> pl.DataFrame:
+        """What the target answered for the items that are done: the source's columns and the answers' own.
+
+        The source of the next job: `Job(source=run.results(), to=...)`.
+
+        Raises:
+            RunError: The run's target answers nothing that is kept.
+        """
+        import polars as pl
+
+        from ..sources.base import ROW
+
+        return pl.concat(self._result_frames()).drop(ROW)
+
+    def results_file(self, path: str | Path) -> Path:
+        """Write the results to a file that can be the source of the next job.
+
+        Args:
+            path: `.csv` or `.xlsx`.
+
+        Raises:
+            RunError: The run's target answers nothing that is kept.
+            UsageError: The file can't be written there.
+            DiskFull: No room is left.
+        """
+        from ..reports.report import write_results
+
+        return write_results(self._result_frames(), path, kept=self.report_data().kept)
+
+    def _result_frames(self) -> Iterator[pl.DataFrame]:
+        from ..journal.outcomes import result_frames
+
+        if not self.plan.facts.get("results"):
+            raise RunError(
+                f"The run {self.id} keeps no results: {self.plan.facts['address']} answers none.",
+                advice="Texts come from a chat target; what became of each row is in the report.",
+            )
+        return result_frames(self.plan, self._journal)
+
+    def report_data(self) -> ReportData:
+        """What a report says about this run, for `batchkit.reports.report`."""
+        from ..reports.data import report_data
+
+        return report_data(self)
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write a report.
+
+        Args:
+            path: `.html`, `.xlsx`, `.csv` or `.json`; without one, `report.html` in the run folder.
+
+        Returns:
+            Where it lies.
+
+        Raises:
+            UsageError: No report has that suffix, or the file can't be written there.
+            DiskFull: No room is left.
+        """
+        from ..reports.report import write_report
+
+        return write_report(self.report_data(), path or self.folder / "report.html")
+
+    def fix_file(
+        self, path: str | Path | None = None, *, outcomes: tuple[str, ...] = ("rejected", "conflict")
+    ) -> Path | None:
+        """Write the rows that failed, as they stand in the source, with error and advice: correct, run again.
+
+        Args:
+            path: `.csv` or `.xlsx`; without one, `fix.csv` in the run folder.
+            outcomes: Which items. `unknown` only when asked for: such an item may have been written.
+
+        Returns:
+            Where it lies; None when nothing failed.
+        """
+        from ..reports.report import write_fix_file
+
+        return write_fix_file(self.report_data(), path or self.folder / "fix.csv", outcomes=outcomes)
+
+    def undo(self, path: str | Path | None = None, *, again: bool = False) -> Plan:
+        """The inverse plan: what would take back what this run did; it is run like any other plan.
+
+        Args:
+            path: Where the plan goes; the plans folder when left out.
+            again: Also where an earlier undo of this run has done something.
+
+        Raises:
+            PlanError: It can't be undone (a dry run, an append without a key, a message that was sent).
+            RunBusy: It is running.
+        """
+        from ..planning.undo import inverse
+
+        if owner_of(self.folder) is not None:
+            raise RunBusy(f"The run {self.id} is {self.state}.", advice="Stop it first, then undo it.")
+        earlier = None if again else self._undone_by()
+        if earlier:
+            raise RunError(
+                f"The run {self.id} was undone already, by {earlier}.",
+                advice="What a later run wrote is taken back by undoing that run.",
+                by=earlier,
+            )
+        if self._journal.intents():
+            raise RunError(
+                f"The run {self.id} was cut off: what became of its last chunks isn't on record yet.",
+                advice=f"Settle that first: batchkit resume {self.id}. Then stop it, if you like, and undo.",
+            )
+        if self.dry_run:
+            raise RunError(f"The run {self.id} was a dry run: it wrote nothing, so there is nothing to undo.")
+        return inverse(self.plan, self.outcome_frames(), run_id=self.id, path=path)
+
+    def _undone_by(self) -> str | None:
+        for run in list_runs():
+            if run.journal.meta("undoes") == self.id and not run.dry_run and run.snapshot().outcomes["done"]:
+                return None if run._undone_by() else run.id
+        return None
+
+    # Plumbing.
+
+    def _post(self, command: str, arguments: Mapping[str, Any] | None = None) -> None:
+        driver = live_driver(self.folder)
+        if driver is None and owner_of(self.folder) is None and not self._child_lives():
+            raise RunError(
+                f"The run {self.id} is {self.state}: nobody drives it, so it can't be told to {command}.",
+                advice=f"Take it up with: batchkit resume {self.id}",
+            )
+        sender = f"pid {os.getpid()} on {socket.gethostname()}"
+        self._journal.post(command, dict(arguments or {}), sender)
+        if driver is not None:
+            driver.poke()
+
+    def _detach(self) -> None:
+        self._child = spawn(self.folder)
+
+    def began(self, timeout: float = 10.0) -> bool:
+        """Wait until the detached process has the run in hand.
+
+        Returns:
+            Whether it has (or has had) it; False when the time is up.
+
+        Raises:
+            RunFailed: The process ended before it could take the run in hand; the message says why.
+        """
+        deadline = time.monotonic() + timeout
+        while self._child_lives() and owner_of(self.folder) is None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        if not self._child_lives() and self._never_began(self._journal.state()):
+            raise RunFailed(why_it_died(self.folder), run=self.id)
+        return True
+
+    def _child_lives(self) -> bool:
+        return self._child is not None and self._child.poll() is None
+
+    def _never_began(self, state: RunState) -> bool:
+        if state is not RunState.PLANNED or owner_of(self.folder) is not None:
+            return False
+        return not self._child_lives()
+
+
+__all__ = ["Run", "find_run", "list_runs", "run_folders", "start"]

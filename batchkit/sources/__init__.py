@@ -1,0 +1,1 @@
+"""Where rows come from: files, queries, frames; everything becomes text, with the row numbers of the file."""

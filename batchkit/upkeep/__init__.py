@@ -1,0 +1,1 @@
+"""What happens when nobody looks: old runs, files and logs go."""

@@ -1,0 +1,175 @@
+"""Retention: finished runs, plans, files and logs go when they are old. What isn't finished stays.
+
+    runs/<id>/     7 days after the run finished; its log moves to logs/ first
+    plans/, files/ 30 days after they were last written
+    logs/          90 days after they were last written
+
+A run that is running, paused, stopped, interrupted or failed can still be resumed, and one with items of
+which nobody knows what became of them must still be settled: neither is ever removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from ..core.home import home, runs_folder
+
+DAY: Final = 86_400.0
+OFTEN: Final = 3_600.0
+"""Seconds between two quiet clean-ups: ten runs at once needn't each look through the house."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How many days things stay.
+
+    Attributes:
+        runs: After a run finished.
+        files: After a plan or file was last written.
+        logs: After a log was last written.
+    """
+
+    runs: float = 7
+    files: float = 30
+    logs: float = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Something that is old enough to go.
+
+    Attributes:
+        kind: What it is.
+        path: Where it lies.
+        size: Bytes it takes.
+    """
+
+    kind: Literal["run", "file", "log"]
+    path: Path
+    size: int
+
+
+def clean(
+    retention: Retention | None = None, *, dry_run: bool = False, now: float | None = None
+) -> list[Removal]:
+    """Remove what is old.
+
+    Args:
+        retention: How many days things stay.
+        dry_run: Remove nothing, only say what would be.
+        now: Unix seconds; tests pass their own.
+
+    Returns:
+        What was removed (or would be), oldest kind first; what could not be removed is left out.
+    """
+    retention = retention or Retention()
+    now = time.time() if now is None else now
+    found = [*_old_runs(now - retention.runs * DAY), *_old_files(now, retention)]
+    if dry_run:
+        return found
+    return [removal for removal in found if _remove(removal)]
+
+
+def clean_quietly() -> None:
+    """The same at the start of a run: at most once an hour, and never a reason for the run to fail."""
+    with contextlib.suppress(Exception):
+        stamp = home() / ".cleaned"
+        with contextlib.suppress(OSError):
+            if time.time() - stamp.stat().st_mtime < OFTEN:
+                return
+        stamp.touch()
+        clean()
+
+
+def _old_runs(before: float) -> Iterator[Removal]:
+    for folder in sorted(runs_folder().iterdir()):
+        ended = _finished_at(folder)
+        if ended is not None and ended <= before:
+            yield Removal("run", folder, _size(folder))
+
+
+def _finished_at(folder: Path) -> float | None:
+    """When the run finished; None for everything that must stay, and for folders that are no runs."""
+    from ..core.errors import BatchkitError
+    from ..core.states import Outcome, RunState
+    from ..journal.journal import JournalReader
+    from ..journal.owner import owner_of
+
+    if not (folder / "journal.sqlite").is_file() or owner_of(folder) is not None:
+        return None
+    try:
+        journal = JournalReader(folder / "journal.sqlite")
+        try:
+            if journal.state() is not RunState.FINISHED or journal.counts().get(Outcome.UNKNOWN):
+                return None
+            ended = journal.meta("ended")
+        finally:
+            journal.close()
+    except (BatchkitError, OSError, ValueError):
+        return None  # not readable is not a reason to throw it away
+    return float(ended) if ended else (folder / "journal.sqlite").stat().st_mtime
+
+
+def _old_files(now: float, retention: Retention) -> Iterator[Removal]:
+    for kind, name, days in (
+        ("file", "plans", retention.files),
+        ("file", "files", retention.files),
+        ("log", "logs", retention.logs),
+    ):
+        folder = home() / name
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+            with contextlib.suppress(OSError):
+                facts = path.lstat()
+                if not path.is_dir() and facts.st_mtime <= now - days * DAY:
+                    yield Removal("log" if kind == "log" else "file", path, facts.st_size)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.lstat().st_size
+    return total
+
+
+def _remove(removal: Removal) -> bool:
+    try:
+        if removal.kind == "run":
+            return _remove_run(removal.path)
+        removal.path.unlink()
+    except OSError:
+        return False  # somebody has it open, or removed it meanwhile
+    return True
+
+
+def _remove_run(folder: Path) -> bool:
+    from ..core.errors import RunBusy
+    from ..journal.owner import Ownership
+
+    try:
+        ownership = Ownership(folder)  # somebody may be taking it up at this very moment
+    except RunBusy:
+        return False
+    try:
+        _keep_log(folder)
+        # The journal goes first: from here on it is no run, so nobody can take up what is left of one.
+        for name in ("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"):
+            (folder / name).unlink(missing_ok=True)
+    finally:
+        ownership.release()
+    shutil.rmtree(folder)
+    return True
+
+
+def _keep_log(folder: Path) -> None:
+    log = folder / "log.jsonl"
+    if log.is_file():
+        kept = home() / "logs" / f"{folder.name}.jsonl"
+        kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copy2(log, kept)  # with its own time, so that it too goes when it is old

@@ -1,0 +1,222 @@
+"""Figures in plain words, the bar, the lines without a terminal, and Ctrl-C."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchkit.core.states import RunState
+from batchkit.reports.progress import (
+    Bar,
+    figures,
+    format_bytes,
+    format_eta,
+    format_rate,
+    format_seconds,
+    format_share,
+    next_step,
+    summary_line,
+    watch,
+)
+from tests.support.pretend import PretendRun, outcomes, snapshot
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Yes."""
+        return True
+
+
+@pytest.mark.parametrize(
+    ("eta", "words"),
+    [
+        (None, "unknown"), ((0.1, 0.4), "under 1 s"),
+        ((20.2, 34.6), "20 to 35 s"), ((9.9, 9.95), "9 to 10 s"),
+        ((180, 300), "3 to 5 min"), ((30, 100), "under 2 min"), ((3 * 3600, 5 * 3600 - 1), "3 to 5 h"),
+        ((86400 * 2, 86400 * 4), "2 to 4 days"), ((60.0, 60.0), "60 s"),
+    ],
+)  # fmt: skip
+def test_eta_is_a_range_in_one_unit(eta: tuple[float, float] | None, words: str) -> None:
+    """The time left is a range of whole units, and `unknown` where there is no basis."""
+    assert format_eta(eta) == words
+
+
+@given(st.floats(0, 1e7), st.floats(1, 3))
+def test_eta_range_holds_the_estimate(low: float, factor: float) -> None:
+    """Rounding only ever widens the range."""
+    words = format_eta((low, low * factor)).replace(",", "").replace("under", "0 to")
+    *span, unit = words.split(" ")
+    size = {"s": 1, "min": 60, "h": 3600, "days": 86400}[unit]
+    numbers = [int(number) * size for number in span if number != "to"]
+    assert numbers[0] <= low + 1e-6 or len(numbers) == 1
+    assert numbers[-1] >= low * factor - 1e-6
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [
+        (None, "unknown"), (61_234.4, "61,234/s"), (12.34, "12/s"), (2.46, "2.5/s"), (0.8, "48/min"),
+        (0.003, "11/h"),
+    ],
+)  # fmt: skip
+def test_rate_takes_the_unit_that_reads_well(rate: float | None, words: str) -> None:
+    """A rate below one a second is told per minute or hour."""
+    assert format_rate(rate) == words
+
+
+def test_sizes_and_durations_are_short() -> None:
+    """Sizes have three digits at most, durations two units at most."""
+    assert [format_bytes(n) for n in (0, 812, 8_120, 812_000, 1_234_000_000, None)] == [
+        "0 B", "812 B", "8.1 kB", "812 kB", "1.2 GB", "unknown",
+    ]  # fmt: skip
+    assert [format_seconds(n) for n in (0.41, 42.2, 200, 7500, 187_200)] == [
+        "0.4 s", "42 s", "3 min 20 s", "2 h 05 min", "2 days 4 h",
+    ]  # fmt: skip
+
+
+def test_share_is_never_rounded_up_to_all() -> None:
+    """One failure in a million is not 100 %."""
+    assert [format_share(n) for n in (None, 0, 0.999_999, 1)] == ["unknown", "0.0 %", "99.9 %", "100 %"]
+
+
+def test_figures_name_what_is_unknown() -> None:
+    """Without a basis the rate and the time left are said to be unknown, not nought."""
+    text = ", ".join(figures(snapshot(rate=None, eta=None)))
+    assert text == "500 of 2,000, 3 rejected, rate unknown, time left unknown"
+
+
+def test_figures_name_the_limiter() -> None:
+    """What slows the run stands in the line."""
+    assert figures(snapshot(limiter="Slow because of the rate limit"))[-1] == "Slow because of the rate limit"
+
+
+def test_figures_of_a_paused_run_claim_no_rate() -> None:
+    """A run that stands still has neither rate nor time left."""
+    assert figures(snapshot(state=RunState.PAUSED)) == ["500 of 2,000", "3 rejected"]
+
+
+def test_bar_on_a_terminal_shows_the_figures() -> None:
+    """A terminal gets a bar with counts, rate and time left."""
+    stream = Terminal()
+    with Bar(PretendRun(snapshot()), stream) as bar:
+        bar.update()
+    assert "25%|" in stream.getvalue()
+    assert "500 of 2,000, 3 rejected, 250/s, 5 to 7 s left" in stream.getvalue()
+
+
+def test_bar_takes_braces_in_a_limiter() -> None:
+    """Words of a target with braces in them don't break the bar."""
+    stream = Terminal()
+    with Bar(PretendRun(snapshot(limiter="Slow because {x}")), stream) as bar:
+        bar.update()
+    assert "Slow because {x}" in stream.getvalue()
+
+
+def test_bar_without_a_terminal_writes_a_line_every_few_seconds() -> None:
+    """A log gets a line every five seconds, not one per look, and none for an unchanged pause."""
+    stream, now = io.StringIO(), [0.0]
+    run = PretendRun(snapshot())
+    with Bar(run, stream, clock=lambda: now[0]) as bar:
+        for _ in range(120):
+            bar.update()
+            run.now(seconds=now[0], outcomes=outcomes(done=int(now[0]), pending=2000 - int(now[0])))
+            now[0] += 0.1
+        run.now(state=RunState.PAUSED)
+        for _ in range(200):
+            bar.update()
+            now[0] += 0.1
+    lines = stream.getvalue().splitlines()
+    assert [line.split(":")[0] for line in lines] == ["Running", "Running", "Running", "Paused"]
+    assert "\r" not in stream.getvalue()
+
+
+def test_watch_returns_when_the_run_is_over_and_tells_how() -> None:
+    """The last lines say the state, the counts and nothing to do."""
+    stream = io.StringIO()
+    run = PretendRun(snapshot(), snapshot(), snapshot(state=RunState.FINISHED, outcomes=outcomes(done=2000)))
+    assert watch(run, stream, interval=0) is RunState.FINISHED
+    assert stream.getvalue().splitlines()[-1] == "Finished in 2.0 s: 2,000 done."
+
+
+@pytest.mark.parametrize("state", [RunState.PAUSED, RunState.STOPPED, RunState.INTERRUPTED, RunState.FAILED])
+def test_next_step_names_the_command(state: RunState) -> None:
+    """Every state that stands still tells how to go on, after the reason."""
+    words = next_step(snapshot(state=state, message="The disk is full."))
+    assert words.startswith("The disk is full.\n")
+    assert words.endswith("batchkit resume r1")
+
+
+def test_next_step_in_a_notebook_names_the_method() -> None:
+    """In a notebook the way on is a method, not a command."""
+    assert next_step(snapshot(state=RunState.STOPPED), notebook=True).endswith("run.resume()")
+
+
+def test_summary_of_a_dry_run_says_that_nothing_was_written() -> None:
+    """Nobody mistakes a dry run for a real one."""
+    line = summary_line(snapshot(state=RunState.FINISHED, dry_run=True, outcomes=outcomes(done=3)))
+    assert line == "Dry run finished in 2.0 s: 3 done. Nothing was written."
+
+
+def test_watch_can_leave_a_paused_run() -> None:
+    """An unattended caller isn't held for ever by a run that paused itself."""
+    run = PretendRun(snapshot(), snapshot(state=RunState.PAUSED, message="The disk is full."))
+    stream = io.StringIO()
+    assert watch(run, stream, leave_when_paused=True, interval=0) is RunState.PAUSED
+    assert "The disk is full." in stream.getvalue()
+
+
+def _press_ctrl_c(monkeypatch: pytest.MonkeyPatch, *looks: int) -> None:
+    count = [0]
+
+    def sleep(_: float) -> None:
+        count[0] += 1
+        if count[0] in looks:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", sleep)
+
+
+def test_first_ctrl_c_stops_a_run_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C once asks for a stop and goes on watching until it has stopped."""
+    _press_ctrl_c(monkeypatch, 2)
+    ours = {"owner": f"pid {os.getpid()} on here"}
+    run = PretendRun(*[snapshot(**ours)] * 4, snapshot(state=RunState.STOPPED, **ours))
+    stream = io.StringIO()
+    assert watch(run, stream) is RunState.STOPPED
+    assert run.asked == [("stop", None)]
+    assert "Ctrl-C again leaves at once" in stream.getvalue()
+
+
+def test_second_ctrl_c_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C twice doesn't wait for anything."""
+    _press_ctrl_c(monkeypatch, 2, 3)
+    run = PretendRun(snapshot(owner=f"pid {os.getpid()} on here"))
+    with pytest.raises(KeyboardInterrupt):
+        watch(run, io.StringIO())
+    assert run.asked == [("stop", None)]
+
+
+def test_ctrl_c_leaves_another_process_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Watching somebody else's run and leaving doesn't stop it."""
+    _press_ctrl_c(monkeypatch, 1)
+    run = PretendRun(snapshot(owner="pid 1 on elsewhere"))
+    with pytest.raises(KeyboardInterrupt):
+        watch(run, io.StringIO())
+    assert run.asked == []
+
+
+def test_ctrl_c_calls_the_hook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller may say what the first Ctrl-C does."""
+    _press_ctrl_c(monkeypatch, 1)
+    calls: list[Any] = []
+    run = PretendRun(snapshot(), snapshot(), snapshot(state=RunState.FINISHED))
+    watch(run, io.StringIO(), interrupt=lambda: calls.append(1))
+    assert calls == [1]
