@@ -18,20 +18,9 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from .core.columns import AFTER, BEFORE, KEY, FieldType
 from .core.states import Change, Outcome
-from .targets.base import (
-    AFTER,
-    BEFORE,
-    KEY,
-    CallTarget,
-    ChunkContext,
-    Failure,
-    Fate,
-    FieldType,
-    FrameTarget,
-    Item,
-    Result,
-)
+from .targets.base import CallTarget, ChunkContext, Failure, Fate, FrameTarget, Item, Result
 
 
 class FakeClock:

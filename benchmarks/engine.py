@@ -29,9 +29,10 @@ from typing import Any
 
 from tqdm import tqdm
 
+from batchkit.core.columns import FieldType
 from batchkit.core.states import RunState
 from batchkit.planning.plan import Plan
-from batchkit.targets.base import CallTarget, Failure, Fate, FieldType, Item, Result
+from batchkit.targets.base import CallTarget, Failure, Fate, Item, Result
 from tests.support.plans import plan_of
 
 WORKERS, ROUNDS = 10, 5

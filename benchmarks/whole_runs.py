@@ -18,11 +18,11 @@ from pathlib import Path
 
 import polars as pl
 
+from batchkit.core.columns import CHANGE, FILE_ROW, ITEM, PROBLEMS
 from batchkit.core.states import RunState
 from batchkit.demo.sample import make_sample
 from batchkit.planning.job import Job
 from batchkit.planning.plan import Plan
-from batchkit.targets.base import CHANGE, FILE_ROW, ITEM, PROBLEMS
 from batchkit.targets.sql.target import SqlTarget
 from benchmarks import sql_postgres, sql_sqlite
 from benchmarks.sql_companies import FIELDS, measure, show

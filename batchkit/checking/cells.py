@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from ..core.problem import Level, Problem
-from ..sources.base import SHOWN
+from ..core.problem import SHOWN, Level, Problem
 
 #: Columns of a frame of problems.
 PROBLEM_SCHEMA = pl.Schema(

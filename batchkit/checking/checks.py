@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from ..core.columns import ROW
 from ..core.errors import MappingError
-from ..core.problem import Problem
-from ..sources.base import ROW, SHOWN, plural
+from ..core.problem import SHOWN, Problem, plural
 from .cells import PROBLEM_SCHEMA, Cells, problem_schema, problems_to_list
 from .conversions import converter, dtype_of, scale_of, type_of
 from .fields import Field, did_you_mean
 from .rules import Rules
 
 if TYPE_CHECKING:
-    from ..targets.base import FieldType
+    from ..core.columns import FieldType
     from .mapping import Mapping, Pieces, Resolved
 
 __all__ = ["Checked", "Checker", "problem_schema", "problems_to_list"]

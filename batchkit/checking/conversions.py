@@ -8,8 +8,8 @@ from typing import NoReturn
 
 import polars as pl
 
+from ..core.columns import FieldType
 from ..core.errors import MappingError
-from ..targets.base import FieldType
 from .cells import Cells, Verdict
 from .dates import date_formats, days, moments
 from .fields import Field

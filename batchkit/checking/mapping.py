@@ -14,7 +14,7 @@ from ..core.errors import MappingError
 from .fields import Field
 
 if TYPE_CHECKING:
-    from ..targets.base import FieldType
+    from ..core.columns import FieldType
     from .checks import Checker
 
 #: A template cut in pieces: literal text, and the source column that follows it (None at the end).

@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
+from ..core.columns import FieldType
 from ..core.errors import MappingError
-from ..targets.base import FieldType
 from .cells import Cells, Verdict, patched
 from .fields import Field, did_you_mean
 from .identifiers import addresses, numbers_of_firms, phone_reader, phones, siren_reader, siret_reader

@@ -48,7 +48,7 @@ def alike_in(plan: Plan) -> list[Alike]:
     """The same of a plan's rows, in polars: each of a million rows may have a problem."""
     import polars as pl
 
-    from ..targets.base import FILE_ROW, PROBLEMS
+    from ..core.columns import FILE_ROW, PROBLEMS
 
     message = pl.col("message").str.replace_all(_ROWS, "row #").str.replace_all(r"\d+", "#")
     problem = pl.struct("row", "column", "value", "rule", "message", "advice", "level")
@@ -86,7 +86,7 @@ def wrong_key(plan: Plan, counts: Mapping[str, int]) -> Problem | None:
         return None
     import polars as pl
 
-    from ..targets.base import FILE_ROW, KEY
+    from ..core.columns import FILE_ROW, KEY
 
     rows = plan.changes().filter(pl.col(FILE_ROW).is_not_null())
     total, values = (

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import PlanError, UsageError
-from ..core.home import local_file
 from ..planning.job_file import moved
 from ..reports.place import refuse_to_replace
+from ..targets.sql.address import local_file
 
 if TYPE_CHECKING:
     from ..planning.job import Job

@@ -26,15 +26,6 @@ def runs_folder() -> Path:
     return _made(home() / "runs")
 
 
-def local_file(address: str) -> Path | None:
-    """The file that an address means, so that nothing else is written over it; None for a server."""
-    if address.split(":", 1)[0].lower() != "sqlite":
-        return None
-    from ..targets.sql.address import parse_address
-
-    return parse_address(address).path
-
-
 def _made(folder: Path) -> Path:
     try:
         # Plans and runs hold the operator's data: nobody else on the machine needs to read them.

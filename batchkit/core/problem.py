@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Level = Literal["error", "warning", "notice"]
+
+SHOWN: Final = 200
+"""Characters of a value that a problem shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +44,41 @@ class Problem:
         place = ", ".join(where)
         value = f" (value {self.value!r})" if self.value is not None else ""
         return f"{place + ': ' if place else ''}{self.message}{value}. {self.advice}".strip()
+
+
+def notice(rule: str, message: str, advice: str = "", **place: Any) -> Problem:
+    """A problem of level "notice": worth knowing, nothing is kept back for it."""
+    return _problem("notice", rule, message, advice, place)
+
+
+def warning(rule: str, message: str, advice: str = "", **place: Any) -> Problem:
+    """A problem of level "warning": look at it, nothing is kept back for it."""
+    return _problem("warning", rule, message, advice, place)
+
+
+def error(rule: str, message: str, advice: str = "", **place: Any) -> Problem:
+    """A problem of level "error": its row is not sent."""
+    return _problem("error", rule, message, advice, place)
+
+
+def _problem(level: Any, rule: str, message: str, advice: str, place: dict[str, Any]) -> Problem:
+    value = place.get("value")
+    return Problem(
+        row=place.get("row"),
+        column=place.get("column"),
+        value=None if value is None else shown(value),
+        rule=rule,
+        message=message,
+        advice=advice,
+        level=level,
+    )
+
+
+def shown(value: str) -> str:
+    """A value as a problem shows it: at most 200 characters."""
+    return value if len(value) <= SHOWN else value[: SHOWN - 1] + "…"
+
+
+def plural(count: int, singular: str, plural_form: str | None = None) -> str:
+    """A count with its noun: `1 row`, `1,200 rows`."""
+    return f"{count:,} {singular if count == 1 else plural_form or singular + 's'}"

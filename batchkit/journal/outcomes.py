@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from ..core.columns import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW, RENDERED, ROW
 from ..core.states import PLANNED_OUTCOME, SENDABLE, Change, Outcome
-from ..sources.base import ROW
-from ..targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW, RENDERED
 from .journal import OUTCOMES, JournalReader
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from ..core.columns import AFTER, BEFORE, CHANGE, FILE_ROW, KEY, LOST
 from ..core.errors import JobError, PlanError
+from ..core.problem import plural
 from ..core.states import Change
-from ..sources.base import plural
-from ..targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, KEY, LOST
 from .twins import hash_keys
 
 if TYPE_CHECKING:

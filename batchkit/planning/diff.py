@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import polars as pl
 
+from ..core.columns import AFTER, BEFORE, CHANGE, KEY, LOST, NAME
 from ..core.states import Change
-from ..targets.base import AFTER, BEFORE, CHANGE, KEY, LOST, NAME
 from .lost import UNREADABLE, is_unreadable
 
 OK: Final = "#ok"

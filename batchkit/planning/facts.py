@@ -9,8 +9,8 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from ..core.problem import notice, plural, warning
 from ..core.states import Change
-from ..sources.base import notice, plural, warning
 
 if TYPE_CHECKING:
     from ..checking.mapping import Mapping as FieldMapping

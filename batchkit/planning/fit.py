@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..checking.fields import Field, did_you_mean
 from ..checking.mapping import Mapping, normalised
+from ..core.columns import FieldType
 from ..core.errors import MappingError
-from ..targets.base import FieldType
 
 if TYPE_CHECKING:
     from .job import Job

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from ..checking.checks import Checked, problem_schema
+from ..core.columns import ROW
 from ..core.errors import MappingError
-from ..sources.base import ROW, SHOWN
+from ..core.problem import SHOWN
 from ..sources.frame import as_texts
 from ..targets.base import Refusal
 from ..targets.sql.types import field_of_dtype
 
 if TYPE_CHECKING:
-    from ..targets.base import FieldType, Target
+    from ..core.columns import FieldType
+    from ..targets.base import Target
 
 _ALIKE: Final = ({"integer", "decimal", "float"}, {"integer", "boolean"}, {"date", "datetime"})
 """Types of which the values of one can be held against those of another."""

@@ -251,7 +251,7 @@ class Job:
             BatchkitError: The source can't be read, the mapping doesn't fit, the target refuses, no room.
             PlanError: Something else than a plan is at the path, or the source or target's file shall be.
         """
-        from ..targets.base import FieldType
+        from ..core.columns import FieldType
         from .deletes import DeleteCap
         from .diff import Compare
         from .plan_file import check_place

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from ..checking.checks import problem_schema
+from ..core.columns import AFTER, NAME, ROW
 from ..core.errors import BatchkitError
-from ..sources.base import ROW, SHOWN
-from ..targets.base import AFTER, NAME, FrameTarget, open_target
+from ..core.problem import SHOWN
+from ..targets.base import FrameTarget, open_target
 from .diff import OK
 
 if TYPE_CHECKING:

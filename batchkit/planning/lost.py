@@ -8,8 +8,7 @@ from typing import Final
 import polars as pl
 
 from ..checking.checks import problem_schema
-from ..sources.base import ROW
-from ..targets.base import AFTER, BEFORE, LOST
+from ..core.columns import AFTER, BEFORE, LOST, ROW
 
 ROUNDED: Final = "rounded"
 """Rule of the notice on a row whose present value the plan keeps only nearly: an undo can't restore it."""

@@ -17,12 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from ..core.errors import PlanError
-from ..core.problem import Problem
-from ..core.settings import PRESETS
-from ..core.states import SENDABLE, Change
-from ..sources.base import regrouped
-from ..targets.base import (
+from ..core.columns import (
     AFTER,
     BEFORE,
     CHANGE,
@@ -35,6 +30,11 @@ from ..targets.base import (
     RAW,
     RENDERED,
 )
+from ..core.errors import PlanError
+from ..core.problem import Problem
+from ..core.settings import PRESETS
+from ..core.states import SENDABLE, Change
+from ..sources.base import regrouped
 from .plan_file import check_place, read_facts
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import polars as pl
 
+from ..core.columns import CHANGE, PROBLEMS
 from ..core.errors import DiskFull, PlanError
-from ..targets.base import CHANGE, PROBLEMS
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -21,24 +21,13 @@ import polars as pl
 
 from ..checking.checks import Checked, Checker, problem_schema
 from ..checking.conversions import dtype_of
+from ..core.columns import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, NAME, PROBLEMS, RAW, RENDERED, ROW
 from ..core.errors import UsageError
 from ..core.home import plans_folder
-from ..core.problem import Problem
+from ..core.problem import Problem, notice, plural, warning
 from ..core.states import SENDABLE, Change
-from ..sources.base import ROW, notice, plural, regrouped, warning
-from ..targets.base import (
-    AFTER,
-    BEFORE,
-    CHANGE,
-    FILE_ROW,
-    ITEM,
-    KEY,
-    NAME,
-    PROBLEMS,
-    RAW,
-    RENDERED,
-    FrameTarget,
-)
+from ..sources.base import regrouped
+from ..targets.base import FrameTarget
 from .deletes import DeleteCap, planned_deletes
 from .diff import ISSUE, OK, Compare, diff
 from .facts import facts_of, listed, what_is_cleared, what_is_foreseen
@@ -54,8 +43,9 @@ from .twins import KeyHashes, find_twins, hash_keys
 
 if TYPE_CHECKING:
     from ..checking.mapping import Mapping
+    from ..core.columns import FieldType
     from ..sources.base import Source
-    from ..targets.base import FieldType, Target
+    from ..targets.base import Target
 
 VALUE: Final = "v:"
 """Prefix of a field's converted value in the spool."""

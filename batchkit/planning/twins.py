@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from ..checking.checks import problem_schema
-from ..sources.base import ROW, SHOWN
+from ..core.columns import ROW
+from ..core.problem import SHOWN
 from .held import decimal_text
 
 if TYPE_CHECKING:

@@ -12,12 +12,13 @@ from typing import Any, Final, Self
 
 import polars as pl
 
+from ..core.columns import AFTER, BEFORE, CHANGE, ITEM, KEY, NAME, PROBLEMS, RAW
 from ..core.errors import PlanError
 from ..core.home import plans_folder
-from ..core.problem import Problem
+from ..core.problem import Problem, notice, plural, warning
 from ..core.states import Change, Outcome
-from ..sources.base import notice, plural, regrouped, warning
-from ..targets.base import AFTER, BEFORE, CHANGE, ITEM, KEY, NAME, PROBLEMS, RAW, FrameTarget
+from ..sources.base import regrouped
+from ..targets.base import FrameTarget
 from .lost import ROUNDED
 from .plan import Plan
 from .plan_file import WINDOW, PlanWriter

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.home import local_file
 from ..core.secrets import redact_all
 from ..core.states import ACTIVE, RunState
+from ..targets.sql.address import local_file
 from .report import ReportData
 
 if TYPE_CHECKING:

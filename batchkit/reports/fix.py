@@ -9,9 +9,9 @@ from typing import Final
 
 import polars as pl
 
+from ..core.columns import ADVICE, ERROR, REMARKS, ROW
 from ..core.errors import UsageError
 from ..core.guards import guard_expr
-from ..sources.base import ADVICE, ERROR, REMARKS, ROW
 from . import words
 from .csv import write_frames
 from .sheets import CELL, Column, LongSheet, workbook

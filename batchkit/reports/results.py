@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from ..sources.base import ROW
+from ..core.columns import ROW
 from .csv import write_frames
 from .fix import layout, quoted, refuse_long
 from .sheets import LongSheet, workbook

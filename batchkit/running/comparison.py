@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import polars as pl
 
+from ..core.columns import CHANGE, ITEM
 from ..core.states import Change, Outcome
-from ..targets.base import CHANGE, ITEM, CallTarget, Result
+from ..targets.base import CallTarget, Result
 from .delivery import Delivery
 from .feeder import Chunk
 from .read_back import (

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar, cast
 
 import polars as pl
 
+from ..core.columns import ITEM
 from ..core.errors import joined
 from ..core.pacing import KeyLimit
 from ..core.retry import Backoff
@@ -18,7 +19,7 @@ from ..core.secrets import redact
 from ..core.states import Change, Outcome
 from ..journal.journal import CODES, Intent, OutcomeRow
 from ..reports.tally import signature
-from ..targets.base import FIREWALL, ITEM, CallTarget, ChunkContext, Failure, Fate, FrameTarget, Item, Result
+from ..targets.base import FIREWALL, CallTarget, ChunkContext, Failure, Fate, FrameTarget, Item, Result
 from .deadlines import Deadlines
 from .feeder import Chunk
 from .gate import BACKOFF, TARGET

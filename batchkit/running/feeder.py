@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ..core.chunks import recommended_size
+from ..core.columns import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW
 from ..core.states import SENDABLE, Outcome
 from ..journal.journal import CODES
-from ..targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW, Item
+from ..targets.base import Item
 
 if TYPE_CHECKING:
     from ..core.settings import Settings

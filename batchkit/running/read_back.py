@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import polars as pl
 
+from ..core.columns import AFTER, BEFORE, CHANGE, ITEM, KEY
 from ..core.states import Change, Outcome
-from ..targets.base import AFTER, BEFORE, CHANGE, ITEM, KEY, Failure, Item, Result, Target
+from ..targets.base import Failure, Item, Result, Target
 
 DONE: Final = "done"
 UNTOUCHED: Final = "untouched"

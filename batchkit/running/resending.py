@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from ..core.columns import ITEM, KEY, RENDERED
 from ..core.errors import RunError
 from ..core.states import ACTIVE, Change, Outcome, RunState
-from ..targets.base import ITEM, KEY, RENDERED
 
 if TYPE_CHECKING:
     from ..planning.plan import Plan

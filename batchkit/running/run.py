@@ -347,7 +347,7 @@ class Run:
         """
         import polars as pl
 
-        from ..sources.base import ROW
+        from ..core.columns import ROW
 
         return pl.concat(self._result_frames()).drop(ROW)
 

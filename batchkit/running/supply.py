@@ -12,10 +12,11 @@ from typing import Any, Final, cast
 import polars as pl
 
 from ..core.chunks import by_count
+from ..core.columns import CHANGE, ITEM
 from ..core.states import Change, Outcome
 from ..journal.journal import CODES, Intent
 from ..planning.plan import Plan
-from ..targets.base import CHANGE, ITEM, CallTarget, FrameTarget
+from ..targets.base import CallTarget, FrameTarget
 from .comparison import Comparison
 from .delivery import Delivery
 from .feeder import Chunk, Covered, Feeder, chunk_size, overwriting_chunk, recovery_chunks

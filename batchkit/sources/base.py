@@ -9,15 +9,7 @@ import polars as pl
 
 from ..core.problem import Problem
 
-#: First column of each batch: the row number a spreadsheet program shows (UInt32, from 1).
-ROW = "#row"
-ERROR = "#error"
-ADVICE = "#advice"
-REMARKS = (ROW, ERROR, ADVICE)
-"""Columns of a fix-and-rerun file that are batchkit's own, not the source's."""
-
 BATCH = 50_000
-SHOWN = 200  # characters of a value that a problem shows
 
 
 @runtime_checkable
@@ -50,44 +42,6 @@ class Source(Protocol):
     def describe(self) -> dict[str, Any]:
         """JSON-able facts, enough to open it again the same way."""
         ...
-
-
-def notice(rule: str, message: str, advice: str = "", **place: Any) -> Problem:
-    """A problem of level "notice": worth knowing, nothing is kept back for it."""
-    return _problem("notice", rule, message, advice, place)
-
-
-def warning(rule: str, message: str, advice: str = "", **place: Any) -> Problem:
-    """A problem of level "warning": look at it, nothing is kept back for it."""
-    return _problem("warning", rule, message, advice, place)
-
-
-def error(rule: str, message: str, advice: str = "", **place: Any) -> Problem:
-    """A problem of level "error": its row is not sent."""
-    return _problem("error", rule, message, advice, place)
-
-
-def _problem(level: Any, rule: str, message: str, advice: str, place: dict[str, Any]) -> Problem:
-    value = place.get("value")
-    return Problem(
-        row=place.get("row"),
-        column=place.get("column"),
-        value=None if value is None else shown(value),
-        rule=rule,
-        message=message,
-        advice=advice,
-        level=level,
-    )
-
-
-def shown(value: str) -> str:
-    """A value as a problem shows it: at most 200 characters."""
-    return value if len(value) <= SHOWN else value[: SHOWN - 1] + "…"
-
-
-def plural(count: int, singular: str, plural_form: str | None = None) -> str:
-    """A count with its noun: `1 row`, `1,200 rows`."""
-    return f"{count:,} {singular if count == 1 else plural_form or singular + 's'}"
 
 
 def regrouped(frames: Iterable[pl.DataFrame], size: int) -> Iterator[pl.DataFrame]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from ..core.columns import ROW
 from ..core.errors import SourceError
 from ..core.guards import needs_guard_expr, unguard_expr
-from ..core.problem import Problem
-from .base import ROW, error, notice, plural
+from ..core.problem import Problem, error, notice, plural
 
 #: What the column `ROW` of a file of our own is called until its numbers become the row numbers.
 OWN_ROW = "#row (as written)"

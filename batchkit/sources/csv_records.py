@@ -18,8 +18,8 @@ from pathlib import Path
 
 import polars as pl
 
+from ..core.columns import ROW
 from ..core.errors import SourceError
-from .base import ROW
 
 MAX_RECORD = 16 * 1024 * 1024  # bytes; a longer record is a quote that nobody closed
 _SEPARATORS = b"\x01\x02\x03\x04\x05\x06\x0e\x0f\x10\x11\x1c\x1d\x1e\x1f\x7f"

@@ -13,8 +13,7 @@ from typing import Any
 import polars as pl
 
 from ..core.errors import SourceError
-from ..core.problem import Problem
-from .base import notice, warning
+from ..core.problem import Problem, notice, warning
 
 BLOCK = 8 * 1024 * 1024  # bytes read at once
 _HEAD = 64 * 1024

@@ -10,9 +10,10 @@ from typing import Any
 
 import polars as pl
 
+from ..core.columns import REMARKS, ROW
 from ..core.errors import SourceError
-from ..core.problem import Problem
-from .base import BATCH, REMARKS, ROW, notice, plural, regrouped
+from ..core.problem import Problem, notice, plural
+from .base import BATCH, regrouped
 from .cleaning import OWN_ROW, Cleaner
 
 #: A file of which more rows than that are broken is not the table it was taken for.

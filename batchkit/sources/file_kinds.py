@@ -6,8 +6,7 @@ import zipfile
 from pathlib import Path
 
 from ..core.errors import SourceError
-from ..core.problem import Problem
-from .base import warning
+from ..core.problem import Problem, warning
 from .sheet_marks import UNREADABLE
 
 _HEAD = 4096

@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 
+from ..core.columns import ROW
 from ..core.errors import SourceError
 from ..core.problem import Problem
-from .base import BATCH, ROW, regrouped
+from .base import BATCH, regrouped
 from .cell_text import as_text
 from .headers import column_names
 

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 from python_calamine import CalamineSheet
 
-from ..core.problem import Problem
-from .base import ROW, error, notice, plural, warning
+from ..core.columns import ROW
+from ..core.problem import Problem, error, notice, plural, warning
 from .cell_text import as_text
 from .file import Table
 from .headers import column_names

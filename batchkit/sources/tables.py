@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
+from ..core.columns import ROW
 from ..core.errors import SourceError
 from ..core.guards import guard, guard_expr, unguard
 from ..core.problem import Problem
-from .base import BATCH, ROW, Source
+from .base import BATCH, Source
 from .cell_text import as_text
 from .csv import open_csv
 from .file import Table, file_sha256

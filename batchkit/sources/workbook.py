@@ -19,8 +19,7 @@ from python_calamine import (
 )
 
 from ..core.errors import SourceError
-from ..core.problem import Problem
-from .base import notice, warning
+from ..core.problem import Problem, notice, warning
 from .csv import header_unknown
 from .headers import Line, Undecided, find_header
 from .looks import Sheet

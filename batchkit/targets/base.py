@@ -2,17 +2,8 @@
 
 A target comes in one of two shapes. A `FrameTarget` takes a whole chunk as a polars frame and applies it in
 one transaction (databases). A `CallTarget` takes a few items per call and answers for each (HTTP). Both state
-their facts as attributes, so the engine knows without asking what may be tried again.
-
-Columns of a plan's frame, as `FrameTarget.apply` receives them:
-
-    item            UInt32   ordinal of the item in the plan, 0-based; what the journal knows it by
-    row             UInt32   row number in the source; null for an item that no row stands for (a delete)
-    change          String   one of `states.Change`
-    key:<field>     typed    what identifies the item at the target
-    before:<field>  typed    before-image: the value the plan saw at the target
-    after:<field>   typed    wanted value; equal to `before:` where nothing is to change
-    name:<field>    String   name of a lookup row that does not exist yet and shall be created; null otherwise
+their facts as attributes, so the engine knows without asking what may be tried again. The columns of the
+frames are those of a plan, see `core.columns`.
 """
 
 from __future__ import annotations
@@ -21,10 +12,22 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from dataclasses import field as dataclass_field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from ..core.columns import (
+    AFTER,
+    BEFORE,
+    CHANGE,
+    FILE_ROW,
+    ITEM,
+    KEY,
+    LOST,
+    NAME,
+    RAW,
+    RENDERED,
+    FieldType,
+)
 from ..core.states import Outcome
 
 if TYPE_CHECKING:
@@ -32,14 +35,34 @@ if TYPE_CHECKING:
 
     from ..core.problem import Level, Problem
 
-KEY, BEFORE, AFTER, NAME, RAW = "key:", "before:", "after:", "name:", "raw:"
-LOST = "lost:"
-FREE_SCALE = 10
-"""Decimals that are carried of a `decimal` whose scale nobody says."""
-ITEM, FILE_ROW, CHANGE, PROBLEMS = "item", "row", "change", "problems"
-RENDERED = "rendered"
-"""Column of a plan for a target that renders: the text of what would be sent."""
-
+# A target of somebody else's needs only this module: the plan's column names are handed on.
+__all__ = [
+    "AFTER",
+    "BEFORE",
+    "CHANGE",
+    "FILE_ROW",
+    "ITEM",
+    "KEY",
+    "LOST",
+    "NAME",
+    "RAW",
+    "RENDERED",
+    "CallTarget",
+    "ChunkContext",
+    "Failure",
+    "Fate",
+    "FieldType",
+    "Finding",
+    "FrameTarget",
+    "Item",
+    "Refusal",
+    "Result",
+    "Target",
+    "open_target",
+    "register",
+    "schemes",
+    "target_class",
+]
 
 FIREWALL = "firewall"
 """Rule of a failure by which something before the target turned a request away, perhaps for its content."""
@@ -115,37 +138,6 @@ class Item:
     key: dict[str, Any]
     before: dict[str, Any]
     after: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class FieldType:
-    """A field as the target declares it.
-
-    Attributes:
-        type: One of text, integer, decimal, float, date, datetime, boolean, bytes, json.
-        scale: Decimals of a `decimal`.
-        precision: Digits of a `decimal` in all.
-        max_length: Characters a `text` may have.
-        minimum, maximum: Bounds of an `integer`.
-        nullable: Whether the target accepts no value.
-        has_default: Whether the target fills it in when it is left out.
-        generated: Whether the target computes it itself, so that it can't be written.
-        key: Whether it is part of the target's own primary key.
-        checks: Options of `Field` that hold where the job doesn't say them, such as `{"max_length": 60,
-            "warn": ("max_length",)}`.
-    """
-
-    type: str
-    scale: int | None = None
-    precision: int | None = None
-    max_length: int | None = None
-    minimum: int | None = None
-    maximum: int | None = None
-    nullable: bool = True
-    has_default: bool = False
-    generated: bool = False
-    key: bool = False
-    checks: Mapping[str, Any] = dataclass_field(default_factory=dict)
 
 
 class Refusal(NamedTuple):

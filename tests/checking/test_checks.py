@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from batchkit.checking.checks import Checked, problem_schema, problems_to_list
 from batchkit.checking.fields import TYPES, Field
 from batchkit.checking.mapping import Mapping
-from batchkit.sources.base import ROW
-from batchkit.targets.base import FieldType
+from batchkit.core.columns import ROW, FieldType
 from tests.support.checking import batch, check, problem, value
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from batchkit.checking.fields import Field
 from batchkit.checking.mapping import Mapping
-from batchkit.targets.base import FieldType
+from batchkit.core.columns import FieldType
 from tests.support.checking import batch, check, refused, value
 
 

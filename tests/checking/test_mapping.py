@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from batchkit.checking.fields import CHECKS, TYPES, Field
 from batchkit.checking.mapping import Mapping, normalised
+from batchkit.core.columns import FieldType
 from batchkit.core.errors import MappingError
-from batchkit.targets.base import FieldType
 
 COLUMNS = ["N° SIRET", "Raison sociale", "Code Postal", "Œuvre", "Téléphone "]
 

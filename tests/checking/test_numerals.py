@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchkit.checking.numerals import NumberRule, Unreadable, read_number
-from batchkit.targets.base import FieldType
+from batchkit.core.columns import FieldType
 from tests.support.checking import check, problem, refused, value
 
 

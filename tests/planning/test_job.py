@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchkit.checking.fields import Field
+from batchkit.core.columns import FieldType
 from batchkit.core.errors import JobError, MappingError
 from batchkit.planning.fit import field_name, fit, new_types
 from batchkit.planning.job import Job
-from batchkit.targets.base import FieldType
 
 TEXT = FieldType(type="text")
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchkit.core.columns import CHANGE, ITEM
 from batchkit.core.errors import PlanError
 from batchkit.core.states import SENDABLE, Change
 from batchkit.sources.base import regrouped
-from batchkit.targets.base import CHANGE, ITEM
 from tests.support.shelf import planned, the_plan
 
 cells = st.one_of(st.none(), st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=8))

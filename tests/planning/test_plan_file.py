@@ -11,12 +11,12 @@ from typing import Any
 import polars as pl
 import pytest
 
+from batchkit.core.columns import CHANGE
 from batchkit.core.errors import DiskFull, MappingError, PlanError, SourceError
 from batchkit.planning import spool
 from batchkit.planning.job import Job
 from batchkit.planning.plan import Plan
 from batchkit.planning.plan_file import PlanWriter
-from batchkit.targets.base import CHANGE
 from tests.support.shelf import Shelf, planned
 
 

@@ -12,14 +12,13 @@ import polars as pl
 import pytest
 
 from batchkit.checking.fields import Field
+from batchkit.core.columns import CHANGE, ITEM, ROW
 from batchkit.core.problem import Problem
 from batchkit.planning import planner as planning
 from batchkit.planning import spool
 from batchkit.planning.diff import Compare, diff
 from batchkit.planning.job import Job
 from batchkit.planning.plan import Plan
-from batchkit.sources.base import ROW
-from batchkit.targets.base import CHANGE, ITEM
 from tests.support.shelf import TYPES, Shelf, kinds, planned, view
 
 

@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 
 from batchkit.checking.fields import Field
+from batchkit.core.columns import CHANGE, KEY
 from batchkit.planning import planner as planning
 from batchkit.planning import spool
 from batchkit.planning.job import Job
-from batchkit.targets.base import CHANGE, KEY
 from tests.support.shelf import kinds, view
 
 

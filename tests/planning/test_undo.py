@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchkit.core.columns import AFTER, BEFORE, CHANGE, ITEM, KEY
 from batchkit.core.errors import PlanError
 from batchkit.core.states import SENDABLE
 from batchkit.planning.undo import _with_values, inverse
-from batchkit.targets.base import AFTER, BEFORE, CHANGE, ITEM, KEY
 from tests.support.shelf import planned, the_plan, view
 
 

@@ -10,8 +10,8 @@ import polars as pl
 from batchkit.checking.checks import Checked, problems_to_list
 from batchkit.checking.fields import Field
 from batchkit.checking.mapping import Mapping
+from batchkit.core.columns import FieldType
 from batchkit.core.problem import Problem
-from batchkit.targets.base import FieldType
 
 
 def batch(first: int = 2, /, **columns: Sequence[str | None]) -> pl.DataFrame:

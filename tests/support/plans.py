@@ -8,11 +8,11 @@ from typing import Any
 
 import polars as pl
 
+from batchkit.core.columns import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW
 from batchkit.core.states import Change
 from batchkit.planning.plan import Plan
 from batchkit.planning.plan_file import WINDOW, PlanWriter
 from batchkit.sources.base import regrouped
-from batchkit.targets.base import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW
 
 PROBLEM = pl.List(
     pl.Struct(dict.fromkeys(("column", "value", "rule", "message", "advice", "level"), pl.String))

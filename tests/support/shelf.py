@@ -12,10 +12,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from batchkit.core.columns import CHANGE
 from batchkit.planning import planner as planning
 from batchkit.planning.job import Job
 from batchkit.planning.plan import Plan
-from batchkit.targets.base import CHANGE
 from batchkit.testing import MemoryTarget
 
 SHOP: list[dict[str, Any]] = [

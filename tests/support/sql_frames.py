@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from batchkit.targets.base import ChunkContext, FieldType, Result
+from batchkit.core.columns import FieldType
+from batchkit.targets.base import ChunkContext, Result
 from batchkit.targets.sql.types import dtype_of
 
 Row = Mapping[str, Any]

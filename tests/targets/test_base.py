@@ -12,12 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from batchkit.cli import cli
+from batchkit.core.columns import FieldType
 from batchkit.core.errors import JobError, MappingError, RunError
 from batchkit.core.problem import Problem
 from batchkit.core.states import Change, Outcome, RunState
 from batchkit.planning.job import Job
 from batchkit.planning.plan import Plan
-from batchkit.targets.base import FieldType, Item, Refusal, Result, register
+from batchkit.targets.base import Item, Refusal, Result, register
 from batchkit.testing import CallRecorder
 from tests.support.plans import closed_window
 

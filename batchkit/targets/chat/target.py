@@ -9,11 +9,12 @@ from typing import Any, Final
 import httpx
 import polars as pl
 
+from ...core.columns import FieldType
 from ...core.errors import SecretError, UsageError
 from ...core.problem import Problem
 from ...core.settings import PRESETS
 from ...core.states import Outcome
-from ..base import Failure, Fate, FieldType, Finding, Item, Result
+from ..base import Failure, Fate, Finding, Item, Result
 from ..http.answer import Answer, Unreadable
 from ..http.failures import judge_body
 from ..http.options import of_http, words_by_name

@@ -9,8 +9,8 @@ from typing import Any, Final
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from ...core.columns import FieldType
 from ...core.errors import UsageError
-from ..base import FieldType
 from ..http.logins import refuse_in_body, refuse_in_headers, refuse_in_query
 from ..http.options import HTTP_OPTIONS, count, flag, refuse_unknown, table, text, words_by_name, wrong
 

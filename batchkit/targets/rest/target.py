@@ -12,9 +12,10 @@ import polars as pl
 
 from ...checking.conversions import dtype_of
 from ...core import secrets
+from ...core.columns import LOST, FieldType
 from ...core.errors import UsageError
 from ...core.states import Change, Outcome
-from ..base import LOST, Failure, Fate, FieldType, Item, Result
+from ..base import Failure, Fate, Item, Result
 from ..http.answer import Answer, Unreadable, message_in
 from ..http.client import HttpClient
 from ..http.failures import judge, judge_body

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ...core import secrets
-from ..base import FieldType
+from ...core.columns import FieldType
 
 _PLACE: Final = re.compile(r"\{(?!secret:)([^{}]+)\}")
 

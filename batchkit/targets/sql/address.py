@@ -123,3 +123,8 @@ def _without_password(url: URL) -> str:
 
     bare = URL.create(url.drivername, url.username, None, url.host, url.port, url.database, url.query)
     return bare.render_as_string(hide_password=False)
+
+
+def local_file(address: str) -> Path | None:
+    """The file that an address means, so that nothing else is written over it; None for a server."""
+    return parse_address(address).path if address.split(":", 1)[0].lower() == "sqlite" else None

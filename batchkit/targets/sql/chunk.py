@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from ...core.columns import AFTER, BEFORE, CHANGE, ITEM, KEY, LOST
 from ...core.states import Outcome
-from ..base import AFTER, BEFORE, CHANGE, ITEM, KEY, LOST, ChunkContext, Result
+from ..base import ChunkContext, Result
 from .checkpoint import Checkpoint
 from .dialect import Dialect, Table, key_frame, written_fields
 from .lookups import Lookups

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..base import FieldType
+from ...core.columns import FieldType
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

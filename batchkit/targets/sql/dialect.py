@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ..base import AFTER, BEFORE, CHANGE, KEY, Result
+from ...core.columns import AFTER, BEFORE, CHANGE, KEY
+from ..base import Result
 from .types import Column, dtype_of
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from ...core.columns import AFTER, ITEM, NAME, FieldType
 from ...core.errors import UsageError
 from ...core.states import Outcome
-from ..base import AFTER, ITEM, NAME, Fate, FieldType, Result
+from ..base import Fate, Result
 from .dialect import Dialect, quote
 from .errors import classify_sql
 

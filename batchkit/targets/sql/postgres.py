@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ..base import AFTER, BEFORE, ITEM, KEY, Fate
+from ...core.columns import AFTER, BEFORE, ITEM, KEY
+from ..base import Fate
 from .dialect import Dialect, Step, Table, Written, quote, steps_of
 from .errors import classify_sql
 from .postgres_casts import shown

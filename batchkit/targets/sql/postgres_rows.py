@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
+from ...core.columns import AFTER, ITEM, KEY, FieldType
 from ...core.states import Outcome
-from ..base import AFTER, ITEM, KEY, FieldType, Result
+from ..base import Result
 from .dialect import Step, Table, Written
 from .errors import FATAL_CLASSES, judge_sqlstate, shorten
 from .postgres_sql import Shape, execute, step_sql, tagged

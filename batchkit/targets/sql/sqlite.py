@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ..base import ITEM, KEY, LOST, Fate
+from ...core.columns import ITEM, KEY, LOST
+from ..base import Fate
 from .dialect import Dialect, Step, Table, Written, key_frame, quote, steps_of
 from .errors import classify_sql
 from .sqlite_catalog import reflect

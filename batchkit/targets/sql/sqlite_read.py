@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from ..base import LOST, FieldType
+from ...core.columns import LOST, FieldType
 from .dialect import Table
 from .types import SQLITE_DIGITS, sqlite_column
 

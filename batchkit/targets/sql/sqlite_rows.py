@@ -9,8 +9,9 @@ from typing import Any
 
 import polars as pl
 
+from ...core.columns import AFTER, BEFORE, CHANGE, ITEM, KEY
 from ...core.states import Outcome
-from ..base import AFTER, BEFORE, CHANGE, ITEM, KEY, Fate, Result
+from ..base import Fate, Result
 from .dialect import ForeignKey, Step, Table, Written, quote
 from .errors import classify_sql
 from .sqlite_catalog import primary_key

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from ...core.columns import AFTER, KEY, FieldType
 from ...core.errors import TargetError, UsageError
-from ..base import AFTER, KEY, ChunkContext, Failure, FieldType, FrameTarget, Refusal, Result
+from ..base import ChunkContext, Failure, FrameTarget, Refusal, Result
 from .address import Address, parse_address
 from .checkpoint import Checkpoint
 from .chunk import ChunkWriter

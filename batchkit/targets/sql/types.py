@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from ..base import FREE_SCALE, LOST, FieldType
+from ...core.columns import FREE_SCALE, LOST, FieldType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,10 +13,11 @@ import polars as pl
 
 from ...checking.identifiers import phone_reader
 from ...core import secrets
+from ...core.columns import FieldType
 from ...core.errors import BatchkitError, SecretError, TargetError, UsageError
+from ...core.problem import plural, warning
 from ...core.states import Outcome
-from ...sources.base import plural, warning
-from ..base import Failure, Fate, FieldType, Finding, Item, Refusal, Result
+from ..base import Failure, Fate, Finding, Item, Refusal, Result
 from ..http.answer import Answer, Unreadable
 from ..http.failures import judge_body
 from ..http.options import refuse_unknown, text, texts

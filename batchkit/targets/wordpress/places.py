@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from ..base import FieldType
+from ...core.columns import FieldType
 from .seo import SEO_CHECKS, Preset
 
 META: Final = "meta."

@@ -14,7 +14,8 @@ from typing import Any, Final
 import polars as pl
 
 from ...checking.conversions import dtype_of
-from ..base import LOST, Fate
+from ...core.columns import LOST
+from ..base import Fate
 from ..http.target import HttpError
 from ..http.together import together
 from .keys import asked_slugs, candidates, place_of, plain_slug

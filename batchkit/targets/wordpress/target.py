@@ -9,11 +9,12 @@ from typing import Any, Final
 import httpx
 import polars as pl
 
+from ...core.columns import FieldType
 from ...core.errors import UsageError
 from ...core.problem import Problem
 from ...core.retry import Backoff
 from ...core.states import Change
-from ..base import Failure, Fate, FieldType, Finding, Item, Refusal, Result
+from ..base import Failure, Fate, Finding, Item, Refusal, Result
 from ..http.answer import Answer
 from ..http.client import HttpClient
 from ..http.options import of_http

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from batchkit.core.columns import FieldType
 from batchkit.core.errors import RunError
-from batchkit.targets.base import ChunkContext, FieldType
+from batchkit.targets.base import ChunkContext
 from batchkit.targets.sql.target import SqlTarget
 from tests.support.sql_databases import (
     Database,

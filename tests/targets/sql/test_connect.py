@@ -10,9 +10,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from batchkit.core.columns import FieldType
 from batchkit.core.errors import JobError, TargetError, UsageError
 from batchkit.planning.job import Job
-from batchkit.targets.base import FieldType, open_target
+from batchkit.targets.base import open_target
 from batchkit.targets.sql.address import parse_address
 from batchkit.targets.sql.target import SqlTarget
 from tests.support.sql_databases import (
