@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as Table
+from collections import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -73,7 +73,7 @@ class Checker:
         self,
         mapping: Mapping,
         columns: Sequence[str],
-        types: Table[str, FieldType] | None = None,
+        types: abc.Mapping[str, FieldType] | None = None,
         *,
         typed: bool = False,
     ) -> None:
@@ -206,7 +206,7 @@ class _FieldChecker:
                 )
 
 
-def _check_target(mapping: Mapping, types: Table[str, FieldType]) -> None:
+def _check_target(mapping: Mapping, types: abc.Mapping[str, FieldType]) -> None:
     if not types:
         return
     for field in mapping.fields:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import string
 import unicodedata
+from collections import abc
 from collections.abc import Iterable, Sequence
-from collections.abc import Mapping as Table
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -35,9 +35,9 @@ class Resolved:
         unused: Source columns that feed no field.
     """
 
-    columns: Table[str, str] = field(default_factory=dict)
-    constants: Table[str, str] = field(default_factory=dict)
-    templates: Table[str, Pieces] = field(default_factory=dict)
+    columns: abc.Mapping[str, str] = field(default_factory=dict)
+    constants: abc.Mapping[str, str] = field(default_factory=dict)
+    templates: abc.Mapping[str, Pieces] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
 
 
@@ -95,7 +95,7 @@ class Mapping:
         return Resolved(found, constants, templates, tuple(c for c in columns if c not in used))
 
     def checker(
-        self, columns: Sequence[str], types: Table[str, FieldType] | None = None, *, typed: bool = False
+        self, columns: Sequence[str], types: abc.Mapping[str, FieldType] | None = None, *, typed: bool = False
     ) -> Checker:
         """What converts and checks the batches of one source by this mapping.
 
@@ -118,7 +118,7 @@ class Mapping:
         return {one.name: one.to_dict() for one in self.fields}
 
     @classmethod
-    def from_dict(cls, data: Table[str, Any]) -> Mapping:
+    def from_dict(cls, data: abc.Mapping[str, Any]) -> Mapping:
         """The mapping that `to_dict` described. `nom = "Nom du client"` is short for its column.
 
         Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as Table
+from collections import abc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -101,7 +101,7 @@ class JobForm:
             raise JobError("No file is named.", advice="Write the path of a CSV or Excel file.")
         self.found, self.known, self.connected = None, [], False
         found = look(Path(source).expanduser(), **self._options())
-        first: Table[str, Any] = found.preview[0] if found.preview else {}
+        first: abc.Mapping[str, Any] = found.preview[0] if found.preview else {}
         self.choices = [ColumnChoice(column, str(first.get(column) or "")) for column in found.columns]
         self.found = found
         self.proposals += 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import abc
 from collections.abc import Collection, Sequence
-from collections.abc import Mapping as Table
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,7 +37,7 @@ class Fit:
 def fit(
     job: Job,
     columns: Sequence[str],
-    types: Table[str, FieldType],
+    types: abc.Mapping[str, FieldType],
     *,
     typed: bool = False,
     any_key: bool = False,
@@ -71,7 +71,7 @@ def fit(
     return Fit(Mapping(tuple(whole)), tuple(one.name for one in keys))
 
 
-def new_types(fitted: Fit, ids: Table[str, FieldType] | None = None) -> dict[str, FieldType]:
+def new_types(fitted: Fit, ids: abc.Mapping[str, FieldType] | None = None) -> dict[str, FieldType]:
     """The fields of a table that is yet to be made: as the mapping says, text where it doesn't.
 
     Args:
@@ -111,7 +111,7 @@ def field_name(column: str) -> str:
     return f"c_{name}" if name[0].isdigit() else name
 
 
-def _mapped(job: Job, fields: list[Field], types: Table[str, FieldType]) -> list[Field]:
+def _mapped(job: Job, fields: list[Field], types: abc.Mapping[str, FieldType]) -> list[Field]:
     """The fields, with the columns that the job's map gives them; it may add some."""
     by_name = {one.name: one for one in fields}
     for column, named in job.map.items():
@@ -121,7 +121,7 @@ def _mapped(job: Job, fields: list[Field], types: Table[str, FieldType]) -> list
     return list(by_name.values())
 
 
-def _fields_by_name(job: Job, columns: Sequence[str], types: Table[str, FieldType]) -> list[Field]:
+def _fields_by_name(job: Job, columns: Sequence[str], types: abc.Mapping[str, FieldType]) -> list[Field]:
     taken = {normalised(column) for column in job.map}
     free = [column for column in columns if normalised(column) not in taken]
     if not types:
@@ -151,7 +151,7 @@ def _auto(columns: Sequence[str], wanted: Sequence[Field]) -> Sequence[Field]:
         return ()
 
 
-def _known_name(name: str, types: Table[str, FieldType]) -> str:
+def _known_name(name: str, types: abc.Mapping[str, FieldType]) -> str:
     fitting = [known for known in types if normalised(known) == normalised(name)]
     return fitting[0] if name not in types and len(fitting) == 1 else name
 
@@ -176,7 +176,7 @@ def _new_fields(columns: Sequence[str], lookups: Collection[str] = ()) -> list[F
     return list(fields.values())
 
 
-def _with_defaults(one: Field, job: Job, types: Table[str, FieldType], *, typed: bool) -> Field:
+def _with_defaults(one: Field, job: Job, types: abc.Mapping[str, FieldType], *, typed: bool) -> Field:
     changes: dict[str, Any] = {}
     kind = one.type or (types[one.name].type if one.name in types else None)
     if kind in {"date", "datetime"} and job.dates and not one.formats:
@@ -193,7 +193,7 @@ def _with_defaults(one: Field, job: Job, types: Table[str, FieldType], *, typed:
     return replace(one, **changes) if changes else one
 
 
-def _with_checks(one: Field, types: Table[str, FieldType], *, sole_key: bool) -> Field:
+def _with_checks(one: Field, types: abc.Mapping[str, FieldType], *, sole_key: bool) -> Field:
     """The field with the target's own checks, where the job doesn't say otherwise."""
     checks = dict(types[one.name].checks) if one.name in types else {}
     if sole_key:
@@ -211,7 +211,7 @@ def _key_field(
     name: str,
     fields: Sequence[Field],
     columns: Sequence[str],
-    types: Table[str, FieldType],
+    types: abc.Mapping[str, FieldType],
     *,
     any_key: bool,
 ) -> Field:

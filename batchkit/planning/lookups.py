@@ -1,4 +1,4 @@
-"""Lookups: names in the source become ids of another table, resolved as sets and remembered."""
+"""LookupFields: names in the source become ids of another table, resolved as sets and remembered."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NEAR_AMONG: Final = 20_000
 """Names of a lookup table among which a near one is looked for."""
 
 
-class Lookups:
+class LookupFields:
     """The lookup fields of a mapping. A name is asked for once, whatever the number of rows that bear it.
 
     Args:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections import Counter
+from collections import Counter, abc
 from collections.abc import Callable, Iterator
-from collections.abc import Mapping as Table
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -33,7 +32,7 @@ from .diff import ISSUE, OK, Compare, diff
 from .facts import facts_of, listed, what_is_cleared, what_is_foreseen
 from .families import Families, in_generations
 from .held import Held, decimal_text
-from .lookups import Lookups
+from .lookups import LookupFields
 from .lost import UNREADABLE, told
 from .plan import Plan
 from .plan_file import WINDOW, PlanWriter
@@ -87,7 +86,7 @@ class Outline:
     source: Source
     target: Target
     mapping: Mapping
-    types: Table[str, FieldType]
+    types: abc.Mapping[str, FieldType]
     table: str | None
     key: tuple[str, ...]
     mode: str
@@ -95,7 +94,7 @@ class Outline:
     keep_duplicates: str = "none"
     delete_cap: DeleteCap | None = None
     skips_hidden: bool = False
-    settings: Table[str, Any] = field(default_factory=dict)
+    settings: abc.Mapping[str, Any] = field(default_factory=dict)
     notices: tuple[Problem, ...] = ()
     job: str | None = None
     folder: Path | None = None
@@ -134,7 +133,7 @@ class _Planner:
         self.fields = [name for name in self.checker.types if name not in outline.key]
         self.sources = {name: self.checker.resolved.columns.get(name, name) for name in self.checker.types}
         self.key_column = ", ".join(self.sources[name] for name in self.key)
-        self.lookups = Lookups(outline.target, outline.mapping.fields, self.sources)
+        self.lookups = LookupFields(outline.target, outline.mapping.fields, self.sources)
         self.held = Held(outline.target, self.checker.types, outline.types, self.sources, self.lookups.names)
         self.hashes = KeyHashes()
         self.found_keys: list[pl.Series] = []
@@ -394,7 +393,7 @@ def _checker(outline: Outline) -> Checker:
     return outline.mapping.checker(outline.source.columns, outline.types, typed=typed)
 
 
-def _with_blank_keys(checked: Checked, key: Table[str, str]) -> pl.DataFrame:
+def _with_blank_keys(checked: Checked, key: abc.Mapping[str, str]) -> pl.DataFrame:
     blank = [_blank_key(checked, name, column) for name, column in key.items()]
     found = [frame for frame in blank if frame.height]
     return pl.concat([checked.problems, *found]) if found else checked.problems
@@ -469,7 +468,7 @@ def _issues(planned: pl.DataFrame, column: str, absent: str) -> pl.DataFrame:
     )
 
 
-def _nothing(keys: pl.DataFrame, types: Table[str, Any]) -> pl.DataFrame:
+def _nothing(keys: pl.DataFrame, types: abc.Mapping[str, Any]) -> pl.DataFrame:
     fields = {name.removeprefix(BEFORE): kind for name, kind in types.items()}
     return pl.DataFrame(schema={**keys.schema, **fields})
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from ..core.guards import guard, guard_expr
 from .columns import OUTCOME_COLUMNS, VALUES, local_moments, with_values
-from .tally import SLICE
+from .top_errors import SLICE
 
 if TYPE_CHECKING:
     from .report import ReportData

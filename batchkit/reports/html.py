@@ -14,7 +14,7 @@ from ..core.states import Outcome
 from . import words
 from .columns import local_moments, printable_text
 from .picture import picture
-from .tally import digest
+from .top_errors import digest
 
 if TYPE_CHECKING:
     from .report import ReportData

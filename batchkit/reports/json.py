@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..core.states import Outcome
 from . import words
 from .columns import local_moments
-from .tally import digest
+from .top_errors import digest
 
 if TYPE_CHECKING:
     from .report import ReportData

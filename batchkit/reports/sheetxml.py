@@ -53,7 +53,7 @@ class Row(Element):
 
 
 @dataclass(slots=True)
-class Sheet:
+class SheetXml:
     """What has to be known of a worksheet to put columns into it.
 
     Attributes:
@@ -99,7 +99,7 @@ class SheetReader:
         self._xml = xml
         self._after = first + width
         self._first = first
-        self._sheet = Sheet(xml)
+        self._sheet = SheetXml(xml)
         self._row: Row | None = None
         self._column = 0
         self._cell: tuple[int, str | None] | None = None
@@ -108,7 +108,7 @@ class SheetReader:
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
 
-    def read(self) -> Sheet:
+    def read(self) -> SheetXml:
         """The sheet.
 
         Raises:

@@ -20,7 +20,7 @@ from ..core.errors import SourceError, UsageError
 from ..sources.workbook_xml import letters, place, sheet_parts
 from .columns import printable
 from .sheets import fitting
-from .sheetxml import Row, Sheet, SheetReader, splice
+from .sheetxml import Row, SheetReader, SheetXml, splice
 
 HEADERS: Final = ("batchkit outcome", "batchkit reason", "batchkit advice")
 _WIDTHS: Final = (18, 60, 60)
@@ -111,7 +111,7 @@ def _with_columns(xml: bytes, statuses: Statuses, earlier: int | None, header_ro
     return splice(xml, edits)
 
 
-def _rows(sheet: Sheet, wanted: Statuses, first: int, header_row: int) -> list[tuple[int, int, bytes]]:
+def _rows(sheet: SheetXml, wanted: Statuses, first: int, header_row: int) -> list[tuple[int, int, bytes]]:
     edits = []
     waiting = deque(sorted(wanted))
     for row in sheet.rows:
@@ -129,14 +129,14 @@ def _rows(sheet: Sheet, wanted: Statuses, first: int, header_row: int) -> list[t
     return edits
 
 
-def _into_row(sheet: Sheet, row: Row, cells: bytes) -> tuple[int, int, bytes]:
+def _into_row(sheet: SheetXml, row: Row, cells: bytes) -> tuple[int, int, bytes]:
     if row.closed:
         tag = sheet.xml[row.start : row.inside - 2]
         return row.start, row.inside, tag + b">" + cells + f"</{sheet.prefix}row>".encode()
     return row.cut, row.resume, cells
 
 
-def _new_row(sheet: Sheet, wanted: Statuses, number: int, first: int) -> bytes:
+def _new_row(sheet: SheetXml, wanted: Statuses, number: int, first: int) -> bytes:
     cells = _cells(sheet.prefix, wanted[number], number, first, None).decode()
     return f'<{sheet.prefix}row r="{number}">{cells}</{sheet.prefix}row>'.encode()
 
@@ -161,7 +161,7 @@ def _escaped(text: str) -> str:
     return escape(kept)
 
 
-def _dimension(sheet: Sheet, first: int) -> list[tuple[int, int, bytes]]:
+def _dimension(sheet: SheetXml, first: int) -> list[tuple[int, int, bytes]]:
     if sheet.dimension is None:
         return []
     element, reference = sheet.dimension
@@ -172,7 +172,7 @@ def _dimension(sheet: Sheet, first: int) -> list[tuple[int, int, bytes]]:
     return [(element.start, element.inside, tag.replace(reference.encode(), wide.encode()))]
 
 
-def _column_widths(sheet: Sheet, first: int) -> list[tuple[int, int, bytes]]:
+def _column_widths(sheet: SheetXml, first: int) -> list[tuple[int, int, bytes]]:
     if sheet.data is None or any(last >= first for _, last in sheet.widths):
         return []
     cols = "".join(

@@ -13,7 +13,7 @@ from . import words
 from .columns import local_moments, with_values
 from .sheets import ROWS, Column, workbook
 from .styles import TINTS, Lines, Styles
-from .tally import SLICE, Tally, TopError, is_failing
+from .top_errors import SLICE, TopError, TopErrors, is_failing
 
 if TYPE_CHECKING:
     from .report import ReportData
@@ -61,18 +61,18 @@ def write_xlsx(data: ReportData, path: Path, *, limit: int = ROWS) -> None:
         summary = book.add_worksheet("Summary")
         outcomes = styles.long_sheet("Outcomes", OUTCOMES, limit)
         failures = styles.long_sheet("Failures", FAILURES, limit)
-        tally = Tally()
+        alike = TopErrors()
         for frame in data.frames(SLICE):
             ready = with_values(frame).with_columns(local_moments(frame["at"]).alias("at"))
             outcomes.add(_overwritten_in_words(ready))
             failed = ready.filter(is_failing())
             if not failed.is_empty():
-                tally.add(failed)
+                alike.add(failed)
                 failures.add(_in_words(failed))
         outcomes.finish()
         failures.finish()
         _write_summary(summary, styles, data)
-        _write_top_errors(book, styles, tally.top(TOP), words.failing(data))
+        _write_top_errors(book, styles, alike.top(TOP), words.failing(data))
         _write_settings(book, styles, data)
 
 

@@ -18,7 +18,7 @@ from ..core.retry import Backoff
 from ..core.secrets import redact
 from ..core.states import Change, Outcome
 from ..journal.journal import CODES, Intent, OutcomeRow
-from ..reports.tally import signature
+from ..reports.top_errors import signature
 from ..targets.base import FIREWALL, CallTarget, ChunkContext, Failure, Fate, FrameTarget, Item, Result
 from .deadlines import Deadlines
 from .feeder import Chunk

@@ -16,7 +16,7 @@ from ..core.errors import SourceError
 from ..core.problem import Problem, error, notice, plural, warning
 from .csv_records import MAX_RECORD, Record, RecordReader, read_records, whole_lines
 from .encodings import find_encoding, utf8_blocks
-from .file import Table
+from .file import FileSource
 from .headers import Line, Undecided, column_names, find_header, usual_width
 
 DELIMITERS = (";", ",", "\t", "|")
@@ -43,7 +43,7 @@ class Head:
     whole: bool
 
 
-class CsvTable(Table):
+class CsvSource(FileSource):
     """A CSV file as a source of rows."""
 
     kind = "csv"
@@ -131,7 +131,7 @@ def open_csv(
     delimiter: str | None = None,
     opening: Sequence[Problem] = (),
     options: Mapping[str, Any] | None = None,
-) -> CsvTable:
+) -> CsvSource:
     """Open a CSV file.
 
     Args:
@@ -164,7 +164,7 @@ def open_csv(
             path=path,
         )
     told = [*opening, *coding.problems]
-    return CsvTable(path, coding.name, head, header_row, opening=told, options=options)
+    return CsvSource(path, coding.name, head, header_row, opening=told, options=options)
 
 
 def read_head(path: Path, encoding: str, delimiter: str | None = None) -> Head:

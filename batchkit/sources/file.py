@@ -20,7 +20,7 @@ from .cleaning import OWN_ROW, Cleaner
 MAX_BROKEN = 100_000
 
 
-class Table(ABC):
+class FileSource(ABC):
     """A file as a source of rows. Open one with `batchkit.sources.tables.open_table`.
 
     Attributes:

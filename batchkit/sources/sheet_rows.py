@@ -13,7 +13,7 @@ from python_calamine import CalamineSheet
 from ..core.columns import ROW
 from ..core.problem import Problem, error, notice, plural, warning
 from .cell_text import as_text
-from .file import Table
+from .file import FileSource
 from .headers import column_names
 from .sheet_marks import Marks
 from .workbook_xml import letters
@@ -23,7 +23,7 @@ _HASHED = 1024 * 1024
 _PLAIN_DIGITS = 1e15
 
 
-class SheetTable(Table):
+class SheetSource(FileSource):
     """One sheet of a workbook as a source of rows. Made by `batchkit.sources.workbook.open_sheet`."""
 
     def __init__(

@@ -20,7 +20,7 @@ from ..core.problem import Problem
 from .base import BATCH, Source
 from .cell_text import as_text
 from .csv import open_csv
-from .file import Table, file_sha256
+from .file import FileSource, file_sha256
 from .file_kinds import kind_of
 from .frame import FrameSource, as_texts
 from .headers import Line
@@ -44,7 +44,7 @@ def open_table(
     hidden_rows: Literal["keep", "skip"] = "keep",
     fill_merged: bool = False,
     decode_entities: bool = False,
-) -> Table:
+) -> FileSource:
     """Open a CSV or Excel file as a source of rows.
 
     Args:
@@ -87,8 +87,8 @@ def open_table(
     return open_sheet(file, kind, sheet=sheet, header_row=header_row, opening=problems, options=options)
 
 
-def reopen(description: dict[str, Any]) -> Table:
-    """Open a file again as `Table.describe` says.
+def reopen(description: dict[str, Any]) -> FileSource:
+    """Open a file again as `FileSource.describe` says.
 
     Raises:
         SourceError: The file is gone, or no longer what it was.
@@ -124,7 +124,7 @@ def look(path: str | os.PathLike[str], **options: Any) -> Look:
     return _finish_look(found, table)
 
 
-def _start_look(file: Path, table: Table) -> Look:
+def _start_look(file: Path, table: FileSource) -> Look:
     return Look(
         path=str(file),
         kind=table.kind,
@@ -147,7 +147,7 @@ def _sheets(file: Path, kind: str) -> list[Sheet]:
     return Workbook(file, kind).about()
 
 
-def _finish_look(found: Look, table: Table) -> Look:
+def _finish_look(found: Look, table: FileSource) -> Look:
     found.rows, found.blank_rows = table.rows, table.blank_rows
     found.repeated_headers = table.repeated_headers
     found.problems = list(table.problems)
@@ -236,12 +236,12 @@ def _pandas_dtype(column: pl.Series) -> str | None:
 __all__ = [
     "BATCH",
     "ROW",
+    "FileSource",
     "FrameSource",
     "Look",
     "QuerySource",
     "Sheet",
     "Source",
-    "Table",
     "as_texts",
     "file_sha256",
     "guard",

@@ -24,7 +24,7 @@ from .csv import header_unknown
 from .headers import Line, Undecided, find_header
 from .looks import Sheet
 from .sheet_marks import UNREADABLE, Marks, read_marks
-from .sheet_rows import SheetTable, repaired
+from .sheet_rows import SheetSource, repaired
 
 _LOOKED_AT = 400  # rows in which the header is looked for
 _SMALL = 20  # rows; a first sheet that holds fewer may be a cover sheet
@@ -104,7 +104,7 @@ def open_sheet(
     header_row: int | None = None,
     opening: Sequence[Problem] = (),
     options: Mapping[str, Any] | None = None,
-) -> SheetTable:
+) -> SheetSource:
     """Open one sheet of a workbook as a table.
 
     Args:
@@ -138,7 +138,7 @@ def open_sheet(
             path=path,
         )
     told = [*opening, *_about_sheets(book, name)]
-    return SheetTable(
+    return SheetSource(
         path, kind, name, cells, book.marks(name), header_row=header_row, opening=told, options=options
     )
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchkit.core.states import RunState
-from batchkit.reports.tally import Tally, masked, signature, top_errors
+from batchkit.reports.top_errors import TopErrors, masked, signature, top_errors
 from batchkit.reports.words import (
     count,
     differences,
@@ -135,12 +135,12 @@ def test_alike_failures_are_counted_together() -> None:
 
 def test_very_many_kinds_of_failure_stay_bounded() -> None:
     """A target that words each refusal differently doesn't fill the memory; the frequent ones survive."""
-    tally = Tally()
+    alike = TopErrors()
     for part in range(12):
         words = [
             f"{'xyzw'[part % 4]}{''.join(chr(97 + int(d)) for d in str(i * 13 + part))}" for i in range(2_000)
         ]
         rows = [outcome(i, **refused("odd", word)) for i, word in enumerate(words)]
-        tally.add(frame([*rows, *(outcome(i, **refused("often", "the same")) for i in range(50))]))
-    assert len(tally._found) <= 12_100
-    assert (tally.top(1)[0].rule, tally.top(1)[0].count) == ("often", 600)
+        alike.add(frame([*rows, *(outcome(i, **refused("often", "the same")) for i in range(50))]))
+    assert len(alike._found) <= 12_100
+    assert (alike.top(1)[0].rule, alike.top(1)[0].count) == ("often", 600)

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from batchkit.core.errors import SourceError
-from batchkit.sources.tables import ROW, Look, Table, look, open_table
+from batchkit.sources.tables import ROW, FileSource, Look, look, open_table
 from tests.support.needs import shared_folder
 
 
@@ -31,7 +31,7 @@ ENCODINGS = {"ascii": "utf-8", "UTF-8 with BOM": "utf-8-sig", "UTF-16 with BOM":
 STATES = {"Visible": "visible", "Hidden": "hidden", "VeryHidden": "very hidden"}
 
 
-def read(path: Path, **options: Any) -> tuple[pl.DataFrame, Table]:
+def read(path: Path, **options: Any) -> tuple[pl.DataFrame, FileSource]:
     """All rows of a file, and the table they came from."""
     table = open_table(path, **options)
     batches = list(table.batches())
@@ -39,7 +39,7 @@ def read(path: Path, **options: Any) -> tuple[pl.DataFrame, Table]:
     return pl.concat(batches) if batches else empty, table
 
 
-def rules(table: Table | Look) -> list[tuple[str, int | None]]:
+def rules(table: FileSource | Look) -> list[tuple[str, int | None]]:
     """What is told, and of which row."""
     return [(problem.rule, problem.row) for problem in table.problems]
 
@@ -92,7 +92,7 @@ def test_sheets_are_all_told_of(shared_data: Path, name: str) -> None:
             assert sheet.merged == facts["merged_ranges"]
 
 
-Claim = Callable[[pl.DataFrame, Table], bool]
+Claim = Callable[[pl.DataFrame, FileSource], bool]
 
 CLAIMS: list[tuple[str, dict[str, Any], str, Claim]] = [
     ("fr/irep_etablissements.csv", {}, "a SIRET is 14 characters on every row",

@@ -17,7 +17,7 @@ import xlsxwriter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from batchkit.core.errors import SourceError
-from batchkit.sources.tables import ROW, Source, Table, look, open_table, reopen, write_csv
+from batchkit.sources.tables import ROW, FileSource, Source, look, open_table, reopen, write_csv
 
 CSV = "siret;nom;ville\n00501234500012;Café;Lyon\n00501234500020;Bar;Nîmes\n"
 
@@ -33,7 +33,7 @@ def rows_of(path: Path, **options: Any) -> list[tuple[Any, ...]]:
     return [row for batch in open_table(path, **options).batches() for row in batch.rows()]
 
 
-def finished(path: Path, **options: Any) -> Table:
+def finished(path: Path, **options: Any) -> FileSource:
     """A table read to its end."""
     table = open_table(path, **options)
     for _ in table.batches():
@@ -41,7 +41,7 @@ def finished(path: Path, **options: Any) -> Table:
     return table
 
 
-def told(table: Table, rule: str) -> list[tuple[str, int | None, str | None]]:
+def told(table: FileSource, rule: str) -> list[tuple[str, int | None, str | None]]:
     """Level, row and column of the problems under a rule."""
     return [(each.level, each.row, each.column) for each in table.problems if each.rule == rule]
 

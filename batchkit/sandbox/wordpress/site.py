@@ -16,7 +16,7 @@ from .rights import forbidden, may
 from .sample import plant
 from .schema import properties_of
 from .store import Store
-from .terms import Terms
+from .terms import TermRoutes
 from .users import shown
 from .view import BASES, TAXONOMIES, narrowed
 
@@ -39,7 +39,7 @@ class Site:
         self._meta = Meta(rules)
         plant(self._store, rules)
         self._posts = {base: Posts(kind, self._store, self._meta) for kind, base in BASES.items()}
-        self._terms = {base: Terms(taxonomy, self._store) for taxonomy, base in TAXONOMIES.items()}
+        self._terms = {base: TermRoutes(taxonomy, self._store) for taxonomy, base in TAXONOMIES.items()}
 
     def answer(self, call: Call) -> Answer:
         """What is answered to a request."""
@@ -70,7 +70,7 @@ class Site:
         raise no_route()
 
     def _of_endpoint(self, call: Call, base: str, number: int | None) -> Answer:
-        routes: Posts | Terms = self._posts.get(base) or self._terms[base]
+        routes: Posts | TermRoutes = self._posts.get(base) or self._terms[base]
         try:
             answer = self._by_method(call, base, routes, number)
         except Refused as refused:
@@ -79,7 +79,7 @@ class Site:
         headers = {"Allow": allow} if allow and "Allow" not in answer.headers else {}
         return answer._replace(headers={**headers, **answer.headers})
 
-    def _by_method(self, call: Call, base: str, routes: Posts | Terms, number: int | None) -> Answer:
+    def _by_method(self, call: Call, base: str, routes: Posts | TermRoutes, number: int | None) -> Answer:
         match call.method, number:
             case "GET", None:
                 return routes.list(call)

@@ -37,7 +37,7 @@ _WRITTEN: Final[dict[str, Reader]] = {
 }
 
 
-class Terms:
+class TermRoutes:
     """The routes of one taxonomy.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Final
 
 from ...checking.identifiers import phone_reader
 from ...core.errors import SourceError, UsageError
-from ...sources.tables import Table, open_table
+from ...sources.tables import FileSource, open_table
 
 _TEXTS: Final = (".txt", ".lst", ".list")
 _SHOWN: Final = 5
@@ -103,7 +103,7 @@ def _cells(path: Path, read: Read) -> list[tuple[str, str]]:
     return max(scored, key=lambda each: each[0])[1] if scored else []
 
 
-def _table(path: Path) -> Table:
+def _table(path: Path) -> FileSource:
     try:
         return open_table(path)
     except SourceError:

@@ -65,7 +65,7 @@ def masked(reason: pl.Expr) -> pl.Expr:
     return reason.str.slice(0, _LONGEST)
 
 
-class Tally:
+class TopErrors:
     """Counts alike failures; holds the most frequent ones when there are very many kinds."""
 
     def __init__(self) -> None:
@@ -116,16 +116,16 @@ class Digest:
 
 def digest(data: ReportData, *, failures: int, conflicts: int, errors: int) -> Digest:
     """Go once over all outcomes and keep the first or most frequent of each kind."""
-    tally, bad, edited = Tally(), list[dict[str, Any]](), list[dict[str, Any]]()
+    alike, bad, edited = TopErrors(), list[dict[str, Any]](), list[dict[str, Any]]()
     for frame in data.frames(SLICE):
         failed = frame.filter(is_failing())
         if failed.is_empty():
             continue
-        tally.add(failed)
+        alike.add(failed)
         conflict = pl.col("outcome") == "conflict"
         bad += failed.filter(~conflict).head(failures - len(bad)).to_dicts()
         edited += failed.filter(conflict).head(conflicts - len(edited)).to_dicts()
-    return Digest(bad, edited, tally.top(errors))
+    return Digest(bad, edited, alike.top(errors))
 
 
 def top_errors(data: ReportData, number: int = 20) -> list[TopError]:
