@@ -40,7 +40,7 @@ from .plan_file import check_place, read_facts
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..running.run import Run
+    from .. import Run
     from ..targets.base import Target
 
 
@@ -392,8 +392,9 @@ class Plan:
 
     def start(self, **settings: Any) -> Run:
         """Run this plan; returns at once and works behind; settings as `running.run.start` takes them."""
-        # The one door upward: the package reads Job → Plan → Run → Report, and so do its users.
-        run: Run = import_module("batchkit.running.run").start(self, **settings)
+        # The one door upward, opened by name: the story reads Job → Plan → Run → Report, and so do its users.
+        running, upkeep = import_module("batchkit.running.run"), import_module("batchkit.upkeep.retention")
+        run: Run = running.start(self, tidy=upkeep.clean_quietly, **settings)
         return run
 
     @cached_property

@@ -13,7 +13,7 @@ from .columns import OUTCOME_COLUMNS, VALUES, local_moments, with_values
 from .top_errors import SLICE
 
 if TYPE_CHECKING:
-    from .report import ReportData
+    from .data import ReportData
 
 SEPARATOR: Final = ";"
 _BOM: Final = b"\xef\xbb\xbf"

@@ -17,7 +17,7 @@ from .picture import picture
 from .top_errors import digest
 
 if TYPE_CHECKING:
-    from .report import ReportData
+    from .data import ReportData
 
 FAILURES: Final = 1_000
 CONFLICTS: Final = 200

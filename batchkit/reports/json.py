@@ -13,7 +13,7 @@ from .columns import local_moments
 from .top_errors import digest
 
 if TYPE_CHECKING:
-    from .report import ReportData
+    from .data import ReportData
 
 FAILURES: Final = 10_000
 CONFLICTS: Final = 10_000

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from .words import count, duration
 
 if TYPE_CHECKING:
-    from .report import Sample
+    from .data import Sample
 
 _WIDTH: Final = 900
 _LEFT: Final = 64

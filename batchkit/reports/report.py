@@ -8,22 +8,18 @@ run works; a file appears whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..core.errors import UsageError
-from ..core.problem import Problem
-from ..core.states import RunState
 from .place import refuse_to_replace, replacing
 
 if TYPE_CHECKING:
     import polars as pl
 
-Sample = tuple[float, int, int, int, float | None, int]
-"""A point of a run: active seconds; items done, rejected, other so far; items per second; workers."""
+    from .data import ReportData
 
 FORMATS: Final = {
     ".xlsx": "xlsx:write_xlsx",
@@ -32,60 +28,6 @@ FORMATS: Final = {
     ".json": "json:write_json",
 }
 """The formats of a report by suffix."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportData:
-    """All that a report says about a run.
-
-    Attributes:
-        run: Id of the run, as the command line takes it.
-        state: Where the run stands.
-        dry_run: Nothing was written.
-        source: Name of the source.
-        target: Address of the target, without secrets.
-        started: ISO moment of the start; None when it never started.
-        finished: ISO moment of the end; None while it hasn't ended.
-        seconds: Active seconds, pauses left out.
-        changes: Kind of change → how many items.
-        outcomes: Outcome → how many items.
-        attempts: Tries of items, retries included.
-        settings: Setting → value; no secrets.
-        message: Why it paused or failed, in one sentence.
-        reversible: Whether the target's changes can be undone.
-        fix_file: Name of the fix-and-rerun file that was written beside; empty when there is none.
-        samples: Points of the run's course, in order, at most a few hundred.
-        notices: What was noticed about the source.
-        columns: The source's columns, in order.
-        frames: Called with a size, gives the outcomes in plan order in frames of at most that many rows:
-            `item, row, key, change, outcome, attempts, at, rule, reason, advice, detail`; `key` and `detail`
-            (JSON) are texts, `at` is a moment (Unix seconds, ISO text or datetime in UTC).
-        raw_frames: Called with outcomes and a size, gives the items that have one of these outcomes the same
-            way, with the source's texts beside them in columns `raw:<column>`.
-        kept: Files that nothing written about the run may replace → what they are (`the source of this run`).
-    """
-
-    run: str
-    state: RunState
-    dry_run: bool
-    source: str
-    target: str
-    changes: Mapping[str, int]
-    outcomes: Mapping[str, int]
-    frames: Callable[[int], Iterator[pl.DataFrame]]
-    raw_frames: Callable[[Collection[str], int], Iterator[pl.DataFrame]]
-    columns: Sequence[str] = ()
-    started: str | None = None
-    finished: str | None = None
-    seconds: float = 0.0
-    attempts: int = 0
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    message: str = ""
-    reversible: bool = True
-    fix_file: str = ""
-    samples: Sequence[Sample] = ()
-    notices: Sequence[Problem] = ()
-    kept: Mapping[Path, str] = field(default_factory=dict)
 
 
 def write_report(data: ReportData, path: str | Path) -> Path:

@@ -11,7 +11,7 @@ import polars as pl
 from .words import FAILING
 
 if TYPE_CHECKING:
-    from .report import ReportData
+    from .data import ReportData
 
 SLICE: Final = 10_000
 """Rows taken from the journal at a time."""

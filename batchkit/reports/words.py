@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..core.states import Change, Outcome, RunState
 
 if TYPE_CHECKING:
-    from .report import ReportData
+    from .data import ReportData
 
 FAILING: Final = (Outcome.REJECTED, Outcome.CONFLICT, Outcome.UNKNOWN)
 """The outcomes an operator has to look at; a pending item has not been tried yet."""

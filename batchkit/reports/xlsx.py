@@ -16,7 +16,7 @@ from .styles import TINTS, Lines, Styles
 from .top_errors import SLICE, TopError, TopErrors, is_failing
 
 if TYPE_CHECKING:
-    from .report import ReportData
+    from .data import ReportData
 
 OUTCOMES: Final = (
     Column("Row", "row", "number", 9),

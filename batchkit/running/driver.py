@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import threading
 import traceback
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from ..core.errors import BatchkitError, DiskFull, TargetUnreachable
 from ..core.estimate import disk_estimate, disk_need
@@ -19,11 +21,10 @@ from ..journal.journal import Journal
 from ..journal.log import RunLog
 from ..journal.owner import Ownership, owner_of
 from ..planning.plan import Plan
+from ..reports.data import ReportData, report_data
+from ..reports.report import write_fix_file, write_report
 from ..targets.base import CallTarget, FrameTarget, Target
 from .engine import Engine
-
-if TYPE_CHECKING:
-    from .run import Run
 
 _live: dict[Path, Driver] = {}
 _last_words: dict[Path, str] = {}
@@ -46,22 +47,36 @@ class Driver(threading.Thread):
         engine: The engine, once the target is open.
     """
 
-    def __init__(self, folder: Path, ownership: Ownership, target: Target | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        ownership: Ownership,
+        target: Target | None,
+        tidy: Callable[[], object] | None = None,
+    ) -> None:
         super().__init__(name=f"batchkit-{folder.name}", daemon=True)
         self.engine: Engine | None = None
         self._folder = folder.resolve()
         self._ownership = ownership
         self._given = target
+        self._tidy = tidy
         self._log = RunLog(folder / "log.jsonl")
 
     @classmethod
-    def start_on(cls, folder: Path, *, target: Target | None = None) -> Driver:
+    def start_on(
+        cls, folder: Path, *, target: Target | None = None, tidy: Callable[[], object] | None = None
+    ) -> Driver:
         """Take a run in hand and drive it in a thread.
+
+        Args:
+            folder: The run folder.
+            target: A connected target to use instead of opening the plan's own.
+            tidy: Called first, in the thread.
 
         Raises:
             RunBusy: Somebody else drives it.
         """
-        driver = cls(folder, Ownership(folder), target)
+        driver = cls(folder, Ownership(folder), target, tidy)
         _live[driver._folder] = driver
         driver.start()
         return driver
@@ -139,9 +154,8 @@ class Driver(threading.Thread):
                 journal.close()
 
     def _session(self, journal: Journal) -> None:
-        from ..upkeep.retention import clean_quietly
-
-        clean_quietly()
+        if self._tidy is not None:
+            self._tidy()
         if journal.present_state() in ACTIVE:
             journal.set_state(RunState.INTERRUPTED)
         plan = Plan.load(self._folder / "plan.parquet")
@@ -167,7 +181,7 @@ class Driver(threading.Thread):
         finally:
             target.close()
         if journal.meta("report", True):
-            self._report(journal)
+            self._report(report_data(plan, journal, self.engine.snapshot(), self._folder), journal)
 
     def _connect(self, target: Target, settings: Settings) -> bool:
         """Connect; False where the target doesn't answer and the operator wants to wait for it."""
@@ -192,26 +206,24 @@ class Driver(threading.Thread):
                 advice="Free some disk, or lower the setting disk_reserve.",
             )
 
-    def _report(self, journal: Journal) -> None:
+    def _report(self, data: ReportData, journal: Journal) -> None:
         """Leave a report in the run folder; a report that can't be written never spoils the run."""
-        from .run import Run
-
         try:
-            run = Run(self._folder)
-            self._write_fix_file(journal, run)
-            run.report()
+            written = self._write_fix_file(data, journal)
+            write_report(replace(data, fix_file=written), self._folder / "report.html")
         except Exception as error:  # noqa: BLE001 - the run itself went well
             self._log.write("no report", error=str(error), trace=traceback.format_exc())
 
-    def _write_fix_file(self, journal: Journal, run: Run) -> None:
-        """Leave the rows to fix; never over a file that somebody has begun to correct."""
+    def _write_fix_file(self, data: ReportData, journal: Journal) -> str:
+        """Leave the rows to fix; never over a file that somebody has begun to correct. Returns its name."""
         path = self._folder / "fix.csv"
         if path.is_file() and path.stat().st_mtime_ns != journal.meta("fix_written"):
             path.replace(path.with_name(f"fix-corrected-{datetime.now().astimezone():%Y%m%d-%H%M%S}.csv"))
-        if run.fix_file() is None:
+        if write_fix_file(data, path) is None:
             path.unlink(missing_ok=True)
-        else:
-            journal.set_meta(fix_written=path.stat().st_mtime_ns)
+            return ""
+        journal.set_meta(fix_written=path.stat().st_mtime_ns)
+        return path.name
 
     def _fail(self, journal: Journal, error: BaseException) -> None:
         words = str(error)

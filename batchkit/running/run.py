@@ -11,7 +11,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ..planning.plan import Plan
-    from ..reports.report import ReportData
+    from ..reports.data import ReportData
     from ..targets.base import Target
 
 _POLL = 0.1
@@ -47,6 +47,7 @@ def start(
     target: Target | None = None,
     report: bool = True,
     again: bool = False,
+    tidy: Callable[[], object] | None = None,
     **settings: Any,
 ) -> Run:
     """Start a run of a plan; returns at once, the run goes on behind.
@@ -58,6 +59,7 @@ def start(
         target: A connected target to use instead of opening the plan's own (same process only).
         report: Write a report into the run folder when the session ends.
         again: Send what an earlier run of the same rows has sent already; without it, that is refused.
+        tidy: Called once while the run begins, beside it: what is old goes then.
         **settings: See `Settings`; the target's preset and the job's own settings stand behind them.
 
     Raises:
@@ -79,8 +81,10 @@ def start(
                 "A detached run opens its target itself.", advice="Leave out target= or detach=."
             )
         run._detach()
+        if tidy is not None:
+            tidy()  # the run is another process's: this one has the time
     else:
-        Driver.start_on(folder, target=target)
+        Driver.start_on(folder, target=target, tidy=tidy)
     return run
 
 
@@ -380,7 +384,7 @@ class Run:
         """What a report says about this run, for `batchkit.reports.report`."""
         from ..reports.data import report_data
 
-        return report_data(self)
+        return report_data(self.plan, self._journal, self.snapshot(), self.folder)
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write a report.

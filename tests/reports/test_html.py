@@ -11,8 +11,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from batchkit.core.states import RunState
+from batchkit.reports.data import ReportData, Sample
 from batchkit.reports.picture import picture
-from batchkit.reports.report import ReportData, Sample, write_report
+from batchkit.reports.report import write_report
 from tests.support.report_samples import HOSTILE, outcome, realistic, refused, run_data
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.table import Table
 
 from batchkit.core.errors import UsageError
-from batchkit.reports.report import ReportData, write_statuses
+from batchkit.reports.data import ReportData
+from batchkit.reports.report import write_statuses
 from batchkit.sources.workbook_xml import letters, place
 from tests.support.report_samples import outcome, refused, run_data
 

@@ -15,7 +15,8 @@ from openpyxl import load_workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
 from batchkit.core.states import RunState
-from batchkit.reports.report import ReportData, write_report
+from batchkit.reports.data import ReportData
+from batchkit.reports.report import write_report
 from batchkit.reports.sheets import CELL, CUT, fitting
 from batchkit.reports.xlsx import write_xlsx
 from tests.support.report_samples import CONFLICT, HOSTILE, START, outcome, realistic, refused, run_data

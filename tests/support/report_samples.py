@@ -11,7 +11,7 @@ import polars as pl
 
 from batchkit.core.problem import Problem
 from batchkit.core.states import RunState
-from batchkit.reports.report import ReportData
+from batchkit.reports.data import ReportData
 
 SCHEMA: dict[str, type[pl.DataType]] = {
     "item": pl.UInt32, "row": pl.UInt32, "key": pl.String, "change": pl.String, "outcome": pl.String,
