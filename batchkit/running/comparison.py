@@ -11,8 +11,8 @@ import polars as pl
 from ..core.columns import CHANGE, ITEM
 from ..core.states import Change, Outcome
 from ..targets.base import CallTarget, Result
+from .chunk import Chunk
 from .delivery import Delivery
-from .feeder import Chunk
 from .read_back import (
     DONE,
     EDITED,
@@ -66,7 +66,7 @@ class Comparison:
             found = await self._delivery.ask(chunk, lambda: self._target.read_now(keys, fields))
             if found is None:
                 return None
-            if not self._s.gate.holding:
+            if not self._s.pace.gate.holding:
                 break  # else it may be long until it is sent: look again then
         verdicts = held_against(rows, found)
         settled = list(self._settled(chunk, verdicts.filter(pl.col(VERDICT) != UNTOUCHED)))
@@ -75,8 +75,8 @@ class Comparison:
         over = {result.item for result in settled}
         items = [item for item in chunk.items if item.index not in over]
         if not items:
-            self._s.journal.close_intent(chunk.first)
-            self._s.tally.chunks += 1
+            self._s.record.journal.close_intent(chunk.first)
+            self._s.record.tally.chunks += 1
             return None
         if not over:
             return chunk

@@ -20,11 +20,11 @@ from ..core.states import Change, Outcome
 from ..journal.journal import CODES, Intent, OutcomeRow
 from ..reports.top_errors import signature
 from ..targets.base import FIREWALL, CallTarget, ChunkContext, Failure, Fate, FrameTarget, Item, Result
+from .chunk import Call, Chunk
 from .deadlines import Deadlines
-from .feeder import Chunk
 from .gate import BACKOFF, TARGET
 from .read_back import asked, looked_back
-from .session import Call, Session
+from .session import Session
 
 _DONE: Final = CODES[Outcome.DONE]
 _REASON_LENGTH: Final = 500
@@ -53,12 +53,11 @@ class Delivery:
         self._intend_calls = not self._frames and not target.idempotent
         self._keys = KeyLimit(0.0)
         self._outage: float | None = None
-        self._loop = asyncio.get_running_loop()
-        self.deadlines = Deadlines(session.clock, lambda: session.settings.timeout)
+        self.deadlines = Deadlines(session.pace.clock, lambda: session.settings.timeout)
 
     async def deliver(self, call: Call) -> bool:
         """Bring a call to its end; False when the session ended first and its items stay pending."""
-        gate, tally, throttle = self._s.gate, self._s.tally, self._s.throttle
+        gate, tally, throttle = self._s.pace.gate, self._s.record.tally, self._s.pace.throttle
         while True:
             if (not gate.free or self._s.settings.key_rest) and not await self._admitted(call):
                 return not gate.leaving
@@ -67,7 +66,7 @@ class Delivery:
             call.attempt += 1
             tally.calls += 1
             tally.in_flight += 1
-            before = self._s.clock()
+            before = self._s.pace.clock()
             try:
                 results = await self._send(call)
             except Exception as error:  # noqa: BLE001 - whatever a target raises is judged by its table
@@ -75,7 +74,7 @@ class Delivery:
             else:
                 self._answered()
                 if throttle is not None:
-                    now = self._s.clock()
+                    now = self._s.pace.clock()
                     throttle.answered(now, now - before, call.size)
                 left = self._record(call, results)
                 if left is None:
@@ -85,13 +84,13 @@ class Delivery:
                 failure = _why_again(results or ())
             finally:
                 tally.in_flight -= 1
-                tally.waited[TARGET] += self._s.clock() - before
+                tally.waited[TARGET] += self._s.pace.clock() - before
             if not await self._failed(call, failure):
                 return not gate.leaving
 
     async def _admitted(self, call: Call) -> bool:
         """Wait until a call may leave; False when the session ends, or when the call was put aside."""
-        gate = self._s.gate
+        gate = self._s.pace.gate
         # What is tried again waits by the backoff, not by its own first try.
         limited = self._s.settings.key_rest > 0 and not self._frames and not call.attempt
         if limited and not gate.leaving and self._rests(call):
@@ -107,15 +106,15 @@ class Delivery:
 
     def _rests(self, call: Call) -> bool:
         """Put a call aside whose key had its last one only just now; True when it is put aside."""
-        target, now = cast(CallTarget, self._target), self._s.clock()
+        target, now = cast(CallTarget, self._target), self._s.pace.clock()
         self._keys.seconds = self._s.settings.key_rest
         rest = max((self._keys.wait(target.limited_by(item), now) for item in call.items), default=0.0)
         if rest > 0:
-            self._s.park(call, rest)
+            self._s.orders.park(call, rest)
         return rest > 0
 
     def _count_keys(self, call: Call) -> None:
-        target, now = cast(CallTarget, self._target), self._s.clock()
+        target, now = cast(CallTarget, self._target), self._s.pace.clock()
         for item in call.items:
             self._keys.take(target.limited_by(item), now)
 
@@ -125,7 +124,7 @@ class Delivery:
         Asking does no harm, so it is asked again whatever the table says of sending twice.
         """
         call = Call(chunk)
-        while await self._s.gate.admit(0):
+        while await self._s.pace.gate.admit(0):
             call.attempt += 1
             try:
                 answer = await self.deadlines.watch(question(), question=True)
@@ -134,7 +133,7 @@ class Delivery:
             else:
                 self._answered()
                 return answer
-            if self._s.gate.leaving:
+            if self._s.pace.gate.leaving:
                 return None
             if failure.fate is Fate.UNKNOWN:
                 failure = replace(failure, fate=Fate.RETRY)
@@ -162,7 +161,7 @@ class Delivery:
         if self._intend_calls:
             call.intent = call.items[0].index
             intent = Intent(call.intent, call.items[-1].index)
-            await asyncio.wrap_future(self._s.journal.intend([intent]))
+            await asyncio.wrap_future(self._s.record.journal.intend([intent]))
         return await self.deadlines.watch(target.send(call.items, dry_run=self._s.dry_run))
 
     async def _apply(self, call: Call) -> Sequence[Result]:
@@ -176,7 +175,7 @@ class Delivery:
             overwrite=self._s.settings.overwrite or chunk.overwrite,
             timeout=self._s.settings.timeout,
         )
-        return await self._loop.run_in_executor(self._s.threads, target.apply, chunk.frame, context)
+        return await asyncio.to_thread(target.apply, chunk.frame, context)
 
     # Judging.
 
@@ -204,9 +203,11 @@ class Delivery:
         return target.idempotent
 
     def _answered(self) -> None:
-        self._s.breakers.answered()
+        self._s.pace.breakers.answered()
         if self._outage is not None:
-            self._s.log.write("target answers again", after_seconds=round(self._s.clock() - self._outage, 1))
+            self._s.record.log.write(
+                "target answers again", after_seconds=round(self._s.pace.clock() - self._outage, 1)
+            )
             self._outage = None
 
     async def _failed(self, call: Call, failure: Failure) -> bool:
@@ -224,8 +225,8 @@ class Delivery:
             case Fate.UNKNOWN:
                 self._settle(call, Outcome.UNKNOWN, failure)
             case Fate.ABORT:
-                self._s.log.write("aborted", rule=failure.rule, reason=failure.reason)
-                self._s.give_up(joined(failure.reason, failure.advice), False)
+                self._s.record.log.write("aborted", rule=failure.rule, reason=failure.reason)
+                self._s.orders.give_up(joined(failure.reason, failure.advice), False)
             case Fate.REJECT if call.size > 1:
                 await self._split(call)
             case Fate.REJECT:
@@ -235,48 +236,50 @@ class Delivery:
     def _feel(self, call: Call, failure: Failure) -> None:
         """Let the whole run feel a failure: slower, or waiting, where the target asked for that."""
         if failure.fate in (Fate.RETRY, Fate.ABORT):  # else it counts when the items get their outcome
-            self._s.tally.error(signature(failure.rule, failure.reason))
+            self._s.record.tally.error(signature(failure.rule, failure.reason))
         # Where others got through meanwhile, a firewall minds this very item and not the pace.
-        own = failure.rule == FIREWALL and call.attempt > 1 and self._s.tally.done > call.done_before
-        if self._s.throttle is not None and (failure.pushback or failure.retry_after) and not own:
-            self._s.throttle.pushed_back(self._s.clock(), failure.rule)
+        own = failure.rule == FIREWALL and call.attempt > 1 and self._s.record.tally.done > call.done_before
+        if self._s.pace.throttle is not None and (failure.pushback or failure.retry_after) and not own:
+            self._s.pace.throttle.pushed_back(self._s.pace.clock(), failure.rule)
         if failure.retry_after and not own:
             wait = min(failure.retry_after, self._s.settings.retry_after_max)
-            self._s.gate.slow_down(wait, "the target asked to wait")
+            self._s.pace.gate.slow_down(wait, "the target asked to wait")
         if not failure.connection:
             self._answered()
 
     async def _retry(self, call: Call, failure: Failure) -> bool:
-        settings, gate = self._s.settings, self._s.gate
+        settings, gate = self._s.settings, self._s.pace.gate
         if failure.connection and self._outlasts(failure):
             call.forgiven += 1
             gate.slow_down(min(_PROBE_EVERY, settings.wait_for_target), "the target does not answer")
             return True
-        tripped = self._s.breakers.not_answered(settings, failure.reason) if failure.connection else None
+        tripped = self._s.pace.breakers.not_answered(settings, failure.reason) if failure.connection else None
         if tripped:
-            self._s.give_up(joined(tripped, failure.advice), True)
+            self._s.orders.give_up(joined(tripped, failure.advice), True)
             return not gate.leaving
         backoff = Backoff(settings.backoff, settings.backoff_max, settings.retries)
-        others_pass = self._s.tally.done > call.done_before
+        others_pass = self._s.record.tally.done > call.done_before
         tries = call.attempt - call.forgiven
         if not backoff.may_retry(tries) and others_pass and self._is_only_unlucky(call, failure):
-            call.forgiven, call.done_before, tries = call.attempt, self._s.tally.done, 1
+            call.forgiven, call.done_before, tries = call.attempt, self._s.record.tally.done, 1
             call.pardons += 1
         if backoff.may_retry(tries):
             if call.items or self._frames:
-                self._s.tally.retries += call.size
+                self._s.record.tally.retries += call.size
             ordered = max(failure.rest or 0.0, failure.retry_after or 0.0)
             wait = max(backoff.wait(tries), min(ordered, settings.retry_after_max))
-            self._s.log.write("retry", item=call.chunk.first, attempt=call.attempt, reason=failure.reason)
+            self._s.record.log.write(
+                "retry", item=call.chunk.first, attempt=call.attempt, reason=failure.reason
+            )
             if ordered and call.items:
-                self._s.park(call, wait)  # so that its worker goes on with others, as far as those may
+                self._s.orders.park(call, wait)  # so that its worker goes on with others, as far as those may
                 return False
             await gate.wait_out(lambda: wait, BACKOFF)
             return True
         pushed = failure.pushback and not others_pass
         if failure.connection or pushed or not call.items:
             # The items are sound: it is the target that can't take them now, so they stay pending.
-            self._s.give_up(
+            self._s.orders.give_up(
                 joined(f"The target failed {call.attempt} times: {failure.reason}", failure.advice), True
             )
             call.attempt = call.forgiven = 0
@@ -302,10 +305,10 @@ class Delivery:
         """Whether the operator wants to wait (still) for a target that doesn't answer."""
         if self._s.settings.wait_for_target <= 0:
             return False
-        now = self._s.clock()
+        now = self._s.pace.clock()
         if self._outage is None:
             self._outage = now
-            self._s.log.write("target does not answer", reason=failure.reason)
+            self._s.record.log.write("target does not answer", reason=failure.reason)
         return now - self._outage < self._s.settings.wait_for_target
 
     def _can_look_back(self, call: Call) -> bool:
@@ -319,7 +322,7 @@ class Delivery:
         """
         rows = call.chunk.frame.filter(pl.col(ITEM).is_in([item.index for item in call.items]))
         wait = Backoff(self._s.settings.backoff, self._s.settings.backoff_max, 1).wait(1)
-        await self._s.gate.wait_out(lambda: wait, BACKOFF)
+        await self._s.pace.gate.wait_out(lambda: wait, BACKOFF)
         call.doubt = False
         keys, fields = asked(rows)
         target = cast(CallTarget, self._target)
@@ -328,7 +331,9 @@ class Delivery:
             self._settle(call, Outcome.UNKNOWN, failure)
             return False
         again, results = looked_back(call.items, rows, found, failure)
-        self._s.log.write("looked back", item=call.items[0].index, again=len(again), reason=failure.reason)
+        self._s.record.log.write(
+            "looked back", item=call.items[0].index, again=len(again), reason=failure.reason
+        )
         results += [Result(item.index, Outcome.PENDING) for item in again]
         left = self._record_results(call, results)
         if left is None:
@@ -358,7 +363,7 @@ class Delivery:
         intents = [Intent(chunk.first, chunk.last) for chunk in chunks]
         # The target knows a chunk by its range: on record before the halves are sent, or a crash would send
         # the whole.
-        await asyncio.wrap_future(self._s.journal.intend(intents, instead_of=call.chunk.first))
+        await asyncio.wrap_future(self._s.record.journal.intend(intents, instead_of=call.chunk.first))
         return [Call(chunk) for chunk in chunks]
 
     # Putting on record.
@@ -376,13 +381,13 @@ class Delivery:
 
     def _record_done(self, call: Call, items: Sequence[Item]) -> None:
         now, attempts, notes = time.time(), call.attempt, call.chunk.notes
-        record = self._s.journal.record
+        record = self._s.record.journal.record
         for item in items:
             note = json.dumps(notes[item.index], default=str) if item.index in notes else None
             record((item.index, _DONE, attempts, now, None, None, None, note))
-        self._s.tally.attempts += attempts * len(items)
-        self._s.tally.settle(Outcome.DONE, len(items))
-        self._s.breakers.succeeded()
+        self._s.record.tally.attempts += attempts * len(items)
+        self._s.record.tally.settle(Outcome.DONE, len(items))
+        self._s.pace.breakers.succeeded()
 
     def _record_results(self, call: Call, results: Sequence[Result]) -> list[Item] | None:
         found = {result.item: result for result in results}
@@ -395,7 +400,7 @@ class Delivery:
         for result in results:
             if result.outcome is not Outcome.PENDING:
                 row = self._row(result, call.attempt, notes.get(result.item))
-                self._s.journal.record(row)
+                self._s.record.journal.record(row)
                 self._count(result, call.attempt)
         left = [item for item in call.items if item.index in again]
         if left:
@@ -415,22 +420,22 @@ class Delivery:
                 for item in chunk.frame["item"].to_list()
                 if item not in named
             ]
-            self._s.journal.record_items(chunk.first, rows)
+            self._s.record.journal.record_items(chunk.first, rows)
         else:
-            self._s.journal.record_chunk(chunk.first, chunk.last, done, call.attempt, rows)
-        self._s.tally.attempts += call.attempt * done
-        self._s.tally.settle(Outcome.DONE, done)
+            self._s.record.journal.record_chunk(chunk.first, chunk.last, done, call.attempt, rows)
+        self._s.record.tally.attempts += call.attempt * done
+        self._s.record.tally.settle(Outcome.DONE, done)
         if done:
-            self._s.breakers.succeeded()
+            self._s.pace.breakers.succeeded()
         for result in results:
             self._count(result, call.attempt, quiet=done > 0)
-        self._s.tally.chunks += 1
+        self._s.record.tally.chunks += 1
         chunk.open_calls = 0
 
     def record_unsent(self, results: Sequence[Result]) -> None:
         """Record items that were settled without being sent."""
         for result in results:
-            self._s.journal.record(self._row(result, 0))
+            self._s.record.journal.record(self._row(result, 0))
             self._count(result, 0)
 
     def _settle(self, call: Call, outcome: Outcome, failure: Failure) -> None:
@@ -450,12 +455,12 @@ class Delivery:
         chunk.open_calls -= 1
         if chunk.open_calls == 0:
             if not self._intend_calls:
-                self._s.journal.close_intent(chunk.first)
-            self._s.tally.chunks += 1
+                self._s.record.journal.close_intent(chunk.first)
+            self._s.record.tally.chunks += 1
 
     def _close_intent(self, call: Call) -> None:
         if call.intent is not None:
-            self._s.journal.close_intent(call.intent)
+            self._s.record.journal.close_intent(call.intent)
             call.intent = None
 
     def _row(self, result: Result, attempts: int, note: dict[str, Any] | None = None) -> OutcomeRow:
@@ -477,19 +482,19 @@ class Delivery:
 
     def _count(self, result: Result, attempts: int, *, quiet: bool = False) -> None:
         session = self._s
-        session.tally.attempts += attempts
-        session.tally.settle(result.outcome)
+        session.record.tally.attempts += attempts
+        session.record.tally.settle(result.outcome)
         if result.outcome in (Outcome.UNCHANGED, Outcome.DONE):
-            session.breakers.succeeded()
+            session.pace.breakers.succeeded()
             return
         reason = signature(result.rule, redact(result.reason))
-        session.tally.error(reason)
-        tripped = None if quiet else session.breakers.failed(session.settings, reason)
-        tripped = tripped or session.breakers.judge(
-            session.settings, session.tally.failed, session.tally.settled
+        session.record.tally.error(reason)
+        tripped = None if quiet else session.pace.breakers.failed(session.settings, reason)
+        tripped = tripped or session.pace.breakers.judge(
+            session.settings, session.record.tally.failed, session.record.tally.settled
         )
         if tripped:
-            session.give_up(tripped, True)
+            session.orders.give_up(tripped, True)
 
 
 def _why_again(results: Sequence[Result]) -> Failure:

@@ -31,7 +31,7 @@ from .breakers import Breakers
 from .delivery import Delivery
 from .feeder import chunk_size
 from .gate import Gate
-from .session import Session
+from .session import Orders, Pace, Record, Session
 from .supply import CallQueue, Supply
 from .tally import Tally
 
@@ -166,11 +166,16 @@ class Engine:
         """
         self._loop = asyncio.get_running_loop()
         self._gate = Gate(self._settings, self._tally, self._clock)
+        self._loop.set_default_executor(self._threads)
         self._session = Session(
-            self._run, self._settings, self._dry_run, self._journal, self._tally, self._gate, Breakers(),
-            self._log, self._threads, self._clock, self._give_up, self._throttle, self._alive,
-            self._queue.park,
-        )  # fmt: skip
+            self._run,
+            self._settings,
+            Record(self._journal, self._tally, self._log),
+            Pace(self._gate, Breakers(), self._throttle, self._clock),
+            Orders(self._give_up, self._pause, self._queue.park, self._width),
+            dry_run=self._dry_run,
+            alive=self._alive,
+        )
         self._delivery = Delivery(self._session, self._target)
         self._journal.set_meta(alive=time.time())
         self._set_state(RunState.RUNNING)
@@ -190,15 +195,11 @@ class Engine:
             await asyncio.gather(ticker, return_exceptions=True)
             if isinstance(self._target, CallTarget):
                 await asyncio.gather(self._target.end(), return_exceptions=True)
-            self._threads.shutdown(wait=True)
         return self._end()
 
     async def _work(self) -> None:
         self._resize()
-        supply = Supply(
-            self._session, self._plan, self._target, self._queue, self._delivery,
-            width=self._width, pause=self._pause,
-        )  # fmt: skip
+        supply = Supply(self._session, self._plan, self._target, self._queue, self._delivery)
         try:
             await supply.feed()
         finally:
@@ -301,7 +302,7 @@ class Engine:
                 self._pause(PAUSED_ON_REQUEST)
             case "resume" if state in (RunState.PAUSING, RunState.PAUSED):
                 self._message = ""
-                self._session.breakers.restart(self._tally.failed, self._tally.settled)
+                self._session.pace.breakers.restart(self._tally.failed, self._tally.settled)
                 self._set_state(RunState.RUNNING)
                 self._tally.start_clock()
                 self._gate.release()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from ..core.chunks import recommended_size
-from ..core.columns import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW
+from ..core.columns import CHANGE, ITEM, PROBLEMS, RAW
 from ..core.states import SENDABLE, Outcome
 from ..journal.journal import CODES
-from ..targets.base import Item
+from .chunk import Chunk, frame_items
 
 if TYPE_CHECKING:
     from ..core.settings import Settings
@@ -22,59 +21,6 @@ if TYPE_CHECKING:
     from ..targets.base import Target
 
 BLOCK = 50_000
-
-
-@dataclass(slots=True)
-class Chunk:
-    """Items that are checkpointed together.
-
-    Attributes:
-        frame: The rows, columns as `targets.base` lists them.
-        first, last: Ordinals of its first and last item.
-        recovering: It may have been sent before (after a crash).
-        itemised: Some of its items lie within a chunk on record, so each gets a row of its own.
-        overwrite: Its items are written whatever the target holds: the operator saw their conflict.
-        items: The rows as items, for targets that take calls; empty for those that take frames.
-        open_calls: Calls of it that have no outcome yet.
-        notes: What is to stand in an item's outcome once it is done (`overwritten`, `kept`), by item.
-    """
-
-    frame: pl.DataFrame
-    first: int
-    last: int
-    recovering: bool = False
-    itemised: bool = False
-    overwrite: bool = False
-    items: list[Item] = field(default_factory=list)
-    open_calls: int = 0
-    notes: dict[int, dict[str, Any]] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls, frame: pl.DataFrame, *, recovering: bool = False, itemised: bool = False, as_items: bool = False
-    ) -> Chunk:
-        """The chunk that holds these rows."""
-        numbers = frame[ITEM]
-        items = frame_items(frame) if as_items else []
-        first, last = int(numbers[0]), int(numbers[-1])
-        return cls(frame, first, last, recovering=recovering, itemised=itemised, items=items)
-
-
-def frame_items(frame: pl.DataFrame) -> list[Item]:
-    """The rows of a plan's frame as `Item`s."""
-    key, before, after = (_split(frame, prefix) for prefix in (KEY, BEFORE, AFTER))
-    plain = zip(frame[ITEM].to_list(), frame[FILE_ROW].to_list(), frame[CHANGE].to_list(), strict=True)
-    return [
-        Item(item, row, change, keys, old, new)
-        for (item, row, change), keys, old, new in zip(plain, key, before, after, strict=True)
-    ]
-
-
-def _split(frame: pl.DataFrame, prefix: str) -> list[dict[str, object]]:
-    names = [name for name in frame.columns if name.startswith(prefix)]
-    if not names:
-        return [{} for _ in range(frame.height)]
-    return frame.select(pl.col(name).alias(name.removeprefix(prefix)) for name in names).to_dicts()
 
 
 def chunk_size(settings: Settings, plan: Plan, target: Target) -> int:

@@ -1,50 +1,61 @@
-"""One session of a run: what its parts share, and the calls they hand on."""
+"""One session of a run: what its parts share, in three parcels and the settings in force."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..core.pacing import Throttle
 from ..core.settings import Settings
 from ..journal.journal import Journal
 from ..journal.log import RunLog
-from ..targets.base import Item
 from .breakers import Breakers
-from .feeder import Chunk
+from .chunk import Call
 from .gate import Gate
 from .tally import Tally
 
 
-@dataclass(slots=True)
-class Call:
-    """One request to the target: some items of a chunk, or all of it where the target takes frames.
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a session leaves behind: the journal for a resume, the tally for views, the log for people."""
+
+    journal: Journal
+    tally: Tally
+    log: RunLog
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What decides when a call may leave.
 
     Attributes:
-        chunk: The chunk it belongs to.
-        items: What it carries; empty where it carries the whole chunk.
-        attempt: How often it was sent.
-        forgiven: Attempts that don't count, for the target was busy with others.
-        pardons: How often its tries began anew.
-        doubt: One of its tries may have been done all the same.
-        done_before: Items of the session that were done when it was first sent, or last forgiven.
-        intent: First item of its own intent on record, where each call has one.
+        gate: Lets calls leave, or holds them back.
+        breakers: Say when so much fails that going on would do harm.
+        throttle: How many calls the target bears at once; None where the target is not paced.
+        clock: Monotonic seconds.
     """
 
-    chunk: Chunk
-    items: list[Item] = field(default_factory=list)
-    attempt: int = 0
-    forgiven: int = 0
-    pardons: int = 0
-    doubt: bool = False
-    done_before: int = 0
-    intent: int | None = None
+    gate: Gate
+    breakers: Breakers
+    throttle: Throttle | None
+    clock: Callable[[], float]
 
-    @property
-    def size(self) -> int:
-        """Items it carries."""
-        return len(self.items) or self.chunk.frame.height
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a part may ask of the engine.
+
+    Attributes:
+        give_up: Ends the session (or pauses it, when `may_pause`) for the reason given.
+        pause: Pauses the run with a message.
+        park: Puts a call aside for so many seconds; a worker takes it up again then.
+        width: Calls that may be under way at once, now.
+    """
+
+    give_up: Callable[[str, bool], None]
+    pause: Callable[[str], None]
+    park: Callable[[Call, float], None]
+    width: Callable[[], int]
 
 
 @dataclass(slots=True)
@@ -55,23 +66,13 @@ class Session:
         run: Id of the run.
         settings: The settings in force; replaced whole when they change.
         dry_run: Nothing may stay written.
-        give_up: Ends the session (or pauses it, when `may_pause`) for the reason given.
-        throttle: How many calls the target bears at once; None where the target is not paced.
         alive: When an earlier session was last known to be at work, in Unix seconds; 0 for never.
-        park: Puts a call aside for so many seconds; a worker takes it up again then.
     """
 
     run: str
     settings: Settings
-    dry_run: bool
-    journal: Journal
-    tally: Tally
-    gate: Gate
-    breakers: Breakers
-    log: RunLog
-    threads: Executor
-    clock: Callable[[], float]
-    give_up: Callable[[str, bool], None]
-    throttle: Throttle | None = None
+    record: Record
+    pace: Pace
+    orders: Orders
+    dry_run: bool = False
     alive: float = 0.0
-    park: Callable[[Call, float], None] = lambda _call, _seconds: None

@@ -17,12 +17,13 @@ from ..core.states import Change, Outcome
 from ..journal.journal import CODES, Intent
 from ..planning.plan import Plan
 from ..targets.base import CallTarget, FrameTarget
+from .chunk import Call, Chunk
 from .comparison import Comparison
 from .delivery import Delivery
-from .feeder import Chunk, Covered, Feeder, chunk_size, overwriting_chunk, recovery_chunks
+from .feeder import Covered, Feeder, chunk_size, overwriting_chunk, recovery_chunks
 from .gate import BACKOFF
 from .read_back import DONE, EDITED, LOOK_THERE, UNTOUCHED, read_back
-from .session import Call, Session
+from .session import Session
 from .tally import DELAY
 
 MOST_AHEAD: Final = 64  # chunks whose intent is one commit
@@ -120,8 +121,6 @@ class Supply:
         target: The target.
         queue: Where the calls go.
         delivery: Asks the target what it holds before a chunk is sent.
-        width: Calls that may be under way at once, now.
-        pause: Pauses the run with a message.
     """
 
     def __init__(
@@ -131,39 +130,34 @@ class Supply:
         target: CallTarget | FrameTarget,
         queue: CallQueue,
         delivery: Delivery,
-        *,
-        width: Callable[[], int],
-        pause: Callable[[str], None],
     ) -> None:
         self._s = session
         self._plan = plan
         self._target = target
         self._queue = queue
-        self._width = width
-        self._pause = pause
         self._frames = isinstance(target, FrameTarget)
         compares = isinstance(target, CallTarget) and target.readable
         self._comparison = Comparison(session, cast(CallTarget, target), delivery) if compares else None
         # Whoever resumed a run has said yes to its next chunk by that.
-        self._resumed = session.journal.meta("seen") is not None
+        self._resumed = session.record.journal.meta("seen") is not None
         self._canary_seen = False
         self._before_canary = 0
         self._dry = False
 
     async def feed(self) -> None:
         """Do it."""
-        covered = await self._aside(lambda: Covered(len(self._plan), self._s.journal))
-        intents = await self._aside(self._s.journal.intents)
+        covered = await self._aside(lambda: Covered(len(self._plan), self._s.record.journal))
+        intents = await self._aside(self._s.record.journal.intents)
         if intents:
             await self._recover(covered, intents)
         await self._overwrite(covered)
         feeder = Feeder(self._plan, covered)
-        sent, ahead = self._plan.to_send() - self._s.tally.outcomes[Outcome.PENDING], 1
+        sent, ahead = self._plan.to_send() - self._s.record.tally.outcomes[Outcome.PENDING], 1
         self._note_canary(sent)
         upcoming = self._fetch(feeder, sent, ahead)
         while chunks := await upcoming:
             await self._between_chunks(sent)
-            if self._s.gate.leaving:
+            if self._s.pace.gate.leaving:
                 return
             await self._push(chunks)
             sent += sum(chunk.frame.height for chunk in chunks)
@@ -174,7 +168,7 @@ class Supply:
 
     def _note_canary(self, sent: int) -> None:
         """Count the canary's items from where the operator asked for it; once it was seen, it is over."""
-        journal, canary = self._s.journal, self._s.settings.canary
+        journal, canary = self._s.record.journal, self._s.settings.canary
         self._before_canary = journal.meta("canary_from", 0)
         if journal.meta("canary_anew", False):
             self._before_canary = sent
@@ -198,17 +192,19 @@ class Supply:
     async def _between_chunks(self, sent: int) -> None:
         """Wait for what must lie between two chunks: the delay, the canary's look, the operator's word."""
         settings = self._s.settings
-        if settings.confirm == "chunk" and (self._s.tally.calls or not self._resumed):
+        if settings.confirm == "chunk" and (self._s.record.tally.calls or not self._resumed):
             await self._quiet()
-            self._pause(f"{sent:,} items are sent. Resume to send the next chunk.")
+            self._s.orders.pause(f"{sent:,} items are sent. Resume to send the next chunk.")
         elif self._canary_came(sent):
             await self._quiet()
             self._canary_seen = True
-            self._pause(f"The first {sent:,} items are sent: look at them, then resume to send the rest.")
-        elif settings.delay and self._s.tally.calls:
+            self._s.orders.pause(
+                f"The first {sent:,} items are sent: look at them, then resume to send the rest."
+            )
+        elif settings.delay and self._s.record.tally.calls:
             await self._quiet()
-            await self._s.gate.wait_out(lambda: self._s.settings.delay, DELAY)
-        await self._s.gate.released()
+            await self._s.pace.gate.wait_out(lambda: self._s.settings.delay, DELAY)
+        await self._s.pace.gate.released()
 
     async def _push(self, chunks: list[Chunk]) -> None:
         """Put the intent of the chunks on record, then their calls into the queue."""
@@ -219,7 +215,7 @@ class Supply:
             return
         if self._frames or self._target.idempotent:
             intents = [Intent(chunk.first, chunk.last) for chunk in chunks]
-            await asyncio.wrap_future(self._s.journal.intend(intents))
+            await asyncio.wrap_future(self._s.record.journal.intend(intents))
         self._dry = not self._queue.calls
         self._queue.put(calls)
 
@@ -233,24 +229,26 @@ class Supply:
 
     async def _room(self) -> None:
         """Wait until the workers are about to run dry."""
-        most = 1 if self._frames else 2 * self._width()
+        most = 1 if self._frames else 2 * self._s.orders.width()
         queue = self._queue
         # What rests stays in memory, so that there is an end to it too.
-        while (len(queue.calls) > most - 1 or len(queue.parked) >= MOST_PARKED) and not self._s.gate.leaving:
+        while (
+            len(queue.calls) > most - 1 or len(queue.parked) >= MOST_PARKED
+        ) and not self._s.pace.gate.leaving:
             self._queue.low.clear()
             await self._queue.low.wait()
 
     async def _quiet(self) -> None:
         """Wait until no call is queued or under way."""
-        while self._queue.open and not self._s.gate.leaving:
+        while self._queue.open and not self._s.pace.gate.leaving:
             self._queue.low.clear()
             await self._queue.low.wait()
 
     async def _overwrite(self, covered: Covered) -> None:
         """Send the items whose conflict the operator saw and decided, and no others, without comparing."""
-        items = await self._aside(self._s.journal.items_to_overwrite)
+        items = await self._aside(self._s.record.journal.items_to_overwrite)
         for few in by_count(items, self._chunk_size()):
-            if self._s.gate.leaving:
+            if self._s.pace.gate.leaving:
                 return
             await self._push([overwriting_chunk(self._plan, few, as_items=not self._frames)])
             await self._quiet()
@@ -264,10 +262,10 @@ class Supply:
             return
         chunks = recovery_chunks(self._plan, covered, intents, as_items=not self._frames)
         while (chunk := await self._aside(lambda: next(chunks, None))) is not None:
-            self._s.log.write("recover", first=chunk.first, last=chunk.last, items=chunk.frame.height)
+            self._s.record.log.write("recover", first=chunk.first, last=chunk.last, items=chunk.frame.height)
             await self._push([chunk])
             await self._quiet()
-            if self._s.gate.leaving:
+            if self._s.pace.gate.leaving:
                 return
             covered.add(chunk.first, chunk.last)
         self._forget_stale(intents)
@@ -283,15 +281,15 @@ class Supply:
         since = time.time() - self._s.alive
         left = self._s.settings.timeout - since
         if left > 0:
-            self._s.log.write("recover", waits=round(left, 1))
-            self._s.gate.slow_down(left, "what was under way when the run died gets time to arrive")
-            await self._s.gate.wait_out(lambda: left, BACKOFF)
+            self._s.record.log.write("recover", waits=round(left, 1))
+            self._s.pace.gate.slow_down(left, "what was under way when the run died gets time to arrive")
+            await self._s.pace.gate.wait_out(lambda: left, BACKOFF)
 
     def _forget_stale(self, intents: list[Intent]) -> None:
-        open_now = {intent.first for intent in self._s.journal.intents()}
+        open_now = {intent.first for intent in self._s.record.journal.intents()}
         for intent in intents:
             if intent.first in open_now:
-                self._s.journal.close_intent(intent.first)
+                self._s.record.journal.close_intent(intent.first)
 
     def _look_back(self, covered: Covered, intents: list[Intent]) -> None:
         """Settle calls that were under way by what the target tells, else as unknown; send none in doubt."""
@@ -304,12 +302,12 @@ class Supply:
                 self._settle(item, verdicts.get(item))
             covered.add_items(settled)
         for intent in intents:
-            self._s.journal.close_intent(intent.first)
+            self._s.record.journal.close_intent(intent.first)
 
     def _settle(self, item: int, verdict: str | None) -> None:
         outcome, rule, reason, advice = _AFTER_A_CRASH[verdict]
-        self._s.journal.record((item, CODES[outcome], 1, time.time(), rule, reason, advice, None))
-        self._s.tally.settle(outcome)
+        self._s.record.journal.record((item, CODES[outcome], 1, time.time(), rule, reason, advice, None))
+        self._s.record.tally.settle(outcome)
 
     @staticmethod
     def _aside(work: Callable[[], Any]) -> asyncio.Future[Any]:
