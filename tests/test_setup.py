@@ -105,7 +105,7 @@ def test_ranges_end_somewhere() -> None:
 
 
 def test_all_is_every_extra_but_dev() -> None:
-    """`batchkit[all]` asks for each extra there is, so that nothing is missing after it."""
+    """The extra `all` asks for each extra there is, so that nothing is missing after it."""
     extras = PROJECT["optional-dependencies"]
     (everything,) = (Requirement(line) for line in extras["all"])
     assert everything.extras == set(extras) - {"all", "dev"}
@@ -126,7 +126,7 @@ def test_listed_is_what_is_imported() -> None:
 def test_conda_environment_installs_the_same() -> None:
     """The Python from conda is one that pyproject allows; pip then installs all, with the same pins."""
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
-    assert environment["name"] == PROJECT["name"]
+    assert environment["name"] == "batchkit"
     *conda, through_pip = environment["dependencies"]
     specs = {spec.name.normalized: spec for spec in map(MatchSpec, conda) if spec.name}
     assert set(specs) == {"python", "pip"}
@@ -156,6 +156,36 @@ def test_no_file_names_a_registry() -> None:
     for path in tracked():
         text = path.read_bytes().decode("utf-8", errors="replace")
         assert [name for name in names if name in text] == [], path
+
+
+#: What would bring in the other package: its name with extras, or after a word that installs.
+OTHER = re.compile(
+    r"(?<![\w./-])batchkit\[[a-z, ]+\]"
+    r"|\b(?:install|add|pipx|uvx|uv tool|upgrade)\b[^\n`]*?(?<![\w./'-])['\"]?batchkit(?![\w./-])"
+)
+
+
+def test_no_text_installs_the_package_of_another() -> None:
+    """`batchkit` on the public index isn't ours: no file that anybody reads would install it."""
+    name = "batchkit"  # in two parts below, so that this file passes too
+    for bad in (f"pip install {name}", f"pip install -U '{name}'", f"needs {name}[lab]", f"uvx {name} demo"):
+        assert OTHER.search(bad), bad
+    for good in (
+        'pip install -e ".[lab]"',
+        f"pip install '{name}-ops[lab]'",
+        f"import {name}",
+        f"{name} run",
+    ):
+        assert not OTHER.search(good), good
+    for path in tracked():
+        text = path.read_bytes().decode("utf-8", errors="replace")
+        assert [found[0] for found in OTHER.finditer(text)] == [], path
+
+
+def test_advice_on_installing_has_one_source() -> None:
+    """The way and the name depend on how this copy was installed, which one function knows."""
+    texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / "batchkit").rglob("*.py")}
+    assert [path.name for path, text in texts.items() if "pip install" in text] == []
 
 
 def test_notebooks_are_stripped_and_thin() -> None:

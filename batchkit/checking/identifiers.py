@@ -11,6 +11,7 @@ from types import ModuleType
 import polars as pl
 
 from ..core.errors import SettingsError
+from ..core.install import install_command
 from .cells import Cells, Verdict, patched
 
 #: What a reader makes of a text: the text to keep, and what there is to say about it.
@@ -53,9 +54,6 @@ def numbers_of_firms(cells: Cells, kind: str, field: str) -> None:
         cells: The cells.
         kind: `siren` or `siret`.
         field: The field's name, for advice.
-
-    Raises:
-        SettingsError: python-stdnum isn't installed.
     """
     reader = siret_reader() if kind == "siret" else siren_reader()
     digits = 14 if kind == "siret" else 9
@@ -80,22 +78,18 @@ def phones(cells: Cells, region: str) -> None:
 
 @lru_cache(maxsize=1)
 def siret_reader() -> Callable[[str], Reading]:
-    """A function that reads one SIRET.
+    """A function that reads one SIRET."""
+    from stdnum.fr import siret
 
-    Raises:
-        SettingsError: python-stdnum isn't installed.
-    """
-    return partial(_read_firm, _library("stdnum.fr.siret", "python-stdnum", "checks"), "siret", 14)
+    return partial(_read_firm, siret, "siret", 14)
 
 
 @lru_cache(maxsize=1)
 def siren_reader() -> Callable[[str], Reading]:
-    """A function that reads one SIREN.
+    """A function that reads one SIREN."""
+    from stdnum.fr import siren
 
-    Raises:
-        SettingsError: python-stdnum isn't installed.
-    """
-    return partial(_read_firm, _library("stdnum.fr.siren", "python-stdnum", "checks"), "siren", 9)
+    return partial(_read_firm, siren, "siren", 9)
 
 
 @lru_cache(maxsize=8)
@@ -105,7 +99,13 @@ def phone_reader(region: str) -> Callable[[str], Reading]:
     Raises:
         SettingsError: phonenumbers isn't installed, or doesn't know the region.
     """
-    library = _library("phonenumbers", "phonenumberslite", "phones")
+    try:
+        library = import_module("phonenumbers")
+    except ImportError:
+        raise SettingsError(
+            "This check needs phonenumberslite, which isn't installed.",
+            advice=f"Run: {install_command('phones')}",
+        ) from None
     if region not in library.SUPPORTED_REGIONS:
         raise SettingsError(
             f"No phone region is called {region!r}.", advice='Write one such as "FR" or "BE".'
@@ -161,16 +161,6 @@ def _ascii_domain(domain: str) -> str:
         return domain.encode("idna").decode("ascii")
     except UnicodeError:
         return ""
-
-
-def _library(module: str, package: str, extra: str) -> ModuleType:
-    try:
-        return import_module(module)
-    except ImportError:
-        raise SettingsError(
-            f"This check needs {package}, which isn't installed.",
-            advice=f"Run: pip install 'batchkit[{extra}]'",
-        ) from None
 
 
 def _rewrite(cells: Cells, doubtful: pl.Series, reader: Callable[[str], Reading]) -> None:

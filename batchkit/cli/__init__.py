@@ -53,12 +53,9 @@ Then:    batchkit look FILE.csv
 
 def _print_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:  # noqa: ARG001 - click's signature
     if wanted and not ctx.resilient_parsing:
-        from importlib.metadata import PackageNotFoundError, version
+        from ..core.install import installed_version
 
-        try:
-            click.echo(f"batchkit {version('batchkit')}")
-        except PackageNotFoundError:  # run from a folder that was never installed
-            click.echo("batchkit (not installed)")
+        click.echo(f"batchkit {installed_version() or '(not installed)'}")
         ctx.exit()
 
 

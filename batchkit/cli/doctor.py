@@ -12,11 +12,12 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, Literal
 
 from ..core.errors import BatchkitError
 from ..core.home import home
+from ..core.install import install_command, installed_version, required_packages
 from ..reports import progress
 
 Level = Literal["ok", "warning", "error"]
@@ -27,13 +28,13 @@ LITTLE_DISK: Final = 1_000_000_000
 NO_TABLE: Final = "batchkit_doctor"
 """Asked for where only the database is meant: a database that says it isn't there has answered."""
 OPTIONAL: Final = {
-    "sqlalchemy": "databases: pip install 'batchkit[sql]'",
-    "psycopg": "PostgreSQL: pip install 'batchkit[postgres]'",
-    "python-stdnum": "checks of SIREN, SIRET, IBAN: pip install 'batchkit[checks]'",
-    "phonenumberslite": "checks of phone numbers: pip install 'batchkit[phones]'",
-    "keyring": "secrets in the system's keyring: pip install 'batchkit[secrets]'",
-    "jupyterlab": "notebooks: pip install 'batchkit[lab]'",
+    "psycopg": ("postgres", "PostgreSQL"),
+    "phonenumberslite": ("phones", "checks of phone numbers"),
+    "keyring": ("secrets", "secrets in the system's keyring"),
+    "jupyterlab": ("lab", "notebooks"),
+    "starlette": ("sandbox", "the practice server"),
 }
+"""Package: the extra that brings it, and what needs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +104,16 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _required() -> list[str]:
-    """The packages that the package itself says it can't do without."""
-    try:
-        wanted = requires("batchkit") or []
-    except PackageNotFoundError:
-        return []
-    return [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in wanted if "extra ==" not in line]
-
-
 def _packages() -> Iterator[Check]:
-    yield Check("batchkit", "ok", _version("batchkit") or "run from its folder, not installed")
-    for package in _required():
+    yield Check("batchkit", "ok", installed_version() or "run from its folder, not installed")
+    for line in required_packages():
+        package = re.split(r"[^\w.-]", line, maxsplit=1)[0]
         found = _version(package)
-        yield Check(package, "ok" if found else "error", found or "missing", f"pip install {package}")
-    for package, what in OPTIONAL.items():
+        yield Check(package, "ok" if found else "error", found or "missing", f"Run: {install_command()}")
+    for package, (extra, what) in OPTIONAL.items():
         found = _version(package)
-        yield Check(package, "ok" if found else "warning", found or "not installed", f"Needed for {what}")
+        advice = f"Needed for {what}: {install_command(extra)}"
+        yield Check(package, "ok" if found else "warning", found or "not installed", advice)
 
 
 def _sqlite() -> Iterator[Check]:

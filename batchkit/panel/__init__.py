@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..core.errors import UsageError
+from ..core.install import install_command
 
 if TYPE_CHECKING:
     from ..planning.plan import Plan
@@ -122,5 +123,5 @@ def _need_widgets() -> None:
     if find_spec("ipywidgets") is None:
         raise UsageError(
             "The panel needs ipywidgets.",
-            advice="Install batchkit[lab], or use plan.start() and batchkit.watch(run) instead.",
+            advice=f"Run: {install_command('lab')}  (or use plan.start() and batchkit.watch(run))",
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UsageError
+from ..core.install import install_command
 from .faults import Orders
 from .rules import Rules
 
@@ -51,7 +52,7 @@ def serve(
     except ImportError:
         raise UsageError(
             "The practice server needs two more packages.",
-            advice="Install them: pip install batchkit[sandbox]",
+            advice=f"Run: {install_command('sandbox')}",
         ) from None
     from .state import State
 

@@ -16,6 +16,7 @@ import polars as pl
 from ..core.columns import ROW
 from ..core.errors import SourceError
 from ..core.guards import guard, guard_expr, unguard
+from ..core.install import install_command
 from ..core.problem import Problem
 from .base import BATCH, Source
 from .cell_text import as_text
@@ -214,9 +215,7 @@ def to_pandas(frame: pl.DataFrame) -> pd.DataFrame:
     try:
         import pandas as pd
     except ImportError:
-        raise SourceError(
-            "pandas is not installed.", advice="Install it: pip install 'batchkit[lab]'."
-        ) from None
+        raise SourceError("pandas is not installed.", advice=f"Run: {install_command('lab')}") from None
     return pd.DataFrame(
         {name: pd.Series(frame[name].to_list(), dtype=_pandas_dtype(frame[name])) for name in frame.columns}
     )

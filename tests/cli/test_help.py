@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -90,9 +91,7 @@ def test_no_verb_shows_the_help() -> None:
 
 def test_version_is_that_of_the_package() -> None:
     """`--version` names the package and its version."""
-    from importlib.metadata import version
-
-    assert CliRunner().invoke(cli, ["--version"]).output == f"batchkit {version('batchkit')}\n"
+    assert CliRunner().invoke(cli, ["--version"]).output == f"batchkit {version('batchkit-ops')}\n"
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])

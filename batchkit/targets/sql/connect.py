@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import TargetError, TargetUnreachable, UsageError
+from ...core.install import install_command
 from ..base import Failure
 from .address import Address
 from .dialect import Dialect, Table
@@ -26,16 +27,12 @@ def make_engine(address: Address, *, create: bool, timeouts: Mapping[str, float 
     """An engine whose connections begin no transaction by themselves.
 
     Raises:
-        UsageError: SQLAlchemy, or psycopg for PostgreSQL, isn't installed.
+        UsageError: psycopg isn't installed, and this is PostgreSQL.
         SecretError: The address names a secret that has no value.
     """
-    try:
-        from sqlalchemy import create_engine
-        from sqlalchemy.pool import QueuePool
-    except ImportError:
-        raise UsageError(
-            "Databases need SQLAlchemy, which isn't installed.", advice='Run: pip install "batchkit[sql]"'
-        ) from None
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import QueuePool
+
     pool: dict[str, Any] = {"pool_size": POOL, "max_overflow": 0, "isolation_level": "AUTOCOMMIT"}
     if address.path is not None:
         from .sqlite import open_file
@@ -65,7 +62,7 @@ def _postgres_engine(address: Address, pool: dict[str, Any], timeouts: Mapping[s
         import psycopg  # noqa: F401 - told apart here from a server that can't be reached
     except ImportError:
         raise UsageError(
-            "PostgreSQL needs psycopg, which isn't installed.", advice='Run: pip install "batchkit[postgres]"'
+            "PostgreSQL needs psycopg, which isn't installed.", advice=f"Run: {install_command('postgres')}"
         ) from None
     url = address.login_url()
     options = {name: value for name, value in _PATIENCE.items() if name not in url.query}
