@@ -19,7 +19,7 @@ from .rules import Rules
 
 if TYPE_CHECKING:
     from ..core.columns import FieldType
-    from .mapping import Mapping, Pieces, Resolved
+    from .resolved import Pieces, Resolved
 
 __all__ = ["Checked", "Checker", "problem_schema", "problems_to_list"]
 
@@ -55,8 +55,8 @@ class Checker:
     It remembers nothing between batches but the values of `unique` fields.
 
     Args:
-        mapping: The fields.
-        columns: Names of the source's columns.
+        fields: The fields to fill.
+        resolved: Where each gets its values from.
         types: The target's fields; empty or None when it takes any.
         typed: The source's numbers were numbers and not text.
 
@@ -71,17 +71,15 @@ class Checker:
 
     def __init__(
         self,
-        mapping: Mapping,
-        columns: Sequence[str],
+        fields: Sequence[Field],
+        resolved: Resolved,
         types: abc.Mapping[str, FieldType] | None = None,
         *,
         typed: bool = False,
     ) -> None:
-        self.resolved = mapping.resolve(columns)
-        _check_target(mapping, types or {})
-        self._fields = [
-            _FieldChecker(f, (types or {}).get(f.name), self.resolved, typed) for f in mapping.fields
-        ]
+        self.resolved = resolved
+        _check_target(fields, types or {})
+        self._fields = [_FieldChecker(f, (types or {}).get(f.name), self.resolved, typed) for f in fields]
         self.types = {one.field.name: one.dtype for one in self._fields}
 
     def check(self, batch: pl.DataFrame) -> Checked:
@@ -206,10 +204,10 @@ class _FieldChecker:
                 )
 
 
-def _check_target(mapping: Mapping, types: abc.Mapping[str, FieldType]) -> None:
+def _check_target(fields: Sequence[Field], types: abc.Mapping[str, FieldType]) -> None:
     if not types:
         return
-    for field in mapping.fields:
+    for field in fields:
         known = types.get(field.name)
         if known is None and field.lookup is None:
             raise MappingError(

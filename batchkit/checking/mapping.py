@@ -6,39 +6,21 @@ import string
 import unicodedata
 from collections import abc
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import MappingError
 from .fields import Field
+from .resolved import Pieces, Resolved
 
 if TYPE_CHECKING:
     from ..core.columns import FieldType
     from .checks import Checker
 
-#: A template cut in pieces: literal text, and the source column that follows it (None at the end).
-Pieces = tuple[tuple[str, str | None], ...]
 _LIGATURES = str.maketrans(
     {"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae", "ø": "o", "Ø": "o", "ł": "l", "Ł": "l"}
 )
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """A mapping held against the columns of one source.
-
-    Attributes:
-        columns: Source column of each field that has one.
-        constants: Value of each field that is the same on all rows.
-        templates: Pieces of each field that is put together from several columns.
-        unused: Source columns that feed no field.
-    """
-
-    columns: abc.Mapping[str, str] = field(default_factory=dict)
-    constants: abc.Mapping[str, str] = field(default_factory=dict)
-    templates: abc.Mapping[str, Pieces] = field(default_factory=dict)
-    unused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,7 +93,7 @@ class Mapping:
         """
         from .checks import Checker
 
-        return Checker(self, columns, types, typed=typed)
+        return Checker(self.fields, self.resolve(columns), types, typed=typed)
 
     def to_dict(self) -> dict[str, Any]:
         """Field names and their options as plain values, defaults left out; fit for JSON and TOML."""

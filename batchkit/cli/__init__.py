@@ -5,7 +5,8 @@
     apply           apply, run, undo: what writes
     control         watch, pause, resume, stop, set: what is said to a run
     runs            runs, show, report: what there is to see
-    upkeep          demo, clean, doctor
+    demo            demo
+    upkeep          clean, doctor
     practice        sandbox
     family          the command itself: groups of verbs, errors, exit codes
     drive           a run in this terminal: live bar, Ctrl-C
@@ -24,7 +25,7 @@ from __future__ import annotations
 
 import click
 
-from . import apply, control, look, plan, practice, runs, upkeep
+from . import apply, control, demo, look, plan, practice, runs, upkeep
 from .family import Verbs
 
 EXIT_CODES = """\b
@@ -84,7 +85,7 @@ def cli(ctx: click.Context) -> None:
 cli.add_family("From a file to the target", look.look, plan.plan, apply.apply, apply.run)
 cli.add_family("Runs", runs.runs, runs.show, control.watch, control.pause, control.resume, control.stop)
 cli.add_family("Runs", control.set_, runs.report, apply.undo)
-cli.add_family("Around it", upkeep.demo, practice.sandbox, upkeep.doctor, upkeep.clean)
+cli.add_family("Around it", demo.demo, practice.sandbox, upkeep.doctor, upkeep.clean)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`batchkit demo`, `clean`, `doctor`: to try things, to tidy up, to find out what is wrong."""
+"""`batchkit clean` and `doctor`: to tidy up, to find out what is wrong."""
 
 from __future__ import annotations
 
@@ -16,28 +16,6 @@ from .family import DONE, USAGE, before_a_run
 if TYPE_CHECKING:
     from ..upkeep.retention import Removal
     from .doctor import Check
-
-
-@click.command(short_help="See the whole way on a made-up file.")
-@click.option(
-    "--folder",
-    type=click.Path(file_okay=False),
-    metavar="DIR",
-    help="Where the sample goes. Default: demo in BATCHKIT_HOME.",
-)
-@click.option(
-    "--rows",
-    type=click.IntRange(min=100, max=1_000_000),
-    default=10_000,
-    metavar="N",
-    help="Rows of the sample. Default: 10000.",
-)
-@options.as_json
-def demo(folder: str | None, rows: int, with_json: bool) -> int:
-    """Show the whole way on a made-up file: plan, dry run, apply, report. A few rows are bad on purpose."""
-    from ..demo.demo import run_demo
-
-    return run_demo(Console(with_json), folder=folder, rows=rows)
 
 
 @click.command(short_help="Remove old runs, plans and logs.")

@@ -22,6 +22,7 @@ from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 from .companies import (
     CATEGORIES,
@@ -34,6 +35,9 @@ from .companies import (
     siret,
     turnover,
 )
+
+if TYPE_CHECKING:
+    from ..planning.job import Job
 
 COLUMNS = tuple(column.name for column in fields(Company))
 #: The columns before `categorie`: the file and the database write them alike.
@@ -278,6 +282,37 @@ def _write_workbook(path: Path, made: list[Company]) -> None:
         choices = book.add_worksheet("Listes")
         choices.write_column(0, 0, ["categorie", *CATEGORIES.values()])
         choices.hide()
+
+
+def sample_job(sample: Sample) -> Job:
+    """The job that brings the sample's database in line with its file."""
+    from ..checking.fields import Field
+    from ..planning.job import Job
+
+    return Job(
+        source=str(sample.path_csv),
+        to=sample.database_url,
+        table=sample.table,
+        key=[sample.key],
+        name="companies",
+        fields=[
+            Field("siret", siret=True),
+            Field("siren", siren=True),
+            Field("nom", required=True, max_length=120),
+            Field("forme_juridique"),
+            Field("adresse"),
+            Field("code_postal", pattern=r"\d{5}"),
+            Field("ville"),
+            Field(
+                "categorie_id", column="categorie", lookup={"table": "categories", "by": "nom", "id": "id"}
+            ),
+            Field("effectif", minimum=0),
+            Field("chiffre_affaires", decimal=","),
+            Field("date_creation", formats=("dd/mm/yyyy",)),
+            Field("email", email=True),
+            Field("telephone"),
+        ],
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:

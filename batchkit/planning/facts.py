@@ -15,7 +15,7 @@ from ..core.states import Change
 if TYPE_CHECKING:
     from ..checking.mapping import Mapping as FieldMapping
     from ..core.problem import Problem
-    from .planner import Outline
+    from .outline import Outline
 
 
 def facts_of(

@@ -254,8 +254,9 @@ class Job:
         from ..core.columns import FieldType
         from .deletes import DeleteCap
         from .diff import Compare
+        from .outline import Outline
         from .plan_file import check_place
-        from .planner import Outline, make_plan
+        from .planner import make_plan
 
         if path is not None:
             path = Path(path).expanduser().absolute()

@@ -11,7 +11,7 @@ import re
 import secrets
 from collections import Counter, abc
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,12 +28,13 @@ from ..core.states import SENDABLE, Change
 from ..sources.base import regrouped
 from ..targets.base import FrameTarget
 from .deletes import DeleteCap, planned_deletes
-from .diff import ISSUE, OK, Compare, diff
+from .diff import ISSUE, OK, diff
 from .facts import facts_of, listed, what_is_cleared, what_is_foreseen
 from .families import Families, in_generations
 from .held import Held, decimal_text
 from .lookups import LookupFields
 from .lost import UNREADABLE, told
+from .outline import Outline
 from .plan import Plan
 from .plan_file import WINDOW, PlanWriter
 from .spool import Spool
@@ -41,10 +42,7 @@ from .twins import RULE as DUPLICATE
 from .twins import KeyHashes, find_twins, hash_keys
 
 if TYPE_CHECKING:
-    from ..checking.mapping import Mapping
     from ..core.columns import FieldType
-    from ..sources.base import Source
-    from ..targets.base import Target
 
 VALUE: Final = "v:"
 """Prefix of a field's converted value in the spool."""
@@ -59,45 +57,6 @@ PROBLEM_LIST: Final = pl.List(
     pl.Struct({name: kind for name, kind in problem_schema().items() if name != "row"})
 )
 _NO_ROWS: Final = pl.DataFrame(schema=problem_schema())
-
-
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """What is to be planned; a `Job` with its names resolved.
-
-    Attributes:
-        source: Where the rows come from.
-        target: A connected target.
-        mapping: The fields to fill.
-        types: The target's fields; empty when it takes any.
-        table: Name of the table; None when the target has none.
-        key: Fields that identify an item; empty for `append`.
-        mode: `upsert`, `update`, `insert` or `append`.
-        compare: When texts count as the same.
-        keep_duplicates: `none`, `first` or `last`.
-        delete_cap: Delete what the source lacks, up to this cap; None deletes nothing.
-        skips_hidden: Rows that a sheet hides are left out, so that nobody knows which items they are.
-        settings: Settings a run starts from.
-        notices: What is already known about the file as a whole.
-        job: The job as its file would say it; None when it can't be saved.
-        folder: The job's folder, whose `.env` may hold secrets; None when it has none.
-    """
-
-    source: Source
-    target: Target
-    mapping: Mapping
-    types: abc.Mapping[str, FieldType]
-    table: str | None
-    key: tuple[str, ...]
-    mode: str
-    compare: Compare = field(default_factory=Compare)
-    keep_duplicates: str = "none"
-    delete_cap: DeleteCap | None = None
-    skips_hidden: bool = False
-    settings: abc.Mapping[str, Any] = field(default_factory=dict)
-    notices: tuple[Problem, ...] = ()
-    job: str | None = None
-    folder: Path | None = None
 
 
 def make_plan(outline: Outline, path: Path | None = None, progress: Progress | None = None) -> Plan:

@@ -1,6 +1,6 @@
 """A practice server: APIs as real ones answer, with faults to order, for trying things without an account.
 
-    python -m batchkit.sandbox --port 8000 --fault "429:5%:retry-after=2" --fault "reset:1%" --latency 50ms
+    batchkit sandbox --port 8000 --fault "429:5%:retry-after=2" --fault "reset:1%" --latency 50ms
 
     /items?ids=a,b     the items with these ids: {"items": [...]}
     /items             POST creates (409 when it is there; an `Idempotency-Key` is honoured)

@@ -29,7 +29,16 @@ class Sandbox:
 
     def __init__(self, folder: Path, faults: Sequence[str] = (), port: int = 0, **options: Any) -> None:
         self.state = folder / "practice.sqlite"
-        command = [sys.executable, "-m", "batchkit.sandbox", "--port", str(port), "--state", str(self.state)]
+        command = [
+            sys.executable,
+            "-m",
+            "batchkit",
+            "sandbox",
+            "--port",
+            str(port),
+            "--state",
+            str(self.state),
+        ]
         for order in faults:
             command += ["--fault", order]
         for name, value in {"seed": 1, **options}.items():

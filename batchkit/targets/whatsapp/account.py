@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from ...core.errors import BatchkitError, TargetError
 from ...core.retry import Backoff
 from ..base import Fate, Finding
 from ..http.client import HttpClient
-from ..http.target import HttpError, json_of, with_patience
+from ..http.target import HttpError, HttpTarget, json_of, with_patience
 from .errors import judge_answer
 from .template import Template
-
-if TYPE_CHECKING:
-    from .target import WhatsAppTarget
 
 _PHONE: Final = "id,display_phone_number,verified_name,quality_rating,health_status"
 _TEMPLATE: Final = "name,status,category,language,components,parameter_format"
@@ -38,7 +35,7 @@ class Account:
         why: Why the template could not be looked at.
     """
 
-    def __init__(self, target: WhatsAppTarget, account: str | None) -> None:
+    def __init__(self, target: HttpTarget, account: str | None) -> None:
         self._target = target
         self._id = account
         self.phone: dict[str, Any] = {}

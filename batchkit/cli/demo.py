@@ -6,25 +6,47 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..cli import console as words
-from ..cli.drive import drive
-from ..cli.family import DONE, FAILED, STOPPED
-from ..cli.objects import plan_object, run_object
-from ..cli.pages import OUTCOME_MEANINGS, counts_page, fact_lines, plan_page
-from ..cli.steps import next_steps
-from ..cli.wrapping import wrapped
+import click
+
 from ..core.home import home
 from ..core.states import Outcome, RunState
+from . import console as words
+from . import options
+from .console import Console
+from .drive import drive
+from .family import DONE, FAILED, STOPPED
+from .objects import plan_object, run_object
+from .pages import OUTCOME_MEANINGS, counts_page, fact_lines, plan_page
+from .steps import next_steps
+from .wrapping import wrapped
 
 if TYPE_CHECKING:
-    from ..cli.console import Console
+    from ..demo.sample import Sample
     from ..journal.snapshot import Snapshot
-    from ..planning.job import Job
     from ..running.run import Run
-    from .sample import Sample
 
 PACE: dict[str, Any] = {"chunk_size": 100, "workers": 1, "delay": 0.04}
 """Slow enough to be watched: the whole takes a tenth of a second otherwise."""
+
+
+@click.command(short_help="See the whole way on a made-up file.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Where the sample goes. Default: demo in BATCHKIT_HOME.",
+)
+@click.option(
+    "--rows",
+    type=click.IntRange(min=100, max=1_000_000),
+    default=10_000,
+    metavar="N",
+    help="Rows of the sample. Default: 10000.",
+)
+@options.as_json
+def demo(folder: str | None, rows: int, with_json: bool) -> int:
+    """Show the whole way on a made-up file: plan, dry run, apply, report. A few rows are bad on purpose."""
+    return run_demo(Console(with_json), folder=folder, rows=rows)
 
 
 def run_demo(console: Console, *, folder: str | Path | None = None, rows: int = 10_000) -> int:
@@ -38,7 +60,7 @@ def run_demo(console: Console, *, folder: str | Path | None = None, rows: int = 
     Returns:
         0 when the run went through (some rows are bad on purpose), 3 when it failed, 4 when it was stopped.
     """
-    from .sample import make_sample
+    from ..demo.sample import make_sample, sample_job
 
     folder = Path(folder).expanduser().absolute() if folder else home() / "demo"
     sample = make_sample(folder, rows=rows)
@@ -74,37 +96,6 @@ def run_demo(console: Console, *, folder: str | Path | None = None, rows: int = 
     value = {**plan_object(plan), "dry_run": run_object(trial, tried), "apply": run_object(run, done)}
     console.answer(value if console.json else None, lambda: _farewell(run, done, job_file))
     return DONE
-
-
-def sample_job(sample: Sample) -> Job:
-    """The job that brings the sample's database in line with its file."""
-    from ..checking.fields import Field
-    from ..planning.job import Job
-
-    return Job(
-        source=str(sample.path_csv),
-        to=sample.database_url,
-        table=sample.table,
-        key=[sample.key],
-        name="companies",
-        fields=[
-            Field("siret", siret=True),
-            Field("siren", siren=True),
-            Field("nom", required=True, max_length=120),
-            Field("forme_juridique"),
-            Field("adresse"),
-            Field("code_postal", pattern=r"\d{5}"),
-            Field("ville"),
-            Field(
-                "categorie_id", column="categorie", lookup={"table": "categories", "by": "nom", "id": "id"}
-            ),
-            Field("effectif", minimum=0),
-            Field("chiffre_affaires", decimal=","),
-            Field("date_creation", formats=("dd/mm/yyyy",)),
-            Field("email", email=True),
-            Field("telephone"),
-        ],
-    )
 
 
 def _introduction(sample: Sample, job_file: Path) -> Iterator[str]:
