@@ -20,7 +20,9 @@ import polars as pl
 
 from .core.columns import AFTER, BEFORE, KEY, FieldType
 from .core.states import Change, Outcome
-from .targets.base import CallTarget, ChunkContext, Failure, Fate, FrameTarget, Item, Result
+from .targets.base import CallTarget, ChunkContext, Failure, Fate, FrameTarget, Item, Result, register
+
+register("memory", "batchkit.testing:MemoryTarget")
 
 
 class FakeClock:

@@ -1,20 +1,54 @@
-"""What every source of rows has in common: its protocol, and frames cut to one size."""
+"""What every source of rows has in common: protocol, registry by scheme, and frames cut to one size."""
 
 from __future__ import annotations
 
+import inspect
+import os
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 
+from ..core.errors import SourceError
 from ..core.problem import Problem
+from ..core.registry import Registry, scheme_of
+from ..core.secrets import redact
 
 BATCH = 50_000
+
+_REGISTRY = Registry(
+    "source",
+    {
+        "file": "batchkit.sources.tables:open_table",
+        "frame": "batchkit.sources.frame:FrameSource",
+        "http": "batchkit.sources.url:UrlSource",
+        "https": "batchkit.sources.url:UrlSource",
+        "sqlite": "batchkit.sources.query:QuerySource",
+        "postgresql": "batchkit.sources.query:QuerySource",
+        "postgres": "batchkit.sources.query:QuerySource",
+    },
+)
+"""A new kind is a file of its own and a line here; a package of somebody else's brings an entry point.
+
+What stands here is called with the address and the source's other entries by name. It gives a `Source`, and
+reads nothing that isn't asked for: its `columns` are the first thing that is.
+"""
+
+register_source = _REGISTRY.register
+schemes = _REGISTRY.schemes
+
+#: Two letters at least: `C:` is a drive.
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 @runtime_checkable
 class Source(Protocol):
     """Anything rows come from: a file, a query, a frame.
+
+    One that holds something (a temporary file, a connection) has a method `close` too; see `closing`.
 
     Attributes:
         name: What people call it: a file name, "query", "frame".
@@ -23,9 +57,14 @@ class Source(Protocol):
             read and is complete after it. A row that has a problem of level "error" must not be sent.
     """
 
-    name: str
-    columns: list[str]
-    problems: list[Problem]
+    @property
+    def name(self) -> str: ...  # noqa: D102 - the attributes above
+
+    @property
+    def columns(self) -> list[str]: ...  # noqa: D102
+
+    @property
+    def problems(self) -> list[Problem]: ...  # noqa: D102
 
     def batches(self, size: int = BATCH) -> Iterator[pl.DataFrame]:
         """The rows from first to last: frames of `size` rows (the last may hold fewer).
@@ -42,6 +81,88 @@ class Source(Protocol):
     def describe(self) -> dict[str, Any]:
         """JSON-able facts, enough to open it again the same way."""
         ...
+
+
+def open_source(given: Any, **options: Any) -> Source:
+    """The source that somebody means.
+
+    Args:
+        given: A path, an address (`https://host/companies.csv`, `sqlite:///crm.sqlite`), a polars or pandas
+            frame, or a source.
+        **options: The source's other entries: how a file is read (see `tables.open_table`), the `query` of a
+            database, the `headers` of a request.
+
+    Raises:
+        SourceError: It can't be read as a table, or doesn't take these options.
+        UsageError: No source has that scheme.
+    """
+    if hasattr(given, "batches"):  # not isinstance: that would ask a query for its columns
+        if options:
+            raise SourceError(
+                f"{' and '.join(options)} can't be said of a source that is open.",
+                advice="Open it with them.",
+            )
+        own: Source = given
+        return own
+    address = "frame:"
+    if isinstance(given, (str, os.PathLike)):
+        path = local_path(given)
+        given, address = (str(given), str(given)) if path is None else (path, "file:")
+    opener = _REGISTRY.opener(address)
+    _check_options(opener, address, options)
+    source: Source = opener(given, **options)
+    return source
+
+
+def _check_options(opener: Any, address: str, options: dict[str, Any]) -> None:
+    """Make sure that a kind of source takes these options, and that none is missing."""
+    parameters = list(inspect.signature(opener).parameters.values())[1:]
+    takes = {each.name: each for each in parameters if each.kind is not each.VAR_KEYWORD}
+    what = {"file:": "a file", "frame:": "a frame"}.get(address, redact(address))
+    unknown = [name for name in options if name not in takes]
+    if unknown and len(takes) == len(parameters):
+        raise SourceError(
+            f"{' and '.join(unknown)} can't be said of {what}.",
+            advice=f"It takes {', '.join(takes) or 'no options'}.",
+        )
+    missing = [name for name, each in takes.items() if each.default is each.empty and name not in options]
+    if missing:
+        raise SourceError(
+            f"{what} needs {' and '.join(missing)}.",
+            advice="Give it beside the address: source = {address = ..., query = ...}, or --query.",
+        )
+
+
+def local_path(given: str | os.PathLike[str]) -> Path | None:
+    """The path of a file on this machine, also where it is written as `file:...`; None for an address."""
+    text = os.fspath(given)
+    if isinstance(given, str) and _ADDRESS.match(text):
+        scheme = scheme_of(text)
+        if scheme == "file":
+            return _file_of(text)
+        if "://" in text or scheme in schemes():
+            return None
+    return Path(text)
+
+
+def _file_of(address: str) -> Path:
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    parts = urlsplit(address)
+    share = f"//{parts.netloc}" if parts.netloc not in ("", "localhost") else ""
+    return Path(url2pathname(share + parts.path))
+
+
+@contextmanager
+def closing(source: Source) -> Iterator[Source]:
+    """The source, closed at the end where it has something to close."""
+    try:
+        yield source
+    finally:
+        close = getattr(source, "close", None)
+        if close is not None:
+            close()
 
 
 def regrouped(frames: Iterable[pl.DataFrame], size: int) -> Iterator[pl.DataFrame]:

@@ -65,7 +65,7 @@ class Post(CallRecorder):
         return [Result(item.index, Outcome.DONE, detail={"stamp": f"n° {item.index}"}) for item in items]
 
 
-register("post", "tests.test_target_seams:Post")
+register("post", f"{__name__}:Post")
 ROWS = pl.DataFrame(
     {
         "to": ["Ann", "Bob", "Nowhere", "Ann"],

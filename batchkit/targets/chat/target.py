@@ -16,9 +16,9 @@ from ...core.settings import PRESETS
 from ...core.states import Outcome
 from ..base import Failure, Fate, Finding, Item, Result
 from ..http.answer import Answer, Unreadable
-from ..http.failures import judge_body
+from ..http.failures import HttpError, judge_body
 from ..http.options import of_http, words_by_name
-from ..http.target import HttpError, HttpTarget
+from ..http.target import HttpTarget
 from .answer import Complaint, Completion, complains
 from .estimate import Estimate, pace
 from .failures import judge_chat

@@ -6,17 +6,22 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from ...core import secrets
+from ...core.errors import TargetError, TargetUnreachable
 from ...core.retry import retry_after
-from ..base import Failure, Fate
+from ..base import FIREWALL, Failure, Fate
 from .answer import Answer, Unreadable
 
 FIREWALL_PAUSE: Final = 10.0
 """Seconds the whole run holds when a firewall turns us away without saying for how long."""
+
+LONGEST_PATIENCE: Final = 30.0
+"""Seconds a server may ask for while somebody waits for a plan."""
 
 _LOOK: Final = "Look at the target, then resume with `--settle done` or `--settle resend`."
 _LATER: Final = "Resume the run when the server is well again."
@@ -76,6 +81,14 @@ _UNREADABLE: Final[Mapping[str, str]] = {
 _PUSHBACK: Final = frozenset({429, 503})
 
 
+class HttpError(Exception):
+    """A request that came to nothing, with what that means."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
+
+
 def judge(problem: BaseException | Answer, *, idempotent: bool) -> Failure | None:
     """What an error of the client, or a server's answer, means.
 
@@ -103,6 +116,35 @@ def judge_body(problem: Unreadable, answer: Answer, *, idempotent: bool) -> Fail
     reason = f"The server answered {answer.status} with {_UNREADABLE[problem.kind]}{_said(words)}"
     fate = Fate.RETRY if idempotent else Fate.UNKNOWN
     return Failure(fate, problem.kind, reason, "" if idempotent else _LOOK, doubt=idempotent)
+
+
+def json_of(answer: Answer, failure: Failure | None, *, idempotent: bool) -> Any:
+    """The JSON of an answer.
+
+    Args:
+        answer: The answer.
+        failure: What a table made of it; None for success.
+        idempotent: Whether what was sent may be sent twice.
+
+    Raises:
+        HttpError: It is a failure, or can't be read.
+    """
+    if failure is not None:
+        raise HttpError(failure)
+    try:
+        return answer.json()
+    except Unreadable as problem:
+        raise HttpError(judge_body(problem, answer, idempotent=idempotent)) from None
+
+
+def as_target_error(failure: Failure, address: str) -> TargetError:
+    """A failure as the error that ends planning; a run may wait for what is only away for a while."""
+    away = failure.connection or (failure.fate is Fate.RETRY and failure.rule != FIREWALL)
+    kind = TargetUnreachable if away else TargetError
+    reason = secrets.redact(failure.reason).rstrip(".")
+    wait = failure.retry_after or 0.0
+    later = f"The server asks to come back in {wait / 60:.0f} minutes." if wait > LONGEST_PATIENCE else ""
+    return kind(f"{address}: {reason}.", advice=failure.advice or later, rule=failure.rule)
 
 
 def went_out(error: BaseException) -> bool:

@@ -5,46 +5,30 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import random
 from abc import abstractmethod
 from collections.abc import Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import httpx
 
 from ...core import secrets
-from ...core.errors import TargetError, TargetUnreachable, UsageError
-from ...core.retry import Backoff
-from ..base import FIREWALL, CallTarget, Failure, Fate
+from ...core.errors import UsageError
+from ..base import CallTarget, Failure, Fate
 from .answer import Answer, Unreadable
 from .client import BODY_LIMIT, HttpClient
-from .failures import judge, judge_body, went_out
+from .failures import HttpError, as_target_error, json_of, judge, judge_body, went_out
 from .logins import refuse_in_headers, refuse_in_query, split_login
 from .options import duration, words_by_name
+from .requests import Value, aside
 
 READ_LIMIT: Final = 64 * 1024 * 1024
 """Bytes an answer to a read may have: a list of a hundred items can be long."""
 
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 60.0
-_PATIENCE: Final = Backoff(base=0.5, cap=10.0, retries=5)
-_LONGEST_PATIENCE: Final = 30.0
-"""Seconds a server may ask for while somebody waits for a plan."""
-
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _FIRST_LOOKS: Final = 3
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-Value = TypeVar("Value")
-
-
-class HttpError(Exception):
-    """A request that came to nothing, with what that means."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.reason)
-        self.failure = failure
 
 
 class HttpTarget(CallTarget):
@@ -118,7 +102,7 @@ class HttpTarget(CallTarget):
         self.resolved_headers()
         url = self.probe()
         if url is not None:
-            _aside(self._look(url))
+            aside(self._look(url))
 
     def close(self) -> None:
         """There is nothing to release: a client lives from `begin` to `end`."""
@@ -244,7 +228,7 @@ class HttpTarget(CallTarget):
         Raises:
             TargetError: It failed with an `HttpError`; `TargetUnreachable` when nobody answered.
         """
-        return _aside(work)
+        return aside(work)
 
     def judged_probe(self, answer: Answer) -> Failure | None:
         """What the answer to the probe means; targets with a table of their own say it better."""
@@ -271,57 +255,3 @@ class HttpTarget(CallTarget):
         unanswered = failure is not None and (failure.connection or failure.rule in ("broken off", "timeout"))
         if failure is not None and (failure.fate is Fate.ABORT or unanswered):
             raise as_target_error(failure, self.address)
-
-
-def json_of(answer: Answer, failure: Failure | None, *, idempotent: bool) -> Any:
-    """The JSON of an answer.
-
-    Args:
-        answer: The answer.
-        failure: What a table made of it; None for success.
-        idempotent: Whether what was sent may be sent twice.
-
-    Raises:
-        HttpError: It is a failure, or can't be read.
-    """
-    if failure is not None:
-        raise HttpError(failure)
-    try:
-        return answer.json()
-    except Unreadable as problem:
-        raise HttpError(judge_body(problem, answer, idempotent=idempotent)) from None
-
-
-async def with_patience(work: Any, tries: Backoff = _PATIENCE) -> Any:
-    """Await `work()` until it passes, as long as trying again makes sense; for reads while planning.
-
-    Raises:
-        HttpError: It can't pass, or didn't.
-    """
-    attempt = 0
-    while True:
-        attempt += 1
-        try:
-            return await work()
-        except HttpError as error:
-            failure = error.failure
-            asked = failure.retry_after or 0.0
-            if failure.fate is not Fate.RETRY or asked > _LONGEST_PATIENCE or not tries.may_retry(attempt):
-                raise
-            await asyncio.sleep(asked or tries.wait(attempt, random.random))
-
-
-def as_target_error(failure: Failure, address: str) -> TargetError:
-    """A failure as the error that ends planning; a run may wait for what is only away for a while."""
-    away = failure.connection or (failure.fate is Fate.RETRY and failure.rule != FIREWALL)
-    kind = TargetUnreachable if away else TargetError
-    reason = secrets.redact(failure.reason).rstrip(".")
-    wait = failure.retry_after or 0.0
-    later = f"The server asks to come back in {wait / 60:.0f} minutes." if wait > _LONGEST_PATIENCE else ""
-    return kind(f"{address}: {reason}.", advice=failure.advice or later, rule=failure.rule)
-
-
-def _aside(work: Coroutine[Any, Any, Value]) -> Value:
-    # In a thread of its own: a notebook's thread has a loop running already.
-    with ThreadPoolExecutor(1, "batchkit-http") as threads:
-        return threads.submit(asyncio.run, work).result()

@@ -18,10 +18,10 @@ from ...core.states import Change, Outcome
 from ..base import Failure, Fate, Item, Result
 from ..http.answer import Answer, Unreadable, message_in
 from ..http.client import HttpClient
-from ..http.failures import judge, judge_body
+from ..http.failures import HttpError, as_target_error, judge, judge_body
 from ..http.options import of_http
-from ..http.target import HttpError, HttpTarget, as_target_error, with_patience
-from ..http.together import together
+from ..http.requests import together, with_patience
+from ..http.target import HttpTarget
 from .description import Description, Read, Write, compiled
 from .values import NoValue, fill_address, fill_body, from_json, text_of, to_json
 

@@ -10,7 +10,9 @@ from ...core.errors import BatchkitError, TargetError
 from ...core.retry import Backoff
 from ..base import Fate, Finding
 from ..http.client import HttpClient
-from ..http.target import HttpError, HttpTarget, json_of, with_patience
+from ..http.failures import HttpError, json_of
+from ..http.requests import with_patience
+from ..http.target import HttpTarget
 from .errors import judge_answer
 from .template import Template
 

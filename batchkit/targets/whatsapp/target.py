@@ -19,9 +19,9 @@ from ...core.problem import plural, warning
 from ...core.states import Outcome
 from ..base import Failure, Fate, Finding, Item, Refusal, Result
 from ..http.answer import Answer, Unreadable
-from ..http.failures import judge_body
+from ..http.failures import HttpError, as_target_error, judge_body
 from ..http.options import refuse_unknown, text, texts
-from ..http.target import HttpError, HttpTarget, as_target_error
+from ..http.target import HttpTarget
 from .account import Account
 from .errors import LOOK, PAIR_RATE, error_of, judge_answer, replace_status
 from .forms import Form, FreeForm, TemplateForm

@@ -10,7 +10,7 @@ import httpx
 
 from ..base import Failure, Fate
 from ..http.answer import Answer
-from ..http.target import HttpError
+from ..http.failures import HttpError
 from .failures import value_of
 from .site import address
 from .writer import Request

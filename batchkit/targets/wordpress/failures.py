@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from ..base import Failure, Fate
 from ..http.answer import Answer, Unreadable
-from ..http.failures import judge
-from ..http.target import json_of
+from ..http.failures import json_of, judge
 
 PLUGIN: Final = (
     "Copy batchkit's data/wordpress/batchkit-seo-meta.php into the site's wp-content/mu-plugins folder; it "

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from ..base import Failure, Fate
 from ..http.answer import Answer
-from ..http.target import HttpError
+from ..http.failures import HttpError
 from .failures import body_of, judged
 
 _ME: Final = "wp/v2/users/me"

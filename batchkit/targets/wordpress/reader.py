@@ -16,8 +16,8 @@ import polars as pl
 from ...checking.conversions import dtype_of
 from ...core.columns import LOST
 from ..base import Fate
-from ..http.target import HttpError
-from ..http.together import together
+from ..http.failures import HttpError
+from ..http.requests import together
 from .keys import asked_slugs, candidates, place_of, plain_slug
 from .places import Kind
 from .site import PostType, Site

@@ -11,7 +11,8 @@ import polars as pl
 from ...core.states import Change, Outcome
 from ..base import Failure, Fate, Item, Result
 from ..http.answer import Answer
-from ..http.target import READ_LIMIT, HttpError
+from ..http.failures import HttpError
+from ..http.target import READ_LIMIT
 from .batch import NOT_ALLOWED, envelope, opened
 from .failures import CACHE, MADE, judged, value_of
 from .reader import Get, Memory, Reader

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from ..base import Failure, Fate
 from ..http.answer import Answer, Unreadable
 from ..http.client import origin
-from ..http.target import HttpError
+from ..http.failures import HttpError
 from .failures import body_of, judged, value_of
 from .login import User, find_user
 from .places import Place, places_of

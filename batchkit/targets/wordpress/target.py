@@ -17,8 +17,10 @@ from ...core.states import Change
 from ..base import Failure, Fate, Finding, Item, Refusal, Result
 from ..http.answer import Answer
 from ..http.client import HttpClient
+from ..http.failures import HttpError, as_target_error
 from ..http.options import of_http
-from ..http.target import READ_LIMIT, HttpError, HttpTarget, as_target_error, with_patience
+from ..http.requests import with_patience
+from ..http.target import READ_LIMIT, HttpTarget
 from .canonical import Canon
 from .checkup import edits_all, findings, site_notices
 from .failures import judged, value_of

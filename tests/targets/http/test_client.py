@@ -15,7 +15,8 @@ from batchkit import __version__
 from batchkit.targets.base import Failure, Fate, open_target
 from batchkit.targets.http.answer import Answer
 from batchkit.targets.http.client import HttpClient, environment_proxy
-from batchkit.targets.http.target import HttpError, with_patience
+from batchkit.targets.http.failures import HttpError
+from batchkit.targets.http.requests import with_patience
 from tests.support.sandboxes import sandbox
 
 Handler = Callable[[httpx.Request], httpx.Response]
