@@ -8,6 +8,19 @@
     run.wait()
     run.report("report.xlsx")
 
+The story is Job → Plan → Run → Report, and each stage has a folder. From below; imports only go down:
+
+    core        values and arithmetic: errors, states, settings, pacing, retry, estimates, secrets, columns
+    checking    fields, mapping, conversions, checks
+    targets     the systems that are written to, a folder per family
+    sources     where rows come from
+    planning    Job and Plan: what would change
+    journal     the durable state of a run
+    reports     what people get from it
+    running     Run: the engine, and how calls and chunks are delivered
+    upkeep      what happens when nobody looks
+    cli, panel, sandbox, demo, testing: what people see and touch; nothing below knows them
+
 Everything imports lazily: `import batchkit` costs milliseconds.
 """
 

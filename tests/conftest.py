@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.needs import chromium_program, missing, shared_folder
+from tests.support.sandboxes import Sandbox, sandbox
 from tests.support.services import PostgresMissing, PostgresServer
 from tests.support.wordpress_machine import WordPressMissing
 from tests.support.wordpress_site import WordPressSite
@@ -81,6 +82,14 @@ def postgres_server() -> Iterator[PostgresServer]:
         missing(str(error))
     with server:
         yield server
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A practice server without faults, reached directly whatever the machine's environment says."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    with sandbox(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

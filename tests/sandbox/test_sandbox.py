@@ -18,13 +18,6 @@ from tests.support.sandboxes import Sandbox, sandbox
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Sandbox]:
-    """A practice server without faults."""
-    with sandbox(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
 def client(server: Sandbox) -> Iterator[httpx.Client]:
     """A client of it that knows nothing of batchkit."""
     with httpx.Client(base_url=server.url, trust_env=False, timeout=5) as made:

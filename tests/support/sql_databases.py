@@ -1,14 +1,12 @@
-"""One way to talk to either database, and the fixtures of tests that hold for both."""
+"""One way to talk to either database."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from batchkit.targets.sql.target import SqlTarget
 
@@ -18,7 +16,8 @@ CREATE TABLE companies (
   ca numeric(10,2), cree date, vu timestamp, actif boolean, email text UNIQUE)
 """
 
-_open: list[SqlTarget] = []
+opened: list[SqlTarget] = []
+"""Targets that the running test has connected; a fixture closes them after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,46 +49,16 @@ class Database:
             return list(cursor.fetchall()) if cursor.description else []
 
 
-def database_fixture(*kinds: str) -> Any:
-    """The fixture `database`: an empty one of each kind."""
-
-    @pytest.fixture(name="database", params=kinds or ("sqlite", "postgresql"))
-    def make(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
-        if request.param == "sqlite":
-            path = tmp_path / "données.sqlite"
-            path.touch()
-            return Database("sqlite", f"sqlite:///{path}", path)
-        return Database("postgresql", request.getfixturevalue("postgres_url"))
-
-    return make
-
-
-def companies_fixture() -> Any:
-    """The fixture `companies`: a database with a table of companies."""
-
-    @pytest.fixture(name="companies")
-    def make(database: Database) -> Database:
-        database.execute(COMPANIES)
-        return database
-
-    return make
-
-
-def closing_fixture() -> Any:
-    """Closes every target that a test connects, after it."""
-
-    @pytest.fixture(autouse=True)
-    def close() -> Iterator[None]:
-        yield
-        while _open:
-            _open.pop().close()
-
-    return close
+def empty_sqlite(folder: Path) -> Database:
+    """An empty SQLite database."""
+    path = folder / "données.sqlite"
+    path.touch()
+    return Database("sqlite", f"sqlite:///{path}", path)
 
 
 def connected(target: SqlTarget) -> SqlTarget:
     """The target, connected, and closed at the end of the test."""
-    _open.append(target)
+    opened.append(target)
     target.connect()
     return target
 

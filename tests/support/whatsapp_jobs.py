@@ -28,12 +28,6 @@ ROWS = pl.DataFrame(
 FEEDS = {"Téléphone": "to", "Prénom": "1", "Pour": "header_1", "Date": "2", "Lien": "button_2"}
 
 
-@pytest.fixture(autouse=True)
-def token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The token is a secret of the environment."""
-    monkeypatch.setenv("whatsapp_token", "EAAG-sesame-open")
-
-
 def planned(
     graph: Graph, rows: Any, feeds: dict[str, str], *, key: Sequence[str] = (), **target: Any
 ) -> Plan:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +26,6 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loopback is reached directly, whatever the machine's environment says; any key is taken there."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setenv("chat_api_key", "practice-key")
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Sandbox]:
-    """A practice server without faults."""
-    with sandbox(tmp_path) as running:
-        yield running
 
 
 def planned(server: Sandbox, count: int, **target: Any) -> Plan:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -14,19 +13,6 @@ from batchkit.core.states import RunState
 from batchkit.targets.base import open_target
 from tests.support.rest_jobs import MESSAGES, counts, items, job, messages, stored
 from tests.support.sandboxes import Sandbox, sandbox, until
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loopback is reached directly, whatever the machine's environment says."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Sandbox]:
-    """A practice server without faults."""
-    with sandbox(tmp_path) as running:
-        yield running
 
 
 def test_nobody_twice_and_nobody_forgotten(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,7 @@ from batchkit.core.states import RunState
 from batchkit.planning.job import Job
 from batchkit.targets.base import open_target
 from tests.support.rest_jobs import ITEMS, counts, items, job, messages, stored
-from tests.support.sandboxes import Sandbox, sandbox
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loopback is reached directly, whatever the machine's environment says."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Sandbox]:
-    """A practice server without faults."""
-    with sandbox(tmp_path) as running:
-        yield running
-
+from tests.support.sandboxes import Sandbox
 
 # The whole way
 

@@ -15,17 +15,10 @@ from batchkit.targets.base import ChunkContext
 from batchkit.targets.sql.target import SqlTarget
 from tests.support.sql_databases import (
     Database,
-    closing_fixture,
-    companies_fixture,
     connected,
-    database_fixture,
     open_companies,
 )
 from tests.support.sql_frames import by_item, context, plan_frame
-
-any_database = database_fixture()
-companies = companies_fixture()
-closing = closing_fixture()
 
 
 class TestAppend:

@@ -18,18 +18,11 @@ from batchkit.targets.sql.address import parse_address
 from batchkit.targets.sql.target import SqlTarget
 from tests.support.sql_databases import (
     Database,
-    closing_fixture,
-    companies_fixture,
     connected,
-    database_fixture,
     open_companies,
     rows,
 )
 from tests.support.sql_frames import context, plan_frame
-
-any_database = database_fixture()
-companies = companies_fixture()
-closing = closing_fixture()
 
 
 class TestConnect:

@@ -10,10 +10,7 @@ import pytest
 from batchkit.core.errors import TargetError
 from batchkit.planning.job import Job
 from batchkit.targets.sql.target import SqlTarget
-from tests.support.sql_databases import Database, closing_fixture, connected, database_fixture
-
-any_database = database_fixture()
-closing = closing_fixture()
+from tests.support.sql_databases import Database, connected
 
 
 def test_the_type_of_a_new_lookup_column(database: Database) -> None:

@@ -18,11 +18,14 @@ from batchkit.planning.job import Job
 from batchkit.targets.base import Fate
 from batchkit.targets.sql.target import SqlTarget
 from tests.support.services import PostgresServer
-from tests.support.sql_databases import Database, closing_fixture, connected, database_fixture
+from tests.support.sql_databases import Database, connected
 from tests.support.sql_frames import by_item, context, plan_frame
 
-any_database = database_fixture("postgresql")
-closing = closing_fixture()
+
+@pytest.fixture
+def database(postgres_url: str) -> Database:
+    """An empty one."""
+    return Database("postgresql", postgres_url)
 
 
 def opened(database: Database, table: str = "t", key: tuple[str, ...] = ("id",), **options: Any) -> SqlTarget:

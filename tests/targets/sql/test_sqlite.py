@@ -18,11 +18,14 @@ from batchkit.core.errors import TargetError
 from batchkit.targets.base import Fate, Result
 from batchkit.targets.sql.sqlite_read import frame_of
 from batchkit.targets.sql.target import SqlTarget
-from tests.support.sql_databases import Database, closing_fixture, connected, database_fixture
+from tests.support.sql_databases import Database, connected, empty_sqlite
 from tests.support.sql_frames import by_item, context, plan_frame
 
-any_database = database_fixture("sqlite")
-closing = closing_fixture()
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    """An empty one."""
+    return empty_sqlite(tmp_path)
 
 
 def opened(database: Database, **options: Any) -> SqlTarget:

@@ -13,19 +13,11 @@ from batchkit.targets.base import Fate
 from batchkit.targets.sql.target import SqlTarget
 from tests.support.sql_databases import (
     Database,
-    closing_fixture,
-    companies_fixture,
     connected,
-    database_fixture,
     open_companies,
     rows,
 )
 from tests.support.sql_frames import by_item, context, plan_frame
-
-any_database = database_fixture()
-companies = companies_fixture()
-closing = closing_fixture()
-
 
 EMPTY: dict[str, Any] = dict.fromkeys(["effectif", "ca", "cree", "vu", "actif", "email"])
 

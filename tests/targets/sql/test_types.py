@@ -11,9 +11,8 @@ from batchkit.checking.fields import Field
 from batchkit.core.errors import MappingError
 from batchkit.planning.job import Job
 from batchkit.planning.plan import Plan
-from tests.support.sql_databases import Database, database_fixture
+from tests.support.sql_databases import Database
 
-any_database = database_fixture()
 FRENCH = ("dd/mm/yyyy",)
 
 

@@ -17,7 +17,7 @@ from batchkit.targets.http.answer import Answer
 from batchkit.targets.whatsapp.errors import CODES, judge_answer
 from batchkit.targets.whatsapp.target import WhatsAppTarget
 from tests.support.graph import HELLO, PHONE, Graph, refused, taken
-from tests.support.whatsapp_jobs import ROWS, again, failure, outcomes, planned, send, started, token  # noqa: F401 - pytest finds the fixture `token` by its name
+from tests.support.whatsapp_jobs import ROWS, again, failure, outcomes, planned, send, started
 
 FATES = {
     Fate.RETRY: {4, 80007, 130429, 131056, 131057, 132069, 133004, 134101, 2, 131016},
@@ -32,6 +32,8 @@ FATES = {
     },
     Fate.UNKNOWN: {1, 131000},
 }  # fmt: skip
+
+pytestmark = pytest.mark.usefixtures("token")
 
 
 def test_every_code_has_its_fate() -> None:

@@ -15,7 +15,7 @@ from batchkit.planning.job import Job
 from batchkit.targets.whatsapp.optout import OptOuts
 from batchkit.targets.whatsapp.template import Template
 from tests.support.graph import ACCOUNT, HELLO, INVITATION, PHONE, REMINDER, Graph, refused
-from tests.support.whatsapp_jobs import (  # noqa: F401 - pytest finds the fixture `token` by its name
+from tests.support.whatsapp_jobs import (
     FEEDS,
     ROWS,
     again,
@@ -24,8 +24,9 @@ from tests.support.whatsapp_jobs import (  # noqa: F401 - pytest finds the fixtu
     planned,
     problems,
     started,
-    token,
 )
+
+pytestmark = pytest.mark.usefixtures("token")
 
 
 def test_the_plan_shows_each_message_as_it_will_be_read() -> None:

@@ -13,17 +13,14 @@ from batchkit.core.errors import TargetError
 from batchkit.core.states import RunState
 from batchkit.planning.plan import Plan
 from tests.support.wordpress_faults import After, meddled
-from tests.support.wordpress_jobs import TITLE, counts, job, know_logins, outcomes, run, target
+from tests.support.wordpress_jobs import TITLE, counts, job, outcomes, run, target
 from tests.support.wordpress_site import WordPressSite
 
 LOGIN_PAGE = '<html><title>Log in</title><form><input type="password" name="pwd"></form></html>'
 MODES = pytest.mark.parametrize("batch", ["yes", "no"])
 
 
-@pytest.fixture(autouse=True)
-def logins(wordpress: WordPressSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The users' passwords as secrets."""
-    know_logins(wordpress, monkeypatch)
+pytestmark = pytest.mark.usefixtures("logins")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from batchkit.core.errors import MappingError
 from batchkit.targets.wordpress.places import places_of
 from batchkit.targets.wordpress.seo import PRESETS, find_seo
 from batchkit.targets.wordpress.terms import Terms, UnknownTerms
-from tests.support.wordpress_jobs import TITLE, counts, job, know_logins, outcomes, post, problems, run
+from tests.support.wordpress_jobs import TITLE, counts, job, outcomes, post, problems, run
 from tests.support.wordpress_site import WordPressSite
 from tests.support.wordpress_web import WebServer
 
@@ -27,10 +27,7 @@ add_action( 'init', function () {
 """
 
 
-@pytest.fixture(autouse=True)
-def logins(wordpress: WordPressSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The users' passwords as secrets."""
-    know_logins(wordpress, monkeypatch)
+pytestmark = pytest.mark.usefixtures("logins")
 
 
 def extend(server: WebServer, code: str = EXTRA) -> None:

@@ -15,7 +15,6 @@ from tests.support.wordpress_jobs import (
     TITLE,
     counts,
     job,
-    know_logins,
     outcomes,
     post,
     problems,
@@ -24,11 +23,7 @@ from tests.support.wordpress_jobs import (
 )
 from tests.support.wordpress_site import WordPressSite
 
-
-@pytest.fixture(autouse=True)
-def logins(wordpress: WordPressSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The users' passwords as secrets."""
-    know_logins(wordpress, monkeypatch)
+pytestmark = pytest.mark.usefixtures("logins")
 
 
 def test_a_wrong_password_is_told_before_anything_is_read(

@@ -16,7 +16,6 @@ from tests.support.wordpress_jobs import (
     all_texts,
     counts,
     job,
-    know_logins,
     outcomes,
     post,
     problems,
@@ -25,11 +24,7 @@ from tests.support.wordpress_jobs import (
 )
 from tests.support.wordpress_site import WordPressSite
 
-
-@pytest.fixture(autouse=True)
-def logins(wordpress: WordPressSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The users' passwords as secrets."""
-    know_logins(wordpress, monkeypatch)
+pytestmark = pytest.mark.usefixtures("logins")
 
 
 def test_the_agencys_own_file(wordpress: WordPressSite, shared_data: Path) -> None:
