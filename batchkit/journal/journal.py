@@ -27,10 +27,20 @@ from ..core.secrets import redact
 from ..core.states import Outcome, RunState, check_transition
 
 VERSION: Final = 1
+"""What a new journal is written as. Every version up to it is read: what came later is absent in an earlier
+one, and reads as nothing, never as an error."""
 COMMIT_EVERY: Final = 0.05
 COMMIT_ITEMS: Final = 1_000
-OUTCOMES: Final = tuple(Outcome)
-CODES: Final = {outcome: code for code, outcome in enumerate(OUTCOMES)}
+CODES: Final = {
+    Outcome.DONE: 0,
+    Outcome.UNCHANGED: 1,
+    Outcome.REJECTED: 2,
+    Outcome.CONFLICT: 3,
+    Outcome.UNKNOWN: 4,
+    Outcome.PENDING: 5,
+}
+"""Outcomes as journals hold them, the old ones too: a number never changes, a new outcome takes the next."""
+OUTCOMES: Final = {code: outcome for outcome, code in CODES.items()}
 
 _SCHEMA: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -139,9 +149,9 @@ class JournalReader:
         self._connection = _connect(path, writer=False)
         with _Translated(path):
             version = self.meta("version")
-        if version != VERSION:
+        if not isinstance(version, int) or version > VERSION:
             raise RunError(
-                f"The journal {path} has version {version}, this batchkit reads version {VERSION}.",
+                f"The journal {path} has version {version}; this batchkit reads versions up to {VERSION}.",
                 advice="Use the batchkit that made it, or a newer one.",
             )
 
@@ -236,7 +246,7 @@ class JournalReader:
         # A chunk's `items` counts only those without a row of their own.
         whole = self._rows("SELECT coalesce(sum(items), 0) FROM chunks")[0][0]
         found[Outcome.DONE] = found.get(Outcome.DONE, 0) + whole
-        return {outcome: found.get(outcome, 0) for outcome in OUTCOMES}
+        return {outcome: found.get(outcome, 0) for outcome in Outcome}
 
     def attempts(self) -> int:
         """Attempts on record, over all items."""

@@ -100,7 +100,7 @@ def _text(value: Any) -> str | None:
 
 
 def _joined(frame: pl.DataFrame, own: pl.DataFrame, chunks: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    names = {code: str(outcome) for code, outcome in enumerate(OUTCOMES)}
+    names = {code: str(outcome) for code, outcome in OUTCOMES.items()}
     planned = {str(change): str(outcome) for change, outcome in PLANNED_OUTCOME.items()}
     joined = frame.join(own, on=ITEM, how="left", maintain_order="left").join_asof(
         chunks, left_on=ITEM, right_on="first", strategy="backward"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from ..core.states import RunState
+from ..core.states import Outcome, RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,8 @@ class Snapshot:
         known = {f.name for f in fields(cls)}
         kept = {name: value for name, value in values.items() if name in known}
         kept["state"] = RunState(kept["state"])
+        # One that an earlier version stored lacks the outcomes that came later.
+        kept["outcomes"] = {**dict.fromkeys(map(str, Outcome), 0), **kept.get("outcomes", {})}
         kept["eta"] = tuple(kept["eta"]) if kept.get("eta") else None
         kept["top_errors"] = [(reason, n) for reason, n in kept.get("top_errors", [])]
         return cls(**kept)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 VERSION: Final = 1
+"""What a new plan is written as. Plans of every version up to it are read: a fact that came later is absent
+in an earlier one, and whoever asks for it says what its absence means."""
 WINDOW: Final = 50_000
 """Rows of a row group, and of everything that reads a plan piece by piece."""
 
@@ -211,9 +213,10 @@ def read_facts(path: Path, *, verify: bool = True) -> dict[str, Any]:
         facts = json.loads(pl.read_parquet_metadata(path)[FACTS_KEY])
     except Exception:  # noqa: BLE001  whatever the parser says, an unread footer is a damaged plan
         raise _damaged(path, "its footer can't be read") from None
-    if facts.get("version") != VERSION:
+    version = facts.get("version")
+    if not isinstance(version, int) or version > VERSION:
         raise PlanError(
-            f"The plan {path} has format {facts.get('version')}; this batchkit reads format {VERSION}.",
+            f"The plan {path} has format {version}; this batchkit reads formats up to {VERSION}.",
             advice="Update batchkit, or make the plan again with this one.",
             path=path,
         )
