@@ -41,7 +41,7 @@ test-slow: setup browser wordpress
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 lab: setup
-	@$(BIN)/jupyter lab --notebook-dir notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
+	@$(BIN)/batchkit lab . $(ARGS)
 
 bench: setup
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -6,6 +6,7 @@
     control         watch, pause, resume, stop, set: what is said to a run
     runs            runs, show, report: what there is to see
     demo            demo
+    lab             notebooks and samples in a folder, and JupyterLab on it
     upkeep          clean, doctor
     practice        sandbox
     family          the command itself: groups of verbs, errors, exit codes
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 import click
 
-from . import apply, control, demo, look, plan, practice, runs, upkeep
+from . import apply, control, demo, lab, look, plan, practice, runs, upkeep
 from .family import Verbs
 
 EXIT_CODES = """\b
@@ -85,7 +86,7 @@ def cli(ctx: click.Context) -> None:
 cli.add_family("From a file to the target", look.look, plan.plan, apply.apply, apply.run)
 cli.add_family("Runs", runs.runs, runs.show, control.watch, control.pause, control.resume, control.stop)
 cli.add_family("Runs", control.set_, runs.report, apply.undo)
-cli.add_family("Around it", demo.demo, practice.sandbox, upkeep.doctor, upkeep.clean)
+cli.add_family("Around it", demo.demo, lab.lab, practice.sandbox, upkeep.doctor, upkeep.clean)
 
 
 def main() -> None:

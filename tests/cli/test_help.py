@@ -19,7 +19,7 @@ from tests.support.terminal import COMMAND, batchkit, environment
 VERBS = [
     "look", "plan", "apply", "run",
     "runs", "show", "watch", "pause", "resume", "stop", "set", "report", "undo",
-    "demo", "sandbox", "clean", "doctor",
+    "demo", "lab", "sandbox", "clean", "doctor",
 ]  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def test_each_verb_and_option_is_documented(verb: str) -> None:
             assert name in command.help + (command.short_help or ""), f"{verb} {name} is not explained"
 
 
-@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"sandbox"}))
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"lab", "sandbox"}))
 def test_each_verb_that_reports_has_json(verb: str) -> None:
     """Programs can read what people can."""
     assert any("--json" in parameter.opts for parameter in cli.commands[verb].params)
