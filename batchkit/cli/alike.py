@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.problem import Problem
-from .console import count, number
+from ..core.words import number, plural
 
 if TYPE_CHECKING:
     from ..planning.plan import Plan
@@ -76,7 +76,7 @@ def title(groups: Iterable[Alike]) -> str:
     totals: Counter[str] = Counter()
     for group in groups:
         totals[group.first[0].level] += group.total
-    return ", ".join(count(totals[level], word) for level, word in LEVELS.items() if totals[level])
+    return ", ".join(plural(totals[level], word) for level, word in LEVELS.items() if totals[level])
 
 
 def wrong_key(plan: Plan, counts: Mapping[str, int]) -> Problem | None:
@@ -100,7 +100,7 @@ def wrong_key(plan: Plan, counts: Mapping[str, int]) -> Problem | None:
         key,
         None,
         "duplicate",
-        f"{key} has {count(values, 'different value')} in {number(total)} rows, so it identifies no row",
+        f"{key} has {plural(values, 'different value')} in {number(total)} rows, so it identifies no row",
         "Name another column, or several, by --key (key in a job file). Where rows are meant to repeat, "
         "--keep-duplicates first or last says which one counts.",
     )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.states import Change, RunState
+from ..core.words import plural
 from . import options
-from .console import Console, count, shell, style
+from .console import Console, shell, style
 from .drive import drive, exit_code
 from .family import DONE, STOPPED
 from .named import real_run
@@ -134,7 +135,7 @@ def start(
 
 def question(plan: Plan) -> str:
     """What will happen, in numbers: `Write 1,998 updates and 998 creates to ...?`."""
-    parts = [count(plan.counts[kind], *words) for kind, words in _VERBS.items() if plan.counts.get(kind)]
+    parts = [plural(plan.counts[kind], *words) for kind, words in _VERBS.items() if plan.counts.get(kind)]
     listed = " and ".join(parts) if len(parts) < 3 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     summary = plan.summary()
     last = "" if summary.reversible else " This can't be undone."

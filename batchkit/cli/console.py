@@ -73,16 +73,6 @@ def width() -> int:
     return max(60, min(shutil.get_terminal_size((100, 24)).columns, 140))
 
 
-def number(value: float) -> str:
-    """`10000` as `10,000`."""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
-
-
-def count(value: int, noun: str, plural: str = "") -> str:
-    """`1 row`, `2,000 rows`."""
-    return f"{number(value)} {noun if value == 1 else plural or noun + 's'}"
-
-
 def shorten(text: str, room: int) -> str:
     """One line of at most `room` characters; line ends and control characters are made visible."""
     line = text.replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
@@ -91,11 +81,6 @@ def shorten(text: str, room: int) -> str:
         return line
     dots = mark("…", "...")
     return line[: max(1, room - len(dots))] + dots
-
-
-def sentence(text: str) -> str:
-    """The text with a stop at its end, where it lacks one."""
-    return text if not text or text.endswith((".", "!", "?", ":")) else f"{text}."
 
 
 def in_options(text: str) -> str:

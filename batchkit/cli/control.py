@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ..core.errors import UsageError
-from ..core.states import RunState
+from ..core.states import OVER, RunState
 from . import options
 from .apply import detach, detached, finish
 from .console import Console, has_terminal_stdout
-from .drive import OVER, TICK, drive, exit_code
+from .drive import TICK, drive, exit_code
 from .family import DONE
 from .named import any_run, real_run
 from .objects import run_object

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..core import words
 from ..core.home import home
-from ..core.states import Outcome, RunState
-from . import console as words
+from ..core.states import RunState
+from . import console as shown
 from . import options
 from .console import Console
 from .drive import drive
 from .family import DONE, FAILED, STOPPED
 from .objects import plan_object, run_object
-from .pages import OUTCOME_MEANINGS, counts_page, fact_lines, plan_page
+from .pages import counts_page, fact_lines, plan_page
 from .steps import next_steps
 from .wrapping import wrapped
 
@@ -69,14 +70,14 @@ def run_demo(console: Console, *, folder: str | Path | None = None, rows: int = 
     console.page(_introduction(sample, job_file))
 
     plan = job.plan(folder / "companies.plan.parquet")
-    _step(console, 2, "What would change", f"batchkit plan {words.shell(job_file)}")
+    _step(console, 2, "What would change", f"batchkit plan {shown.shell(job_file)}")
     console.page(plan_page(plan, examples=4, problems=5))
 
     _step(
         console,
         3,
         "Dry run: everything is tried, nothing is written",
-        f"batchkit apply {words.shell(plan.path)} --dry-run",
+        f"batchkit apply {shown.shell(plan.path)} --dry-run",
     )
     trial, tried = drive(lambda: plan.start(dry_run=True), yes=True)
     console.page(_outcomes(tried))
@@ -87,7 +88,7 @@ def run_demo(console: Console, *, folder: str | Path | None = None, rows: int = 
         console,
         4,
         f"Apply, {PACE['chunk_size']} rows at a time so that you can watch",
-        f"batchkit apply {words.shell(plan.path)}",
+        f"batchkit apply {shown.shell(plan.path)}",
     )
     run, done = drive(lambda: plan.start(**PACE), yes=True)
     console.page(_outcomes(done))
@@ -110,15 +111,15 @@ def _introduction(sample: Sample, job_file: Path) -> Iterator[str]:
 
 
 def _step(console: Console, number: int, title: str, command: str) -> None:
-    console.page(["", _title(number, title), words.dim(f"  {words.mark('❯', '>')} {command}"), ""])
+    console.page(["", _title(number, title), shown.dim(f"  {shown.mark('❯', '>')} {command}"), ""])
 
 
 def _title(number: int, title: str) -> str:
-    return words.style(f"{number}. {title}", fg="cyan", bold=True)
+    return shown.style(f"{number}. {title}", fg="cyan", bold=True)
 
 
 def _outcomes(snapshot: Snapshot) -> list[str]:
-    meanings = OUTCOME_MEANINGS | ({Outcome.DONE: "would be written"} if snapshot.dry_run else {})
+    meanings = words.outcome_meanings(dry_run=snapshot.dry_run)
     return counts_page({kind: n for kind, n in snapshot.outcomes.items() if n}, meanings)
 
 
@@ -132,21 +133,21 @@ def _farewell(run: Run, snapshot: Snapshot, job_file: Path) -> Iterator[str]:
     bad = sum(snapshot.outcomes.get(kind, 0) for kind in ("rejected", "conflict"))
     yield ""
     yield _title(5, "What came of it")
-    refused = words.count(bad, "row was", "rows were")
+    refused = words.plural(bad, "row was", "rows were")
     yield from wrapped(
         f"{refused} refused, as they should be: they are bad on purpose. All the others are in.", 2
     )
     yield ""
     steps = next_steps(run, snapshot)
-    yield from fact_lines((words.bold(name), steps[name]) for name in ("report", "to fix") if name in steps)
+    yield from fact_lines((shown.bold(name), steps[name]) for name in ("report", "to fix") if name in steps)
     yield ""
-    yield words.bold("Try next")
-    again = f"batchkit run {words.shell(job_file)} --chunk-size 20 --delay 0.1"
+    yield shown.bold("Try next")
+    again = f"batchkit run {shown.shell(job_file)} --chunk-size 20 --delay 0.1"
     for what, command in (
         ("The same report as a workbook", f"batchkit report {run.id} --to report.xlsx"),
         ("Take all of it back", f"batchkit undo {run.id}"),
         ("Then do it again, slowly; press Ctrl-C in the middle", again),
         ("And go on where it stopped", "batchkit resume last"),
     ):
-        yield words.dim(f"  {what}")
+        yield shown.dim(f"  {what}")
         yield f"    {command}"

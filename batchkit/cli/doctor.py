@@ -15,10 +15,10 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, Literal
 
+from ..core import words
 from ..core.errors import BatchkitError
 from ..core.home import home
 from ..core.install import install_command, installed_version, required_packages
-from ..reports import progress
 
 Level = Literal["ok", "warning", "error"]
 
@@ -139,9 +139,7 @@ def _home() -> Iterator[Check]:
 def _disk() -> Iterator[Check]:
     free = shutil.disk_usage(home()).free
     level: Level = "ok" if free > LITTLE_DISK else "warning"
-    yield Check(
-        "disk", level, f"{progress.format_bytes(free)} free", "Free some disk, or run `batchkit clean`."
-    )
+    yield Check("disk", level, f"{words.format_bytes(free)} free", "Free some disk, or run `batchkit clean`.")
 
 
 def _terminal() -> Iterator[Check]:
@@ -180,7 +178,7 @@ def _target(to: str, table: str | None, options: Mapping[str, Any]) -> Iterator[
     try:
         target.connect()
         fields = target.fields()
-        yield Check("target", "ok", f"{target.address} answers, {progress.format_count(len(fields))} fields")
+        yield Check("target", "ok", f"{target.address} answers, {words.number(len(fields))} fields")
         for finding in target.checkup():
             yield Check(*finding)
     except BatchkitError as error:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from ..core.states import Outcome, RunState
+from ..core.states import OVER, Outcome, RunState
 from . import console
 from .family import DONE, FAILED, SOME_FAILED, STOPPED
 from .steps import resume_command
@@ -26,7 +26,6 @@ HEARD_WITHIN = 2.0  # seconds in which a run hears what it is told, with a margi
 LINES_AFTER = 2.0  # seconds after which a run without a terminal writes lines about itself
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 """All ask for the same: stop in good order. SIGHUP is a closed terminal, SIGBREAK Windows' Ctrl-Break."""
-OVER = (RunState.STOPPED, RunState.INTERRUPTED, RunState.FINISHED, RunState.FAILED)
 
 
 class Stop:

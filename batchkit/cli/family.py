@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from ..core.advice import sentence
 from ..core.errors import BatchkitError, DiskFull, RunError, RunFailed, TargetError, UsageError
 from . import console, wrapping
 
@@ -142,7 +143,7 @@ def tell(message: str, advice: str, code: int, *, with_json: bool) -> int:
             click.echo(console.as_json({"error": {"message": message, "advice": advice}}))
         else:
             label = "" if code == STOPPED else "Error: "
-            said = wrapping.told(label + console.sentence(message)).removeprefix(label)
+            said = wrapping.told(label + sentence(message)).removeprefix(label)
             click.echo(
                 click.style(label, fg="red", bold=True) + said, err=True, color=console.colour_wanted()
             )

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..reports import progress
+from ..core import words
+from ..core.words import number, plural
 from . import options
 from .alike import alike, title
-from .console import Console, bold, columns, count, dim, number, shell, shorten, style, value_text, width
+from .console import Console, bold, columns, dim, shell, shorten, style, value_text, width
 from .family import DONE, USAGE
 from .pages import every_problem, problems_page
 
@@ -55,7 +56,7 @@ def look_page(found: Look, again: str, most: int | None) -> Iterator[str]:
         most: How many problems are shown; None for all.
     """
     kind = KINDS.get(found.kind, found.kind)
-    yield f"{bold(Path(found.path).name)}  {kind}, {progress.format_bytes(found.bytes)}"
+    yield f"{bold(Path(found.path).name)}  {kind}, {words.format_bytes(found.bytes)}"
     yield ""
     yield from columns([[dim(name), text] for name, text in _facts(found) if text])
     yield from _sheets(found)
@@ -75,7 +76,7 @@ def _facts(found: Look) -> Iterator[tuple[str, str]]:
     header = {None: style("can't be told", fg="red"), 0: "none"}
     yield "header", header.get(found.header_row, f"row {found.header_row}")
     skipped = [
-        count(n, what)
+        plural(n, what)
         for n, what in ((found.blank_rows, "blank row"), (found.repeated_headers, "repeated header"))
         if n
     ]
@@ -91,7 +92,7 @@ def _sheets(found: Look) -> Iterator[str]:
     rows = []
     for sheet in found.sheets:
         hidden = "" if sheet.visibility == "visible" else style(sheet.visibility, fg="yellow")
-        notes = [hidden, f"{count(sheet.hidden_rows, 'hidden row')}" if sheet.hidden_rows else ""]
+        notes = [hidden, f"{plural(sheet.hidden_rows, 'hidden row')}" if sheet.hidden_rows else ""]
         notes.append("read here" if sheet.name == found.sheet else "")
         size = f"{number(sheet.rows)} x {number(sheet.columns)}" if sheet.kind == "data" else sheet.kind
         rows.append([shorten(sheet.name, 40), size, ", ".join(note for note in notes if note)])

@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..core.states import Change, Outcome, RunState
+from ..core import words
+from ..core.states import OVER, Change, Outcome, RunState
+from ..core.words import number, plural
 from ..reports import progress
 from .alike import KEPT, Alike, alike, alike_in, title, wrong_key
-from .console import (
-    bold,
-    columns,
-    count,
-    dim,
-    in_options,
-    mark,
-    number,
-    shell,
-    shorten,
-    style,
-    value_text,
-    width,
-)
+from .console import bold, columns, dim, in_options, mark, shell, shorten, style, value_text, width
 from .wrapping import with_command, wrapped
 
 if TYPE_CHECKING:
@@ -55,17 +44,6 @@ COLOURS: dict[str, str] = {
 MOST_LINES = 12
 """Lines of a text that is sent, in an example."""
 
-MEANINGS: dict[str, str] = {
-    Change.CREATE: "new at the target",
-    Change.UPDATE: "fields that differ are written",
-    Change.UNCHANGED: "already as wanted; not sent",
-    Change.DELETE: "removed from the target",
-    Change.SEND: "sent",
-    Change.MISSING: "not at the target; not sent",
-    Change.INVALID: "a check fails; not sent",
-    Change.DUPLICATE: "its key stands more than once in the file; not sent",
-}
-
 
 def painted(word: str) -> str:
     """A kind of change, an outcome or a state in its colour."""
@@ -90,7 +68,7 @@ def plan_page(plan: Plan, *, examples: int = 5, problems: int | None = 10) -> It
     arrow = mark("→", "->")
     yield bold(f"{summary.source or 'source'} {arrow} {place(summary)}")
     key = f"key {' + '.join(summary.key)}, " if summary.key else ""
-    fields = count(len(summary.fields), "field")
+    fields = plural(len(summary.fields), "field")
     # Where nothing is there to be met, it doesn't matter how rows meet items.
     how = "sent" if Change.SEND in summary.changes else f"written, mode {summary.mode}"
     yield f"{_rows(summary)}, {key}{fields} {how}"
@@ -99,7 +77,7 @@ def plan_page(plan: Plan, *, examples: int = 5, problems: int | None = 10) -> It
     if pace := _pace(plan):
         yield pace
     yield ""
-    yield from counts_page(summary.changes, MEANINGS) or ["  no rows"]
+    yield from counts_page(summary.changes, words.CHANGES) or ["  no rows"]
     yield from _examples(plan, examples)
     yield from _problems(plan, summary, problems)
     if not summary.reversible and summary.to_send:
@@ -116,7 +94,7 @@ def _pace(plan: Plan) -> str:
     pauses = delay * (items // size) if delay and size else 0.0
     parts = [f"{rate:.2g} a second" if rate and rate >= 0.1 else f"{rate * 60:.2g} a minute"] if rate else []
     parts += [f"{delay:g} s between chunks of {number(size)}"] if delay and size else []
-    least = progress.format_seconds((items / rate if rate else 0.0) + pauses)
+    least = words.format_seconds((items / rate if rate else 0.0) + pauses)
     return f"Pace: {', '.join(parts)}; at least {least}. Other settings: --rate, --delay, --chunk-size."
 
 
@@ -124,8 +102,8 @@ def _rows(summary: PlanSummary) -> str:
     """The rows of the source, and apart from them what is only at the target and shall go."""
     deletes = summary.changes.get(Change.DELETE, 0)
     if summary.undoes or not deletes:
-        return count(summary.rows, "row")
-    return f"{count(summary.source_rows, 'row')} in the source and {count(deletes, 'row')} to delete"
+        return plural(summary.rows, "row")
+    return f"{plural(summary.source_rows, 'row')} in the source and {plural(deletes, 'row')} to delete"
 
 
 def _problems(plan: Plan, summary: PlanSummary, most: int | None) -> Iterator[str]:
@@ -198,7 +176,7 @@ def change_lines(view: ChangeView, most: int = 6) -> Iterator[str]:
             rows.append([field.name, after])
     yield from columns(rows, indent=6)
     if len(changed) > most:
-        yield dim(f"      and {count(len(changed) - most, 'more field')}")
+        yield dim(f"      and {plural(len(changed) - most, 'more field')}")
     if view.rendered is not None:
         yield from _letter(view.rendered)
 
@@ -209,7 +187,7 @@ def _letter(text: str) -> Iterator[str]:
     for line in lines[:MOST_LINES]:
         yield f"      {dim(mark('│', '|'))} {line}"
     if len(lines) > MOST_LINES:
-        yield dim(f"      {mark('│', '|')} and {count(len(lines) - MOST_LINES, 'more line')}")
+        yield dim(f"      {mark('│', '|')} and {plural(len(lines) - MOST_LINES, 'more line')}")
 
 
 def problems_page(
@@ -270,7 +248,7 @@ def run_page(snapshot: Snapshot, more: Mapping[str, str]) -> Iterator[str]:
     if snapshot.message:
         yield from wrapped(shorten(snapshot.message, 400))
     yield ""
-    meanings = OUTCOME_MEANINGS | ({Outcome.DONE: "would be written"} if snapshot.dry_run else {})
+    meanings = words.outcome_meanings(dry_run=snapshot.dry_run)
     yield from counts_page({kind: n for kind, n in snapshot.outcomes.items() if n}, meanings) or ["  no rows"]
     yield ""
     yield from fact_lines(_facts(snapshot, more))
@@ -290,23 +268,13 @@ def fact_lines(facts: Iterable[tuple[str, str]]) -> list[str]:
     return columns(rows)
 
 
-OUTCOME_MEANINGS: dict[str, str] = {
-    Outcome.DONE: "written",
-    Outcome.UNCHANGED: "already as wanted",
-    Outcome.REJECTED: "refused, with the reason in the report",
-    Outcome.CONFLICT: "edited at the target since the plan; not overwritten",
-    Outcome.UNKNOWN: "sent, and nobody knows whether it was done",
-    Outcome.PENDING: "not yet sent",
-}
-
-
 def _facts(snapshot: Snapshot, more: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    retries = f", {count(snapshot.retries, 'retry', 'retries')}" if snapshot.retries else ""
+    retries = f", {plural(snapshot.retries, 'retry', 'retries')}" if snapshot.retries else ""
     yield "attempts", f"{number(snapshot.attempts)}{retries}"
-    yield "active", progress.format_seconds(snapshot.seconds)
-    if snapshot.state not in progress.OVER:
-        yield "rate", progress.format_rate(snapshot.rate)
-        yield "left", progress.format_eta(snapshot.eta)
+    yield "active", words.format_seconds(snapshot.seconds)
+    if snapshot.state not in OVER:
+        yield "rate", words.format_rate(snapshot.rate)
+        yield "left", words.format_eta(snapshot.eta)
         yield "speed", progress.slow_because(snapshot)
         yield "owner", snapshot.owner
     yield from more.items()

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import PlanError, UsageError
+from ..core.words import number
 from . import options
-from .console import Console, has_terminal_output, number, shell
+from .console import Console, has_terminal_output, shell
 from .family import DONE
 from .job import make_job
 from .objects import plan_object

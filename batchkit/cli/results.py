@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .console import bold, dim, number, shorten, style, value_text, width
+from ..core.words import number
+from .console import bold, dim, shorten, style, value_text, width
 from .pages import run_page
 from .steps import next_steps
 
@@ -56,7 +57,7 @@ def _rows(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def _values(row: Mapping[str, Any]) -> Iterator[str]:
-    from ..reports.words import differences
+    from ..reports.overview import differences
 
     room = max(16, (width() - 50) // 2)
     fields = differences(row["detail"])

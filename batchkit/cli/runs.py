@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..core.errors import UsageError
+from ..core.words import format_moment, number
 from . import options
-from .console import Console, bold, columns, dim, number
+from .console import Console, bold, columns, dim
 from .family import DONE
 from .named import any_run
 from .objects import plan_object, run_object
@@ -177,8 +177,7 @@ def _view_object(view: Any) -> dict[str, Any]:
 
 
 def _made(run: Run) -> str:
-    created = run.journal.meta("created")
-    return datetime.fromtimestamp(created).astimezone().strftime("%Y-%m-%d %H:%M:%S") if created else ""
+    return format_moment(run.journal.meta("created"))
 
 
 @click.command(short_help="Write a report, or the rows to fix.")

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.states import RunState
-from .console import count, has_terminal
+from ..core.states import RESUMABLE, RunState
+from ..core.words import plural
+from .console import has_terminal
 
 if TYPE_CHECKING:
     from ..journal.snapshot import Snapshot
     from ..running.run import Run
-
-_STANDING = (RunState.STOPPED, RunState.INTERRUPTED, RunState.FAILED, RunState.PAUSED)
 
 
 def resume_command(run: Run) -> str:
@@ -27,7 +26,7 @@ def next_steps(run: Run, snapshot: Snapshot) -> dict[str, str]:
         steps["report"] = str(report)
     if fix := fix_path(run, snapshot):
         bad = sum(snapshot.outcomes.get(kind, 0) for kind in ("rejected", "conflict"))
-        steps["to fix"] = f"{fix}\n{count(bad, 'row')} with the reason: correct them, then plan that file"
+        steps["to fix"] = f"{fix}\n{plural(bad, 'row')} with the reason: correct them, then plan that file"
     if snapshot.outcomes.get("conflict") and not snapshot.dry_run:
         steps["conflicts"] = (
             f"{resume_command(run)} --overwrite-conflicts\n"
@@ -35,7 +34,7 @@ def next_steps(run: Run, snapshot: Snapshot) -> dict[str, str]:
         )
     if snapshot.outcomes.get("unknown"):
         steps["settle"] = f"{resume_command(run)} --settle done (or resend)"
-    if snapshot.state in _STANDING:
+    if snapshot.state in RESUMABLE:
         steps["go on"] = _way_on(run, snapshot)
     if _can_be_undone(run, snapshot):
         steps["undo"] = f"batchkit undo {run.id}"
@@ -54,7 +53,7 @@ def _way_on(run: Run, snapshot: Snapshot) -> str:
 def advice(run: Run, snapshot: Snapshot) -> str:
     """The same in a few sentences: what to do about a run that isn't simply done; empty where it is."""
     sentences = []
-    if snapshot.state in _STANDING:
+    if snapshot.state in RESUMABLE:
         first, _, more = _way_on(run, snapshot).partition("\n")
         sentences.append(f"To go on: {first}" + (f" ({more})" if more else ""))
     if snapshot.outcomes.get("unknown"):

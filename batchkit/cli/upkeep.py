@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..reports import progress
+from ..core import words
+from ..core.words import plural
 from . import options
-from .console import Console, bold, columns, count, dim, style
+from .console import Console, bold, columns, dim, style
 from .family import DONE, USAGE, before_a_run
 
 if TYPE_CHECKING:
@@ -62,10 +63,8 @@ def _cleaned(removed: list[Removal], total: int, *, dry_run: bool) -> Iterator[s
     if not removed:
         yield "Nothing is old enough to be removed."
         return
-    yield from columns(
-        [[each.kind, str(each.path), dim(progress.format_bytes(each.size))] for each in removed]
-    )
-    yield f"{verb} {count(len(removed), 'item')}, {progress.format_bytes(total)}."
+    yield from columns([[each.kind, str(each.path), dim(words.format_bytes(each.size))] for each in removed])
+    yield f"{verb} {plural(len(removed), 'item')}, {words.format_bytes(total)}."
 
 
 @click.command(short_help="Look whether all that is needed is there.")
@@ -110,5 +109,5 @@ def _examined(checks: list[Check], *, failed: bool) -> Iterator[str]:
             yield dim(f"         {before_a_run(check.advice)}")
     yield ""
     noted = sum(check.level == "warning" for check in checks)
-    well = f"Nothing is wrong; {count(noted, 'thing')} to look at." if noted else "All is well."
+    well = f"Nothing is wrong; {plural(noted, 'thing')} to look at." if noted else "All is well."
     yield bold("Something is wrong." if failed else well)

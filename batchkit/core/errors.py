@@ -25,11 +25,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-
-def joined(message: str, advice: str) -> str:
-    """What happened and what to do next as one text, with a stop between them."""
-    stop = "" if not advice or message.endswith((".", "!", "?", ":")) else "."
-    return f"{message}{stop} {advice}".strip()
+from .advice import joined
 
 
 class BatchkitError(Exception):

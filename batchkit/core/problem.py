@@ -77,8 +77,3 @@ def _problem(level: Any, rule: str, message: str, advice: str, place: dict[str, 
 def shown(value: str) -> str:
     """A value as a problem shows it: at most 200 characters."""
     return value if len(value) <= SHOWN else value[: SHOWN - 1] + "…"
-
-
-def plural(count: int, singular: str, plural_form: str | None = None) -> str:
-    """A count with its noun: `1 row`, `1,200 rows`."""
-    return f"{count:,} {singular if count == 1 else plural_form or singular + 's'}"

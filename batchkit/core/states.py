@@ -59,6 +59,12 @@ PLANNED_OUTCOME: Final = {
 ACTIVE: Final = (RunState.RUNNING, RunState.PAUSING, RunState.PAUSED, RunState.STOPPING)
 """States that need a living owner: found without one, the run was interrupted."""
 
+OVER: Final = (RunState.STOPPED, RunState.INTERRUPTED, RunState.FINISHED, RunState.FAILED)
+"""States in which nothing moves until somebody resumes the run."""
+
+RESUMABLE: Final = (RunState.PAUSED, RunState.STOPPED, RunState.INTERRUPTED, RunState.FAILED)
+"""States in which something is left to do, and waits for somebody."""
+
 S = RunState
 TRANSITIONS: Final[dict[RunState, frozenset[RunState]]] = {
     S.PLANNED: frozenset(

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from ..reports.progress import OVER, SETTLES
+from ..core.states import OVER
+from ..reports.progress import SETTLES
 from .screen import Screen, changed_settings, planned_screen, run_screen
 from .tasks import Tasks
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from ..reports.progress import format_count
+from ..core.words import number
 from .screen import changes_in_words
 
 if TYPE_CHECKING:
@@ -116,9 +116,9 @@ def _columns(rows: Sequence[ChangeView]) -> tuple[list[str], int]:
 def _change_rows(row: ChangeView, names: Sequence[str], width: int) -> str:
     fields = {field.name: field for field in row.fields}
     cells = "".join(cell_html(fields[name], row.change) if name in fields else "<td></td>" for name in names)
-    number = "" if row.row is None else format_count(row.row)
+    at = "" if row.row is None else number(row.row)
     first = (
-        f'<tr><td class="bk-number">{number}</td><td>{chip_html(row.change)}</td>'
+        f'<tr><td class="bk-number">{at}</td><td>{chip_html(row.change)}</td>'
         f'<td class="bk-key">{value_html(row.key or None)}</td>{cells}</tr>'
     )
     below = _letter(row, width) + "".join(
@@ -153,7 +153,7 @@ def chip_html(kind: str) -> str:
 def problems_html(problems: Iterable[Problem]) -> str:
     """Problems as a table: where, what, and what to do."""
     body = "".join(
-        f'<tr><td class="bk-number">{"file" if each.row is None else format_count(each.row)}</td>'
+        f'<tr><td class="bk-number">{"file" if each.row is None else number(each.row)}</td>'
         f"<td>{escape(each.column or '')}</td><td>{'' if each.value is None else value_html(each.value)}</td>"
         f"<td>{escape(each.message)}</td><td>{escape(each.advice)}</td></tr>"
         for each in problems
@@ -197,7 +197,7 @@ def look_html(found: Look) -> str:
     facts = [found.encoding, f"delimiter {found.delimiter!r}" if found.delimiter else "", found.kind]
     facts += [f"sheet {found.sheet!r}"] if found.sheet else []
     facts += [f"header on row {found.header_row}"] if found.header_row else []
-    line = f"{format_count(found.rows)} rows, {len(found.columns)} columns: {', '.join(filter(None, facts))}"
+    line = f"{number(found.rows)} rows, {len(found.columns)} columns: {', '.join(filter(None, facts))}"
     hidden = [sheet.name for sheet in found.sheets if sheet.name != found.sheet]
     if hidden:
         line += f"; other sheets: {', '.join(hidden)}"
@@ -226,7 +226,7 @@ def line_html(screen: Screen) -> str:
 def figures_html(screen: Screen) -> str:
     """Outcomes as tiles, the smaller figures, the message and the most frequent errors."""
     tiles = "".join(
-        f'<div class="bk-tile bk-tone-{tone if count else "none"}"><b>{format_count(count)}</b>'
+        f'<div class="bk-tile bk-tone-{tone if count else "none"}"><b>{number(count)}</b>'
         f"<span>{escape(kind)}</span></div>"
         for kind, count, tone in screen.outcomes
     )
@@ -234,9 +234,7 @@ def figures_html(screen: Screen) -> str:
         f'<div class="bk-fact"><span>{escape(name)}</span><b>{escape(text)}</b></div>'
         for name, text in screen.facts
     )
-    errors = "".join(
-        f"<li><b>{format_count(count)}</b> × {escape(reason)}</li>" for reason, count in screen.errors
-    )
+    errors = "".join(f"<li><b>{number(count)}</b> × {escape(reason)}</li>" for reason, count in screen.errors)
     parts = (
         message_html(screen.message, screen.message_tone),
         f'<div class="bk-tiles">{tiles}</div>' if tiles else "",

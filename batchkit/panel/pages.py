@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..core.states import SENDABLE, Change
-from ..reports.progress import format_count
+from ..core.words import number
 
 if TYPE_CHECKING:
     from ..core.problem import Problem
@@ -83,7 +83,7 @@ class PreviewModel:
         first = (self.page - 1) * self.page_size + 1
         last = min(self.count, first + self.page_size - 1)
         word = "the first " if self.kind == PROBLEMS and self.count == DEEPEST_PROBLEM else ""
-        return f"{format_count(first)} to {format_count(last)} of {word}{format_count(self.count)}"
+        return f"{number(first)} to {number(last)} of {word}{number(self.count)}"
 
     def rows(self) -> list[ChangeView]:
         """The changes on this page."""

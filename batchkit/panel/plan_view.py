@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from ..reports.progress import format_count
+from ..core.words import number
 from .html import changes_html, problems_html, stylesheet
 from .pages import PROBLEMS, PreviewModel
 from .tasks import say
@@ -49,7 +49,7 @@ class PreviewView(widgets.VBox):  # type: ignore[misc]  # ipywidgets ships no ty
         self.refresh()
 
     def _filter_button(self, each: Any) -> Any:
-        words = f"{each.label}  {format_count(each.count)}"
+        words = f"{each.label}  {number(each.count)}"
         return button(words, f"Show only: {each.label.lower()}", lambda: self.select(each.name))
 
     def select(self, kind: str) -> None:
@@ -71,7 +71,7 @@ class PreviewView(widgets.VBox):  # type: ignore[misc]  # ipywidgets ships no ty
         for name, each in self._filters.items():
             (each.add_class if name == model.kind else each.remove_class)("bk-chosen")
         self._page.max, self._page.value = model.pages, model.page
-        self._pages.value = f"of {format_count(model.pages)}"
+        self._pages.value = f"of {number(model.pages)}"
         self._span.value = f'<span class="bk-note">{model.span}</span>'
         self._back.disabled, self._forward.disabled = model.page == 1, model.page == model.pages
         self._pager.layout.display = "none" if model.pages == 1 else ""

@@ -7,17 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.settings import Settings
-from ..core.states import SENDABLE, Change, Outcome, RunState
-from ..reports.progress import (
-    OVER,
-    figures,
-    format_bytes,
-    format_count,
-    format_seconds,
-    format_share,
-    settled,
-    slow_because,
-)
+from ..core.states import OVER, SENDABLE, Change, Outcome, RunState
+from ..core.words import FAILING, format_bytes, format_seconds, format_share, number, plural
+from ..reports.progress import figures, settled, slow_because
 
 if TYPE_CHECKING:
     from ..journal.snapshot import Snapshot
@@ -63,11 +55,7 @@ _NOUNS: Final = {
 
 def changes_in_words(changes: Mapping[str, int]) -> str:
     """What would be sent: `300 creates, 904 updates`; `nothing` when there is nothing to send."""
-    parts = [
-        f"{format_count(changes[kind])} {_NOUNS[kind] if changes[kind] == 1 else _NOUNS[kind] + 's'}"
-        for kind in SENDABLE
-        if changes.get(kind)
-    ]
+    parts = [plural(changes[kind], _NOUNS[kind]) for kind in SENDABLE if changes.get(kind)]
     return ", ".join(parts) or "nothing"
 
 
@@ -209,27 +197,25 @@ def _tone(snapshot: Snapshot) -> str:
 
 
 def _left_to_do(snapshot: Snapshot) -> str:
-    failures = (Outcome.REJECTED, Outcome.CONFLICT, Outcome.UNKNOWN)
-    count = sum(snapshot.outcomes.get(kind, 0) for kind in failures)
+    count = sum(snapshot.outcomes.get(kind, 0) for kind in FAILING)
     if snapshot.state is not RunState.FINISHED or not count:
         return ""
-    rows = "1 row" if count == 1 else f"{format_count(count)} rows"
     were = "would not be" if snapshot.dry_run else "was not" if count == 1 else "were not"
-    return f"{rows} {were} written. The report says for each which row, why, and what to do."
+    return f"{plural(count, 'row')} {were} written. The report says for each which row, why, and what to do."
 
 
 def _facts(snapshot: Snapshot) -> list[tuple[str, str]]:
     lasting = [
         ("Success rate", format_share(snapshot.success_rate)),
-        ("Retries", format_count(snapshot.retries)),
+        ("Retries", number(snapshot.retries)),
         ("Time worked", format_seconds(snapshot.seconds)),
     ]
     if snapshot.state in OVER:
         return lasting
     return [
         *lasting,
-        ("Workers", format_count(snapshot.workers)),
-        ("In flight", format_count(snapshot.in_flight)),
+        ("Workers", number(snapshot.workers)),
+        ("In flight", number(snapshot.in_flight)),
         ("Memory", format_bytes(snapshot.memory or None)),
         ("Disk needed", format_bytes(snapshot.disk_need)),
         ("Disk free", format_bytes(snapshot.disk_free or None)),

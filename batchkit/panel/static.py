@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..reports.progress import format_count
+from ..core.words import number
 from .controller import write_reports
 from .html import changes_html, links_html, problems_html, stylesheet
 from .pages import PROBLEMS, PreviewModel
@@ -39,7 +39,7 @@ class StaticPage:
 def static_preview(plan: Plan, page_size: int = 20) -> StaticPage:
     """The counts, the first changes and the first problems of a plan."""
     model = PreviewModel(plan, page_size)
-    counts = [f"{each.label}: {format_count(each.count)}" for each in model.filters]
+    counts = [f"{each.label}: {number(each.count)}" for each in model.filters]
     text = ", ".join(counts)
     parts = [f"<p>{escape(text)}</p>", changes_html(model.rows(), model.summary.key)]
     if model.kind != PROBLEMS and model.summary.problems:

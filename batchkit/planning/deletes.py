@@ -10,8 +10,8 @@ import polars as pl
 
 from ..core.columns import AFTER, BEFORE, CHANGE, FILE_ROW, KEY, LOST
 from ..core.errors import JobError, PlanError
-from ..core.problem import plural
 from ..core.states import Change
+from ..core.words import plural
 from .twins import hash_keys
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..core.problem import notice, plural, warning
+from ..core.problem import notice, warning
 from ..core.states import Change
+from ..core.words import plural
 
 if TYPE_CHECKING:
     from ..checking.mapping import Mapping as FieldMapping

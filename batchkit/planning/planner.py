@@ -23,8 +23,9 @@ from ..checking.conversions import dtype_of
 from ..core.columns import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, NAME, PROBLEMS, RAW, RENDERED, ROW
 from ..core.errors import UsageError
 from ..core.home import plans_folder
-from ..core.problem import Problem, notice, plural, warning
+from ..core.problem import Problem, notice, warning
 from ..core.states import SENDABLE, Change
+from ..core.words import plural
 from ..sources.base import regrouped
 from ..targets.base import FrameTarget
 from .deletes import DeleteCap, planned_deletes

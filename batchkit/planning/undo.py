@@ -15,8 +15,9 @@ import polars as pl
 from ..core.columns import AFTER, BEFORE, CHANGE, ITEM, KEY, NAME, PROBLEMS, RAW
 from ..core.errors import PlanError
 from ..core.home import plans_folder
-from ..core.problem import Problem, notice, plural, warning
+from ..core.problem import Problem, notice, warning
 from ..core.states import Change, Outcome
+from ..core.words import plural
 from ..sources.base import regrouped
 from ..targets.base import FrameTarget
 from .lost import ROUNDED

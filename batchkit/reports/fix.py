@@ -9,10 +9,11 @@ from typing import Final
 
 import polars as pl
 
+from ..core import words
 from ..core.columns import ADVICE, ERROR, REMARKS, ROW
 from ..core.errors import UsageError
 from ..core.guards import guard_expr
-from . import words
+from . import overview
 from .csv import write_frames
 from .sheets import CELL, Column, LongSheet, workbook
 from .styles import Styles
@@ -74,8 +75,8 @@ def _fixable(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
 
 def _reason(outcome: str, rule: str | None, reason: str | None, detail: str | None) -> str:
     text = reason or rule or outcome
-    if words.differences(detail):
-        text += "\n" + (words.detail_words(detail) or "")
+    if overview.differences(detail):
+        text += "\n" + (overview.detail_words(detail) or "")
     return text
 
 
@@ -108,7 +109,7 @@ def refuse_long(frame: pl.DataFrame, names: Iterable[str], advice: str) -> None:
         if not long.is_empty():
             row = long[ROW][0]
             raise UsageError(
-                f"Row {row}: the text in column {name!r} is longer than the {words.count(CELL)} characters "
+                f"Row {row}: the text in column {name!r} is longer than the {words.number(CELL)} characters "
                 "a cell of a workbook can hold.",
                 advice=advice,
                 row=row,

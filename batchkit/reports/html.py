@@ -10,8 +10,9 @@ import jinja2
 import polars as pl
 from markupsafe import Markup
 
+from ..core import words
 from ..core.states import Outcome
-from . import words
+from . import overview
 from .columns import local_moments, printable_text
 from .picture import picture
 from .top_errors import digest
@@ -37,26 +38,26 @@ def write_html(data: ReportData, path: Path) -> None:
 def page(data: ReportData) -> str:
     """The page's text."""
     shown = digest(data, failures=FAILURES, conflicts=CONFLICTS, errors=TOP)
-    failing, whole = words.failing(data), words.total(data)
+    failing, whole = overview.failing(data), overview.total(data)
     conflicts = data.outcomes.get(Outcome.CONFLICT, 0)
     return _environment().get_template("report.html.j2").render(
         data=data,
-        headline=words.headline(data),
-        state=words.STATE_WORDS[data.state],
-        steps=words.next_steps(data),
+        headline=overview.headline(data),
+        state=words.STATES[data.state],
+        steps=overview.next_steps(data),
         cards=_cards(data, whole),
-        changes=[(str(kind), words.count(number), words.CHANGE_MEANING.get(kind, ""))  # type: ignore[call-overload]
+        changes=[(str(kind), words.number(number), words.as_sentence(words.CHANGES.get(kind, "")))
                  for kind, number in data.changes.items()],
-        facts=words.facts(data),
+        facts=overview.facts(data),
         picture=Markup(picture(data.samples)),  # noqa: S704 - it holds nothing but numbers
-        errors=[(error, words.count(error.count), words.share(error.count, failing),
+        errors=[(error, words.number(error.count), words.format_share(error.count / failing),
                  round(100 * error.count / shown.errors[0].count, 1)) for error in shown.errors],
         failures=[_failure(row) for row in shown.failures],
         failures_total=failing - conflicts,
         conflicts=[_conflict(row) for row in shown.conflicts],
         conflicts_total=conflicts,
         notices=data.notices[:NOTICES],
-        settings=[(name, words.setting(value)) for name, value in data.settings.items()],
+        settings=[(name, words.format_setting(value)) for name, value in data.settings.items()],
     )  # fmt: skip
 
 
@@ -69,7 +70,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.filters["count"] = words.count
+    environment.filters["count"] = words.number
     environment.filters["commands"] = _with_commands
     return environment
 
@@ -92,7 +93,12 @@ def _with_commands(text: str) -> Markup:
 
 def _cards(data: ReportData, whole: int) -> list[tuple[str, str, str, str]]:
     return [
-        (outcome, words.count(number), words.share(number, whole), words.meanings(data)[outcome])
+        (
+            outcome,
+            words.number(number),
+            words.format_share(number / whole if whole else 0),
+            words.outcome_meanings(dry_run=data.dry_run)[outcome],
+        )
         for outcome in Outcome
         if (number := data.outcomes.get(outcome, 0)) or outcome == Outcome.DONE
     ]
@@ -104,4 +110,4 @@ def _failure(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conflict(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {"fields": words.differences(row["detail"])}
+    return row | {"fields": overview.differences(row["detail"])}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.states import Outcome
-from . import words
+from . import overview
 from .columns import local_moments
 from .top_errors import digest
 
@@ -34,21 +34,21 @@ def summary(data: ReportData) -> dict[str, Any]:
         "state": str(data.state),
         "dry_run": data.dry_run,
         "message": data.message,
-        "headline": words.headline(data),
-        "next": words.next_steps(data),
+        "headline": overview.headline(data),
+        "next": overview.next_steps(data),
         "source": data.source,
         "target": data.target,
         "started": data.started,
         "finished": data.finished,
         "seconds": round(data.seconds, 3),
-        "rate": words.rate(data),
+        "rate": overview.rate(data),
         "attempts": data.attempts,
         "changes": {str(change): number for change, number in data.changes.items()},
         "outcomes": {str(outcome): data.outcomes.get(outcome, 0) for outcome in Outcome},
         "settings": dict(data.settings),
         "notices": [notice.to_dict() for notice in data.notices],
         "top_errors": [asdict(error) for error in shown.errors],
-        "failing": words.failing(data),
+        "failing": overview.failing(data),
         "failures": [_item(row) for row in shown.failures],
         "conflicts": [_item(row) for row in shown.conflicts],
     }

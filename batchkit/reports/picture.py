@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from .words import count, duration
+from ..core.words import format_seconds, number
 
 if TYPE_CHECKING:
     from .data import Sample
@@ -73,8 +73,8 @@ def picture(samples: Sequence[Sample]) -> str:
 def _opening(points: Sequence[Sample]) -> str:
     seconds, done, rejected, other, *_ = points[-1]
     told = (
-        f"After {duration(seconds)}: {count(done)} done, {count(rejected)} rejected, "
-        f"{count(other)} with another outcome."
+        f"After {format_seconds(seconds)}: {number(done)} done, {number(rejected)} rejected, "
+        f"{number(other)} with another outcome."
     )
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-labelledby="course-title course-text">'
@@ -135,7 +135,7 @@ def _grid(band: tuple[int, int], most: float, title: str) -> str:
     marks = [f'<text class="name" x="{_LEFT}" y="{band[0] - 10}">{title}</text>']
     for value in (0.0, most / 2, most):
         y = _y(value, most, band)
-        label = count(round(value)) if most >= 10 else f"{value:.1f}".removesuffix(".0")
+        label = number(round(value)) if most >= 10 else f"{value:.1f}".removesuffix(".0")
         marks.append(f'<path class="grid" d="M{_LEFT} {y}H{_WIDTH - _RIGHT}"/>')
         marks.append(f'<text class="tick end" x="{_LEFT - 8}" y="{y}" dy="4">{label}</text>')
     return "".join(marks)

@@ -6,19 +6,16 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from math import floor
-from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from ..core.states import Outcome, RunState
+from ..core.states import OVER, Outcome, RunState
+from ..core.words import FAILING, UNKNOWN, format_eta, format_rate, format_seconds, number
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from ..journal.snapshot import Snapshot
 
-UNKNOWN: Final = "unknown"
-OVER: Final = (RunState.STOPPED, RunState.INTERRUPTED, RunState.FINISHED, RunState.FAILED)
-"""States in which nothing moves until somebody resumes the run."""
 
 TICK = 0.1  # seconds between two looks: 10 Hz is as quick as eyes follow
 SETTLES = 10.0  # seconds the owner of a run that is over may take to leave
@@ -42,78 +39,6 @@ class Watchable(Protocol):
         """Block until the session is over and its owner is gone, or the time is up."""
 
 
-def format_count(number: int) -> str:
-    """A whole number with thousands separators: `12,345`."""
-    return f"{number:,}"
-
-
-def format_bytes(size: float | None) -> str:
-    """A size in decimal units, three digits at most: `812 kB`, `1.2 GB`; `unknown` for None."""
-    if size is None:
-        return UNKNOWN
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(size) < 999.5:
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 9.95 else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:,.1f} TB"
-
-
-def format_seconds(seconds: float) -> str:
-    """A duration as people say it: `0.4 s`, `42 s`, `3 min 20 s`, `2 h 05 min`, `3 days 4 h`."""
-    if seconds < 9.95:
-        return f"{max(seconds, 0):.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    minutes = round(seconds / 60)
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60:02} min"
-    hours = round(seconds / 3600)
-    return f"{hours // 24} days {hours % 24} h"
-
-
-def format_eta(eta: tuple[float, float] | None) -> str:
-    """The time left as a range: `20 to 35 s`, `3 to 5 min`; `unknown` before there is a basis."""
-    if eta is None:
-        return UNKNOWN
-    low, high = eta
-    if high < 1:
-        return "under 1 s"
-    for unit, size in (("s", 1), ("min", 60), ("h", 3600), ("days", 86400)):
-        if high < 90 * size or unit == "days":
-            break
-        if unit == "h" and high < 48 * size:
-            break
-    first, last = floor(low / size), max(1, -floor(-high / size))
-    if first == 0:
-        return f"under {last} {unit}"
-    span = f"{format_count(first)} to {format_count(last)}" if first < last else format_count(last)
-    return f"{span} {unit}"
-
-
-def format_rate(rate: float | None) -> str:
-    """Items per second, or per minute or hour where it is slow: `1,234/s`, `48/min`; `unknown` for None."""
-    if rate is None:
-        return UNKNOWN
-    for value, unit in ((rate, "s"), (rate * 60, "min"), (rate * 3600, "h")):
-        if value >= 9.95:
-            return f"{value:,.0f}/{unit}"
-        if value >= 1:
-            return f"{value:.1f}/{unit}"
-    return f"{rate * 3600:.1f}/h"
-
-
-def format_share(share: float | None) -> str:
-    """A share as a percentage, cut and never rounded up: 0.99996 is `99.9 %`, only 1 is `100 %`."""
-    if share is None:
-        return UNKNOWN
-    if share >= 1:
-        return "100 %"
-    return f"{floor(share * 1000) / 10:.1f} %"
-
-
 def settled(snapshot: Snapshot) -> int:
     """How many of the items to be sent have their outcome."""
     return max(0, snapshot.to_send - snapshot.outcomes.get(Outcome.PENDING, 0))
@@ -121,9 +46,8 @@ def settled(snapshot: Snapshot) -> int:
 
 def figures(snapshot: Snapshot, *, limiter: bool = True) -> list[str]:
     """The figures that matter now, most important first; with or without what slows the run."""
-    parts = [f"{format_count(settled(snapshot))} of {format_count(snapshot.to_send)}"]
-    failures = (Outcome.REJECTED, Outcome.CONFLICT, Outcome.UNKNOWN)
-    parts += [f"{format_count(n)} {name}" for name in failures if (n := snapshot.outcomes.get(name, 0))]
+    parts = [f"{number(settled(snapshot))} of {number(snapshot.to_send)}"]
+    parts += [f"{number(n)} {name}" for name in FAILING if (n := snapshot.outcomes.get(name, 0))]
     if snapshot.state in OVER:
         return [*parts, f"in {format_seconds(snapshot.seconds)}"]
     if snapshot.state is RunState.PAUSED:
@@ -143,7 +67,7 @@ def slow_because(snapshot: Snapshot) -> str:
 
 def summary_line(snapshot: Snapshot) -> str:
     """How the run ended, in one sentence: `Finished in 42 s: 9,990 done, 8 rejected.`."""
-    counts = [f"{format_count(n)} {outcome}" for outcome, n in snapshot.outcomes.items() if n]
+    counts = [f"{number(n)} {outcome}" for outcome, n in snapshot.outcomes.items() if n]
     kind = "Dry run " if snapshot.dry_run else ""
     word = snapshot.state.value if kind else snapshot.state.value.capitalize()
     line = f"{kind}{word} in {format_seconds(snapshot.seconds)}: {', '.join(counts) or 'nothing to do'}."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from .words import FAILING
+from ..core.words import FAILING
 
 if TYPE_CHECKING:
     from .data import ReportData

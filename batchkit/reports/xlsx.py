@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from ..core import words
 from ..core.states import Outcome
-from . import words
+from . import overview
 from .columns import local_moments, with_values
 from .sheets import ROWS, Column, workbook
 from .styles import TINTS, Lines, Styles
@@ -57,7 +58,7 @@ def write_xlsx(data: ReportData, path: Path, *, limit: int = ROWS) -> None:
     """
     with workbook(path) as book:
         styles = Styles(book)
-        book.set_properties({"title": f"batchkit run {data.run}", "comments": words.headline(data)})
+        book.set_properties({"title": f"batchkit run {data.run}", "comments": overview.headline(data)})
         summary = book.add_worksheet("Summary")
         outcomes = styles.long_sheet("Outcomes", OUTCOMES, limit)
         failures = styles.long_sheet("Failures", FAILURES, limit)
@@ -72,12 +73,12 @@ def write_xlsx(data: ReportData, path: Path, *, limit: int = ROWS) -> None:
         outcomes.finish()
         failures.finish()
         _write_summary(summary, styles, data)
-        _write_top_errors(book, styles, alike.top(TOP), words.failing(data))
+        _write_top_errors(book, styles, alike.top(TOP), overview.failing(data))
         _write_settings(book, styles, data)
 
 
 def _in_words(failed: pl.DataFrame) -> pl.DataFrame:
-    details = [words.detail_words(detail) for detail in failed["detail"].to_list()]
+    details = [overview.detail_words(detail) for detail in failed["detail"].to_list()]
     return failed.with_columns(pl.Series("detail", details, dtype=pl.String))
 
 
@@ -95,20 +96,22 @@ def _write_summary(sheet: Any, styles: Styles, data: ReportData) -> None:
     sheet.fit_to_pages(1, 0)
     lines = Lines(sheet)
     lines.line(("Report of a dry run" if data.dry_run else "Report of a run", styles.title), height=28)
-    lines.line((words.headline(data), styles.lead), height=20)
-    lines.line((words.STATE_WORDS[data.state], styles.quiet))
+    lines.line((overview.headline(data), styles.lead), height=20)
+    lines.line((words.STATES[data.state], styles.quiet))
     if data.message:
         lines.line((data.message, styles.alarm), *[("", styles.alarm)] * 3)
     lines.gap()
     _section(lines, styles, "What to do next")
-    for number, step in enumerate(words.next_steps(data) or ["Nothing is left to do."], 1):
+    for number, step in enumerate(overview.next_steps(data) or ["Nothing is left to do."], 1):
         lines.line((f"{number}. {step}", styles.words))
     lines.gap()
     outcomes = {outcome: data.outcomes.get(outcome, 0) for outcome in Outcome}
-    _write_counts(lines, styles, outcomes, title="Outcome", meaning=words.meanings(data))
-    _write_counts(lines, styles, data.changes, title="Planned change", meaning=words.CHANGE_MEANING)
+    _write_counts(
+        lines, styles, outcomes, title="Outcome", meaning=words.outcome_meanings(dry_run=data.dry_run)
+    )
+    _write_counts(lines, styles, data.changes, title="Planned change", meaning=words.CHANGES)
     _section(lines, styles, "The run")
-    for label, value in words.facts(data):
+    for label, value in overview.facts(data):
         lines.line((label, styles.quiet), (value, styles.words))
     lines.gap()
     if data.notices:
@@ -134,7 +137,7 @@ def _write_counts(
         part = number / whole if whole else 0.0
         style = styles.tints.get(str(kind), styles.words) if title == "Outcome" else styles.words
         lines.line((str(kind), style), (number, styles.whole), (part, styles.percent),
-                   (meaning.get(kind, ""), styles.quiet))  # fmt: skip
+                   (words.as_sentence(meaning.get(kind, "")), styles.quiet))  # fmt: skip
     lines.gap()
 
 
@@ -143,7 +146,7 @@ def _write_notices(lines: Lines, styles: Styles, data: ReportData) -> None:
     for notice in data.notices[:NOTICES]:
         lines.line((str(notice), styles.words))
     if len(data.notices) > NOTICES:
-        lines.line((f"... and {words.count(len(data.notices) - NOTICES)} more.", styles.quiet))
+        lines.line((f"... and {words.number(len(data.notices) - NOTICES)} more.", styles.quiet))
 
 
 def _write_top_errors(book: Any, styles: Styles, errors: list[TopError], failing: int) -> None:
@@ -211,4 +214,4 @@ def _write_settings(book: Any, styles: Styles, data: ReportData) -> None:
     lines.line(("Setting", styles.head), ("Value", styles.head), height=20)
     for name, value in data.settings.items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        lines.line((name, styles.words), (value if number else words.setting(value), styles.wrap))
+        lines.line((name, styles.words), (value if number else words.format_setting(value), styles.wrap))

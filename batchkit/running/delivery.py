@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar, cast
 
 import polars as pl
 
+from ..core.advice import joined
 from ..core.columns import ITEM
-from ..core.errors import joined
 from ..core.pacing import KeyLimit
 from ..core.retry import Backoff
 from ..core.secrets import redact

@@ -11,7 +11,8 @@ import polars as pl
 from ..core.columns import ROW
 from ..core.errors import SourceError
 from ..core.guards import needs_guard_expr, unguard_expr
-from ..core.problem import Problem, error, notice, plural
+from ..core.problem import Problem, error, notice
+from ..core.words import plural
 
 #: What the column `ROW` of a file of our own is called until its numbers become the row numbers.
 OWN_ROW = "#row (as written)"

@@ -13,7 +13,8 @@ import polars as pl
 
 from ..core.columns import ROW
 from ..core.errors import SourceError
-from ..core.problem import Problem, error, notice, plural, warning
+from ..core.problem import Problem, error, notice, warning
+from ..core.words import plural
 from .csv_records import MAX_RECORD, Record, RecordReader, read_records, whole_lines
 from .encodings import find_encoding, utf8_blocks
 from .file import FileSource

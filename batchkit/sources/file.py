@@ -12,7 +12,8 @@ import polars as pl
 
 from ..core.columns import REMARKS, ROW
 from ..core.errors import SourceError
-from ..core.problem import Problem, notice, plural
+from ..core.problem import Problem, notice
+from ..core.words import plural
 from .base import BATCH, regrouped
 from .cleaning import OWN_ROW, Cleaner
 

@@ -11,7 +11,8 @@ import polars as pl
 from python_calamine import CalamineSheet
 
 from ..core.columns import ROW
-from ..core.problem import Problem, error, notice, plural, warning
+from ..core.problem import Problem, error, notice, warning
+from ..core.words import plural
 from .cell_text import as_text
 from .file import FileSource
 from .headers import column_names

@@ -110,7 +110,7 @@ def test_the_picture_tells_its_figures_to_those_who_cannot_see_it() -> None:
     """The picture is an image with a title and a description in words."""
     drawn = ET.fromstring(picture([(0.0, 0, 0, 0, None, 4), (60.0, 900, 80, 20, 16.4, 4)]))  # noqa: S314 - ours
     assert drawn.attrib["role"] == "img"
-    assert "After 1 min 0 s: 900 done, 80 rejected, 20 with another outcome." in "".join(drawn.itertext())
+    assert "After 1 min 00 s: 900 done, 80 rejected, 20 with another outcome." in "".join(drawn.itertext())
 
 
 @pytest.mark.parametrize(

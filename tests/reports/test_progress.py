@@ -8,18 +8,11 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from batchkit.core.states import RunState
 from batchkit.reports.progress import (
     Bar,
     figures,
-    format_bytes,
-    format_eta,
-    format_rate,
-    format_seconds,
-    format_share,
     next_step,
     summary_line,
     watch,
@@ -33,58 +26,6 @@ class Terminal(io.StringIO):
     def isatty(self) -> bool:
         """Yes."""
         return True
-
-
-@pytest.mark.parametrize(
-    ("eta", "words"),
-    [
-        (None, "unknown"), ((0.1, 0.4), "under 1 s"),
-        ((20.2, 34.6), "20 to 35 s"), ((9.9, 9.95), "9 to 10 s"),
-        ((180, 300), "3 to 5 min"), ((30, 100), "under 2 min"), ((3 * 3600, 5 * 3600 - 1), "3 to 5 h"),
-        ((86400 * 2, 86400 * 4), "2 to 4 days"), ((60.0, 60.0), "60 s"),
-    ],
-)  # fmt: skip
-def test_eta_is_a_range_in_one_unit(eta: tuple[float, float] | None, words: str) -> None:
-    """The time left is a range of whole units, and `unknown` where there is no basis."""
-    assert format_eta(eta) == words
-
-
-@given(st.floats(0, 1e7), st.floats(1, 3))
-def test_eta_range_holds_the_estimate(low: float, factor: float) -> None:
-    """Rounding only ever widens the range."""
-    words = format_eta((low, low * factor)).replace(",", "").replace("under", "0 to")
-    *span, unit = words.split(" ")
-    size = {"s": 1, "min": 60, "h": 3600, "days": 86400}[unit]
-    numbers = [int(number) * size for number in span if number != "to"]
-    assert numbers[0] <= low + 1e-6 or len(numbers) == 1
-    assert numbers[-1] >= low * factor - 1e-6
-
-
-@pytest.mark.parametrize(
-    ("rate", "words"),
-    [
-        (None, "unknown"), (61_234.4, "61,234/s"), (12.34, "12/s"), (2.46, "2.5/s"), (0.8, "48/min"),
-        (0.003, "11/h"),
-    ],
-)  # fmt: skip
-def test_rate_takes_the_unit_that_reads_well(rate: float | None, words: str) -> None:
-    """A rate below one a second is told per minute or hour."""
-    assert format_rate(rate) == words
-
-
-def test_sizes_and_durations_are_short() -> None:
-    """Sizes have three digits at most, durations two units at most."""
-    assert [format_bytes(n) for n in (0, 812, 8_120, 812_000, 1_234_000_000, None)] == [
-        "0 B", "812 B", "8.1 kB", "812 kB", "1.2 GB", "unknown",
-    ]  # fmt: skip
-    assert [format_seconds(n) for n in (0.41, 42.2, 200, 7500, 187_200)] == [
-        "0.4 s", "42 s", "3 min 20 s", "2 h 05 min", "2 days 4 h",
-    ]  # fmt: skip
-
-
-def test_share_is_never_rounded_up_to_all() -> None:
-    """One failure in a million is not 100 %."""
-    assert [format_share(n) for n in (None, 0, 0.999_999, 1)] == ["unknown", "0.0 %", "99.9 %", "100 %"]
 
 
 def test_figures_name_what_is_unknown() -> None:

@@ -15,8 +15,9 @@ from ...checking.identifiers import phone_reader
 from ...core import secrets
 from ...core.columns import FieldType
 from ...core.errors import BatchkitError, SecretError, TargetError, UsageError
-from ...core.problem import plural, warning
+from ...core.problem import warning
 from ...core.states import Outcome
+from ...core.words import plural
 from ..base import Failure, Fate, Finding, Item, Refusal, Result
 from ..http.answer import Answer, Unreadable
 from ..http.failures import HttpError, as_target_error, judge_body

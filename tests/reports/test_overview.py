@@ -1,8 +1,6 @@
-"""The words of a report: figures, headline, what to do next; and alike failures counted together."""
+"""What a report says of a run as a whole: headline, what to do next; and alike failures counted together."""
 
 from __future__ import annotations
-
-import time
 
 import polars as pl
 import pytest
@@ -10,55 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchkit.core.states import RunState
+from batchkit.reports.overview import differences, headline, next_steps, rate
 from batchkit.reports.top_errors import TopErrors, masked, signature, top_errors
-from batchkit.reports.words import (
-    count,
-    differences,
-    duration,
-    headline,
-    moment,
-    next_steps,
-    rate,
-    setting,
-    share,
-)
 from tests.support.report_samples import frame, outcome, realistic, refused, run_data
-
-
-def test_figures_are_honest() -> None:
-    """A share says 0% or 100% only where that is exact; seconds read as a person says them."""
-    pairs = [(0, 10), (1, 100_000), (1, 3), (99_999, 100_000), (10, 10), (0, 0)]
-    assert [share(*pair) for pair in pairs] == [
-        "0%", "<0.1%", "33.3%", ">99.9%", "100%", "0%"
-    ]  # fmt: skip
-    assert [duration(0.42), duration(42), duration(185), duration(7_830)] == [
-        "0.4 s",
-        "42 s",
-        "3 min 5 s",
-        "2 h 10 min",
-    ]
-    assert count(1234567) == "1,234,567"
-
-
-@pytest.mark.parametrize(
-    ("zone", "said"), [("UTC", "2026-01-01 09:00:30 UTC"), ("UTC-05:30", "2026-01-01 14:30:30 UTC+05:30")]
-)
-def test_a_moment_says_which_clock(zone: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock of this machine, with how far it is from UTC: who reads the report may live elsewhere."""
-    monkeypatch.setenv("TZ", zone)
-    time.tzset()
-    try:
-        assert moment("2026-01-01T09:00:30+00:00") == said
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-
-
-def test_settings_read_as_words() -> None:
-    """None, booleans, numbers and lists are written for people."""
-    assert [setting(value) for value in (None, True, False, 0.5, 20, "8 h", [1, 2])] == [
-        "not set", "yes", "no", "0.5", "20", "8 h", "[1, 2]"
-    ]  # fmt: skip
 
 
 def test_the_headline_counts_what_matters() -> None:

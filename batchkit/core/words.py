@@ -1,0 +1,190 @@
+"""What people read, whatever the face: meanings, figures, durations, sizes, moments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from math import floor
+from typing import Any, Final
+
+from .states import Change, Outcome, RunState
+
+UNKNOWN: Final = "unknown"
+EMPTY: Final = "(empty)"
+
+CHANGES: Final[Mapping[str, str]] = {
+    Change.CREATE: "new at the target",
+    Change.UPDATE: "fields that differ are written",
+    Change.UNCHANGED: "already as wanted; not sent",
+    Change.DELETE: "removed from the target",
+    Change.SEND: "sent",
+    Change.MISSING: "not at the target; not sent",
+    Change.INVALID: "a check fails; not sent",
+    Change.DUPLICATE: "its key stands more than once in the file; not sent",
+}
+"""What the kinds of change mean."""
+
+_OUTCOMES: Final[dict[str, str]] = {
+    Outcome.DONE: "written at the target",
+    Outcome.UNCHANGED: "already as wanted; not sent",
+    Outcome.REJECTED: "refused; nothing was written",
+    Outcome.CONFLICT: "edited there since the plan; not overwritten",
+    Outcome.UNKNOWN: "sent, not answered; may have been written",
+    Outcome.PENDING: "not tried yet",
+}
+
+_DRY_OUTCOMES: Final = _OUTCOMES | {
+    Outcome.DONE: "would be written at the target",
+    Outcome.REJECTED: "would be refused",
+    Outcome.CONFLICT: "edited there since the plan; would not be overwritten",
+}
+
+STATES: Final[Mapping[RunState, str]] = {
+    RunState.PLANNED: "The run has not started.",
+    RunState.RUNNING: "The run is under way; these figures are of this moment.",
+    RunState.PAUSING: "The run is about to pause.",
+    RunState.PAUSED: "The run is paused.",
+    RunState.STOPPING: "The run is about to stop.",
+    RunState.STOPPED: "The run was stopped before its end; nothing is lost.",
+    RunState.INTERRUPTED: "The run was interrupted: its process ended before it did; nothing is lost.",
+    RunState.FINISHED: "The run is finished.",
+    RunState.FAILED: "The run gave up; what is done stays done.",
+}
+"""What the states of a run mean."""
+
+FAILING: Final = (Outcome.REJECTED, Outcome.CONFLICT, Outcome.UNKNOWN)
+"""The outcomes an operator has to look at; a pending item has not been tried yet."""
+
+
+def outcome_meanings(*, dry_run: bool = False) -> Mapping[str, str]:
+    """What the outcomes mean in a run, or in a dry run."""
+    return _DRY_OUTCOMES if dry_run else _OUTCOMES
+
+
+def as_sentence(meaning: str) -> str:
+    """A meaning with a capital and a full stop."""
+    return f"{meaning[:1].upper()}{meaning[1:]}." if meaning else ""
+
+
+# Figures.
+
+
+def number(value: float) -> str:
+    """`10000` as `10,000`."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """A count with its noun: `1 row`, `1,200 rows`."""
+    return f"{number(count)} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def format_share(share: float | None) -> str:
+    """A share as a percentage, cut and never rounded up: only 1 is `100 %`, and only 0 is `0 %`."""
+    if share is None:
+        return UNKNOWN
+    if 0 < share < 0.001:
+        return "<0.1 %"
+    return f"{floor(min(share, 1) * 1000) / 10:g} %"
+
+
+def format_bytes(size: float | None) -> str:
+    """A size in decimal units, three digits at most: `812 kB`, `1.2 GB`; `unknown` for None."""
+    if size is None:
+        return UNKNOWN
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(size) < 999.5:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 9.95 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
+
+
+def format_rate(rate: float | None) -> str:
+    """Items per second, or per minute or hour where it is slow: `1,234/s`, `48/min`; `unknown` for None."""
+    if rate is None:
+        return UNKNOWN
+    for value, unit in ((rate, "s"), (rate * 60, "min"), (rate * 3600, "h")):
+        if value >= 9.95:
+            return f"{value:,.0f}/{unit}"
+        if value >= 1:
+            return f"{value:.1f}/{unit}"
+    return f"{rate * 3600:.1f}/h"
+
+
+# Times.
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration as people say it: `0.4 s`, `42 s`, `3 min 20 s`, `2 h 05 min`, `3 days 4 h`."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    minutes = round(seconds / 60)
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    hours = round(seconds / 3600)
+    return f"{hours // 24} days {hours % 24} h"
+
+
+def format_eta(eta: tuple[float, float] | None) -> str:
+    """The time left as a range: `20 to 35 s`, `3 to 5 min`; `unknown` before there is a basis."""
+    if eta is None:
+        return UNKNOWN
+    low, high = eta
+    if high < 1:
+        return "under 1 s"
+    for unit, size in (("s", 1), ("min", 60), ("h", 3600), ("days", 86400)):
+        if high < 90 * size or unit == "days":
+            break
+        if unit == "h" and high < 48 * size:
+            break
+    first, last = floor(low / size), max(1, -floor(-high / size))
+    if first == 0:
+        return f"under {last} {unit}"
+    span = f"{number(first)} to {number(last)}" if first < last else number(last)
+    return f"{span} {unit}"
+
+
+def format_moment(moment: str | float | None) -> str:
+    """A moment on the clock of this machine, to the second, and which clock that is; empty for none.
+
+    Args:
+        moment: ISO text, or seconds since 1970.
+    """
+    if not moment:
+        return ""
+    try:
+        known = (
+            datetime.fromisoformat(moment) if isinstance(moment, str) else datetime.fromtimestamp(moment, UTC)
+        )
+    except ValueError:
+        return str(moment)
+    local = known.astimezone().isoformat(" ", "seconds")
+    # Reports are mailed to people whose clock is another one.
+    return f"{local[:19]} UTC{local[19:].replace('+00:00', '')}"
+
+
+# Values.
+
+
+def format_setting(value: Any) -> str:
+    """A setting as a person reads it."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return format_value(value)
+
+
+def format_value(value: Any) -> str:
+    """A value from JSON facts; an absent one says so."""
+    if value is None:
+        return EMPTY
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,143 @@
+"""What a report says of a run as a whole: the headline, what identifies and measures it, and what differs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from ..core.states import RESUMABLE, Outcome, RunState
+from ..core.words import FAILING, format_moment, format_rate, format_seconds, format_value, number, plural
+
+if TYPE_CHECKING:
+    from .data import ReportData
+
+
+def failing(data: ReportData) -> int:
+    """How many items an operator has to look at."""
+    return sum(data.outcomes.get(outcome, 0) for outcome in FAILING)
+
+
+def total(data: ReportData) -> int:
+    """How many items the plan has."""
+    return sum(data.outcomes.values())
+
+
+def rate(data: ReportData) -> float | None:
+    """Items per second that got their outcome by being tried; None before there is a basis."""
+    # What the plan rejected by itself was never tried.
+    tried = min(data.outcomes.get(Outcome.DONE, 0) + failing(data), data.attempts)
+    return tried / data.seconds if data.seconds > 0 and tried else None
+
+
+def headline(data: ReportData) -> str:
+    """The result in one sentence."""
+    done, bad = data.outcomes.get(Outcome.DONE, 0), failing(data)
+    verb = "would be written" if data.dry_run else "was written" if done == 1 else "were written"
+    parts = [f"{number(done)} of {plural(total(data), 'item')} {verb}"]
+    if same := data.outcomes.get(Outcome.UNCHANGED, 0):
+        parts.append(f"{number(same)} already held the wanted values")
+    if bad:
+        parts.append(f"{number(bad)} need{'s' if bad == 1 else ''} attention")
+    if waiting := data.outcomes.get(Outcome.PENDING, 0):
+        parts.append(f"{number(waiting)} {'was' if waiting == 1 else 'were'} not tried yet")
+    return "; ".join(parts) + "."
+
+
+def next_steps(data: ReportData) -> list[str]:
+    """What the operator can do now, most pressing first; a sentence each."""
+    steps = []
+    got = data.outcomes.get
+    if data.state in RESUMABLE:
+        mend = " once the cause is mended" if data.state == RunState.FAILED else ""
+        steps.append(f"Go on where it stopped{mend}: batchkit resume {data.run}")
+    if got(Outcome.UNKNOWN):
+        steps.append(
+            f"{_items(got(Outcome.UNKNOWN, 0))} may or may not have been written: look at the target, then "
+            f"settle them by batchkit resume {data.run} --settle done (or resend)."
+        )
+    if got(Outcome.CONFLICT):
+        overwrite = (
+            f", or write the wanted ones all the same: batchkit resume {data.run} --overwrite-conflicts"
+        )
+        steps.append(
+            f"{_items(got(Outcome.CONFLICT, 0))} changed at the target after the plan was made: make a new "
+            f"plan to see the present values{'.' if data.dry_run else overwrite}"
+        )
+    if got(Outcome.REJECTED):
+        steps.append(_correct(data, got(Outcome.REJECTED, 0)))
+    if data.dry_run:
+        steps.append("This was a dry run: nothing was written. Apply the plan to write it.")
+    elif got(Outcome.DONE):
+        undo = f"Take it back: batchkit undo {data.run} (shows first what it would do)."
+        steps.append(undo if data.reversible else "What was done here can't be undone by batchkit.")
+    return steps
+
+
+def _correct(data: ReportData, rejected: int) -> str:
+    where = f"in {data.fix_file}" if data.fix_file else "in the fix-and-rerun file"
+    return f"{_items(rejected)} refused: correct the cells {where} and give that file back as the source."
+
+
+def _items(count: int) -> str:
+    return plural(count, "item")
+
+
+def facts(data: ReportData) -> list[tuple[str, str]]:
+    """Label and value of what identifies and measures the run; without those that are not known."""
+    pairs = [
+        ("Run", data.run),
+        ("State", str(data.state) + (" (dry run)" if data.dry_run else "")),
+        ("Source", data.source),
+        ("Target", data.target),
+        ("Started", format_moment(data.started)),
+        ("Finished", format_moment(data.finished)),
+        ("Active time", format_seconds(data.seconds)),
+        ("Rate", format_rate(rate(data)) if rate(data) else ""),
+        ("Attempts", number(data.attempts)),
+    ]
+    return [(label, value) for label, value in pairs if value]
+
+
+def differences(detail: str | None) -> list[tuple[str, str, str, str]]:
+    """The fields of a conflict, from its JSON facts.
+
+    Returns:
+        (field, value when planned, value found, value wanted) of each field; empty when `detail` holds none.
+    """
+    try:
+        facts = json.loads(detail or "null")
+    except ValueError:
+        return []
+    if not isinstance(facts, dict):
+        return []
+    return [
+        (
+            str(field),
+            format_value(values.get("planned")),
+            format_value(values.get("found")),
+            format_value(values.get("wanted")),
+        )
+        for field, values in facts.items()
+        if isinstance(values, dict) and "found" in values
+    ]
+
+
+def _overwritten(detail: str | None) -> str | None:
+    """What an item held that was written over, in words; None where nothing was."""
+    try:
+        facts = json.loads(detail or "null")
+    except ValueError:
+        return None
+    if not isinstance(facts, dict) or not isinstance(facts.get("overwritten"), dict):
+        return None
+    return "\n".join(
+        f"{name}: overwrote {format_value(value)}" for name, value in facts["overwritten"].items()
+    )
+
+
+def detail_words(detail: str | None) -> str | None:
+    """JSON facts in words: both values of each field of a conflict, anything else as it is."""
+    fields = differences(detail)
+    if not fields:
+        return _overwritten(detail) or detail
+    return "\n".join(f"{name}: planned {old}, found {now}, wanted {new}" for name, old, now, new in fields)
