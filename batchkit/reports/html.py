@@ -92,12 +92,13 @@ def _with_commands(text: str) -> Markup:
 
 
 def _cards(data: ReportData, whole: int) -> list[tuple[str, str, str, str]]:
+    meanings = words.outcome_meanings(dry_run=data.dry_run)
     return [
         (
             outcome,
             words.number(number),
             words.format_share(number / whole if whole else 0),
-            words.outcome_meanings(dry_run=data.dry_run)[outcome],
+            words.as_sentence(meanings[outcome]),
         )
         for outcome in Outcome
         if (number := data.outcomes.get(outcome, 0)) or outcome == Outcome.DONE
