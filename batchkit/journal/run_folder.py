@@ -1,17 +1,29 @@
-"""The folders of runs: made, found, listed."""
+"""The folders of runs: made whole or not at all, found, listed.
+
+runs/20261121-154548235-companies-d127/        a run
+runs/.20261121-154548235-companies-d127.part   one that is being made, or whose maker died
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
+import sqlite3
+import sys
 import time
 import unicodedata
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ..core.errors import RunNotFound
+from filelock import FileLock, Timeout
+
+from ..core.errors import DiskFull, RunNotFound
+from ..core.estimate import disk_estimate, disk_need
 from ..core.home import runs_folder
 from ..core.settings import Settings
 from ..core.states import PLANNED_OUTCOME, Change, Outcome, RunState
@@ -21,57 +33,113 @@ from .snapshot import Snapshot
 if TYPE_CHECKING:
     from ..planning.plan import Plan
 
+JOURNAL: Final = "journal.sqlite"
+REMOVED: Final = "removed.sqlite"
+"""What a journal is called from the moment on at which its run is being removed."""
+
+_PART: Final = ".part"
+_NAME: Final = re.compile(r"\d{8}-\d{9}-[a-z0-9-]+")
+_MADE: Final = frozenset(
+    {"plan.parquet", JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm", "job.toml", "run.lock"}
+)
+"""All that a folder can hold before its run begins."""
+
+
+def starting() -> FileLock:
+    """The lock under which runs are made: two that start at once must see each other."""
+    return FileLock(runs_folder() / ".starting.lock")
+
 
 def make_folder(plan: Plan, settings: Settings, *, dry_run: bool, report: bool) -> Path:
-    """Make the folder of a new run: its plan, its journal, its job.
+    """Make the folder of a new run: its plan, its journal, its job. Hold `starting()` meanwhile.
+
+    It is made under another name and renamed when it is whole, so that a process that dies on the way
+    leaves no run.
 
     Raises:
         DiskFull: No room for it; nothing is left behind.
     """
+    folder = runs_folder() / _new_name(plan, dry_run=dry_run)
+    half = folder.with_name(f".{folder.name}{_PART}")
+    _check_room(plan)
+    half.mkdir(mode=0o700)
+    try:
+        plan.save(half / "plan.parquet")
+        job = plan.facts.get("job")
+        if job:
+            (half / "job.toml").write_text(job, encoding="utf-8")
+        _make_journal(half / JOURNAL, folder.name, plan, settings, dry_run=dry_run, report=report)
+        half.rename(folder)
+    except BaseException:
+        shutil.rmtree(half, ignore_errors=True)  # a run that never began leaves nothing behind
+        raise
+    _settle(folder.parent)
+    return folder
+
+
+def _new_name(plan: Plan, *, dry_run: bool) -> str:
     stem = Path(str(plan.facts["source"].get("name") or "rows")).stem
     plain = unicodedata.normalize("NFKD", stem.lower()).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "-", plain)[:24].strip("-") or "rows"
     # To the millisecond, so that the names of runs started together sort by their start.
     moment = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S%f")[:-3]
-    name = f"{moment}-{slug}-{'dry-' if dry_run else ''}{token_hex(2)}"
-    folder = runs_folder() / name
-    folder.mkdir(mode=0o700)
+    return f"{moment}-{slug}-{'dry-' if dry_run else ''}{token_hex(2)}"
+
+
+def _check_room(plan: Plan) -> None:
+    """The run's own copy of the plan, and what it will write besides; the reserve is its driver's to keep."""
+    need = plan.path.stat().st_size + disk_need(plan.to_send(), atomic=True)
+    disk = disk_estimate(runs_folder(), need, 0)
+    if not disk.enough:
+        raise DiskFull(
+            f"A run of this plan needs {need / 1024**2:,.0f} MiB at {runs_folder()};"
+            f" only {disk.free / 1024**2:,.0f} MiB are there.",
+            advice="Free some disk, or set BATCHKIT_HOME to a folder on a larger one.",
+            path=runs_folder(),
+        )
+
+
+def _make_journal(
+    path: Path, name: str, plan: Plan, settings: Settings, *, dry_run: bool, report: bool
+) -> None:
+    outcomes = {str(o): 0 for o in Outcome}
+    for kind, n in plan.counts.items():
+        outcomes[PLANNED_OUTCOME.get(Change(kind), Outcome.PENDING)] += n
+    first = Snapshot(
+        run=name,
+        state=RunState.PLANNED,
+        dry_run=dry_run,
+        total=len(plan),
+        to_send=plan.to_send(),
+        outcomes=outcomes,
+        settings=settings.model_dump(),
+    )
+    create_journal(
+        path,
+        {
+            "run": name,
+            "dry_run": dry_run,
+            "report": report,
+            "undoes": plan.facts.get("undoes"),
+            "work": plan.facts.get("work"),
+            "address": plan.facts.get("address"),
+            "settings": settings.model_dump(),
+            "created": time.time(),
+            "snapshot": first.to_dict(),
+            "message": "",
+        },
+    )
+
+
+def _settle(folder: Path) -> None:
+    """Have the new name in a folder on disk before anything is sent that only it tells of."""
+    if sys.platform == "win32":
+        return  # a folder can't be opened there, and needn't
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        plan.save(folder / "plan.parquet")
-        outcomes = {str(o): 0 for o in Outcome}
-        for kind, n in plan.counts.items():
-            outcomes[PLANNED_OUTCOME.get(Change(kind), Outcome.PENDING)] += n
-        first = Snapshot(
-            run=name,
-            state=RunState.PLANNED,
-            dry_run=dry_run,
-            total=len(plan),
-            to_send=plan.to_send(),
-            outcomes=outcomes,
-            settings=settings.model_dump(),
-        )
-        create_journal(
-            folder / "journal.sqlite",
-            {
-                "run": name,
-                "dry_run": dry_run,
-                "report": report,
-                "undoes": plan.facts.get("undoes"),
-                "work": plan.facts.get("work"),
-                "address": plan.facts.get("address"),
-                "settings": settings.model_dump(),
-                "created": time.time(),
-                "snapshot": first.to_dict(),
-                "message": "",
-            },
-        )
-        job = plan.facts.get("job")
-        if job:
-            (folder / "job.toml").write_text(job, encoding="utf-8")
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)  # a run that never began leaves nothing behind
-        raise
-    return folder
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def find_run(name: str | Path) -> Path:
@@ -84,23 +152,60 @@ def find_run(name: str | Path) -> Path:
         RunNotFound: None, or more than one, fits.
     """
     path = Path(name)
-    if (path / "journal.sqlite").is_file():
+    if is_run(path):
         return path.absolute()
     folders = run_folders()
-    if str(name) == "last" and folders:
-        return folders[0]
-    exact = [folder for folder in folders if folder.name == str(name)]
-    fitting = exact or [folder for folder in folders if folder.name.startswith(str(name))]
-    fitting = fitting or [folder for folder in folders if str(name) in folder.name]
+    if str(name) != "last":
+        exact = [folder for folder in folders if folder.name == str(name)]
+        begun = exact or [folder for folder in folders if folder.name.startswith(str(name))]
+        folders = begun or [folder for folder in folders if str(name) in folder.name]
+    fitting = list(islice(filter(is_run, folders), 1 if str(name) == "last" else 5))
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        names = ", ".join(folder.name for folder in fitting[:5])
+        names = ", ".join(folder.name for folder in fitting)
         raise RunNotFound(f"More than one run fits {str(name)!r}: {names}.", advice="Write more of its id.")
     raise RunNotFound(f"There is no run {str(name)!r}.", advice="`batchkit runs` lists them.")
 
 
 def run_folders() -> list[Path]:
     """The run folders, newest first."""
-    folders = [path.parent for path in runs_folder().glob("*/journal.sqlite")]
-    return sorted(folders, key=lambda folder: folder.name, reverse=True)
+    folders = [folder for folder in runs_folder().iterdir() if not folder.name.startswith(".")]
+    folders.sort(key=lambda folder: folder.name, reverse=True)
+    return [folder for folder in folders if (folder / JOURNAL).is_file()]
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a run: a journal that was made to its end, be it damaged since."""
+    try:
+        # For writing, though nothing is written: only so can the last one who looks take the side files away.
+        address = f"{(folder / JOURNAL).absolute().as_uri()}?mode=rw"
+        with contextlib.closing(sqlite3.connect(address, uri=True)) as journal:
+            return journal.execute("SELECT 1 FROM meta WHERE name = 'version'").fetchone() is not None
+    except sqlite3.OperationalError as error:
+        return "no such table" not in str(error) and (folder / JOURNAL).is_file()
+    except sqlite3.Error:
+        return True
+
+
+def leftovers() -> list[Path]:
+    """Folders of processes that died while they made or removed a run; nothing is lost with them.
+
+    None while some process makes a run, and nobody can tell its half from others.
+    """
+    try:
+        with starting().acquire(timeout=0):
+            return [folder for folder in sorted(runs_folder().iterdir()) if _is_left_over(folder)]
+    except (Timeout, OSError):
+        return []
+
+
+def _is_left_over(folder: Path) -> bool:
+    name = folder.name
+    if name.startswith(".") and name.endswith(_PART):
+        return _NAME.fullmatch(name[1 : -len(_PART)]) is not None
+    if _NAME.fullmatch(name) is None or is_run(folder):
+        return False
+    held = {path.name for path in folder.iterdir()}
+    # Earlier versions made a folder under its own name.
+    return REMOVED in held or all(each in _MADE or each.endswith(_PART) for each in held)

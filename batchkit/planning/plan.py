@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
@@ -35,7 +32,7 @@ from ..core.problem import Problem
 from ..core.settings import PRESETS
 from ..core.states import SENDABLE, Change
 from ..sources.base import regrouped
-from .plan_file import check_place, read_facts
+from .plan_file import check_place, copy_plan, read_facts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,31 +157,16 @@ class Plan:
         return cls(path, read_facts(path, verify=verify))
 
     def save(self, path: str | Path) -> Plan:
-        """Put the same plan at another place as well; quick whatever its size when both are on one disk.
+        """Put a copy of the plan at another place: what is done to either file leaves the other alone.
 
         Raises:
-            PlanError: The place can't be written to, or something else than a plan is there.
+            PlanError: The place can't be written to, something else than a plan is there, or the plan's own
+                file is another one by now.
+            DiskFull: No room is left.
         """
         path = Path(path).expanduser().absolute()
         check_place(path)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.unlink(missing_ok=True)
-            try:
-                os.link(self.path, part)  # plans are never changed in place, so two names may share one file
-            except OSError:
-                shutil.copyfile(self.path, part)
-            part.replace(path)
-        except OSError as error:
-            raise PlanError(
-                f"The plan can't be copied to {path}: {error.strerror or error}.",
-                advice="Choose a folder you may write to, with enough room.",
-                path=path,
-            ) from None
-        finally:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
+        copy_plan(self.path, path, self.facts)
         return Plan(path, self.facts)
 
     def __repr__(self) -> str:

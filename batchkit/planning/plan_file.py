@@ -16,11 +16,12 @@ import os
 import queue
 import re
 import secrets
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 import polars as pl
 
@@ -42,6 +43,7 @@ _SEAL: Final = re.compile(rb"batchkit-seal-1:([0-9a-f]{64})")
 _ZEROS: Final = "0" * 64
 _MAGIC: Final = b"PAR1"
 _BLOCK: Final = 1 << 20
+_AT_ONCE: Final = 1 << 30
 
 
 class PlanWriter:
@@ -192,11 +194,7 @@ def read_facts(path: Path, *, verify: bool = True) -> dict[str, Any]:
     try:
         footer = _footer(path)
     except OSError as error:
-        raise PlanError(
-            f"The plan {path} can't be read: {error.strerror or error}.",
-            advice="Give the path that `batchkit plan` printed.",
-            path=path,
-        ) from None
+        raise _unreadable(path, error) from None
     if footer is None:
         raise _damaged(path, "it is no complete Parquet file")
     found = _SEAL.findall(footer)
@@ -221,6 +219,68 @@ def read_facts(path: Path, *, verify: bool = True) -> dict[str, Any]:
             path=path,
         )
     return dict(facts)
+
+
+def copy_plan(plan: Path, path: Path, facts: Mapping[str, Any]) -> None:
+    """Copy a plan file; the copy appears under its name when all of it is on disk.
+
+    Never a second name for the same file: who writes over a plan in place (as `cp` does) would change the
+    plan of every run that shares it.
+
+    Args:
+        plan: The file.
+        path: Where the copy shall be; what is there is replaced.
+        facts: What the plan said when it was opened.
+
+    Raises:
+        PlanError: It can't be read or written, or says something else by now.
+        DiskFull: No room is left.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(2)}.part")
+    try:
+        original = plan.open("rb")
+    except OSError as error:
+        raise _unreadable(plan, error) from None
+    try:
+        with original, disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.touch(mode=0o600)
+            _copy(original, part)
+            # Asked of the copy, which nobody else knows: the file may be written over at any moment.
+            if not _says(part, facts):
+                raise PlanError(
+                    f"The plan {plan} was changed or replaced since it was opened.",
+                    advice="Look at it once more and start that, or make the plan again.",
+                    path=plan,
+                )
+            part.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _copy(original: BinaryIO, place: Path) -> None:
+    with place.open("r+b") as copy:
+        if hasattr(os, "copy_file_range"):
+            try:
+                # The file system shares the blocks where it can: then a copy costs neither time nor room.
+                while os.copy_file_range(original.fileno(), copy.fileno(), _AT_ONCE):
+                    pass
+            except OSError as error:
+                if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                    raise
+        # What that left (all of it between some file systems, and where there is no such call).
+        original.seek(copy.seek(0, os.SEEK_END))
+        shutil.copyfileobj(original, copy, _BLOCK)
+        copy.flush()
+        os.fsync(copy.fileno())
+
+
+def _says(path: Path, facts: Mapping[str, Any]) -> bool:
+    with contextlib.suppress(PlanError):
+        found: bool = read_facts(path, verify=False) == json.loads(json.dumps(facts, default=str))
+        return found
+    return False
 
 
 def check_place(path: Path, taken: Mapping[Path, str] | None = None) -> None:
@@ -251,6 +311,14 @@ def _is_plan(path: Path) -> bool:
         return _SEAL.search(_footer(path) or b"") is not None
     except OSError:
         return False
+
+
+def _unreadable(path: Path, error: OSError) -> PlanError:
+    return PlanError(
+        f"The plan {path} can't be read: {error.strerror or error}.",
+        advice="Give the path that `batchkit plan` printed.",
+        path=path,
+    )
 
 
 def _damaged(path: Path, how: str) -> PlanError:

@@ -15,15 +15,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from filelock import FileLock
-
 from ..core.errors import RunBusy, RunError, RunFailed, SettingsError, UsageError
-from ..core.home import runs_folder
 from ..core.settings import LIVE, Settings
 from ..core.states import ACTIVE, PLANNED_OUTCOME, Change, Outcome, RunState
 from ..journal.journal import JournalReader
 from ..journal.owner import owner_of
-from ..journal.run_folder import find_run, make_folder, run_folders
+from ..journal.run_folder import find_run, make_folder, run_folders, starting
 from ..journal.snapshot import Snapshot
 from .child import spawn, why_it_died
 from .driver import Driver, last_words, live_driver
@@ -64,11 +61,13 @@ def start(
 
     Raises:
         SettingsError: A setting is wrong; nothing was started.
+        UsageError: A detached run was given a target; nothing was started.
         DiskFull: No room for the run folder.
         RunError: The same rows were sent to the same target already; the message names the run.
     """
     chosen = Settings.of(plan.settings, **settings)
-    with FileLock(runs_folder() / ".starting.lock"):  # two that start at once must see each other
+    _check_detach(detach, target)
+    with starting():
         if not (again or dry_run):
             from .resending import refuse_resending
 
@@ -76,16 +75,17 @@ def start(
         folder = make_folder(plan, chosen, dry_run=dry_run, report=report)
     run = Run(folder)
     if detach:
-        if target is not None:
-            raise UsageError(
-                "A detached run opens its target itself.", advice="Leave out target= or detach=."
-            )
         run._detach()
         if tidy is not None:
             tidy()  # the run is another process's: this one has the time
     else:
         Driver.start_on(folder, target=target, tidy=tidy)
     return run
+
+
+def _check_detach(detach: bool, target: Target | None) -> None:
+    if detach and target is not None:
+        raise UsageError("A detached run opens its target itself.", advice="Leave out target= or detach=.")
 
 
 def list_runs(limit: int | None = None) -> list[Run]:
@@ -242,9 +242,11 @@ class Run:
             **settings: Settings to change from here on.
 
         Raises:
+            UsageError: It is to be detached and was given a target.
             RunBusy: It is running already; the message names the owner.
             RunError: It has nothing left to do.
         """
+        _check_detach(detach, target)
         state, owner = self.state, owner_of(self.folder)
         if owner is not None:
             if state in (RunState.PAUSED, RunState.PAUSING) and not (settle or overwrite):

@@ -3,6 +3,7 @@
     runs/<id>/     7 days after the run finished; its log moves to logs/ first
     plans/, files/ 30 days after they were last written
     logs/          90 days after they were last written
+    halves of run folders at once, when whoever made or removed them has died
 
 A run that is running, paused, stopped, interrupted or failed can still be resumed, and one with items of
 which nobody knows what became of them must still be settled: neither is ever removed.
@@ -18,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from ..core.home import home, runs_folder
+from ..core.home import home
+from ..journal.run_folder import JOURNAL, REMOVED, leftovers, run_folders
 
 DAY: Final = 86_400.0
 OFTEN: Final = 3_600.0
@@ -50,7 +52,7 @@ class Removal:
         size: Bytes it takes.
     """
 
-    kind: Literal["run", "file", "log"]
+    kind: Literal["run", "half", "file", "log"]
     path: Path
     size: int
 
@@ -70,7 +72,8 @@ def clean(
     """
     retention = retention or Retention()
     now = time.time() if now is None else now
-    found = [*_old_runs(now - retention.runs * DAY), *_old_files(now, retention)]
+    halves = [Removal("half", folder, _size(folder)) for folder in leftovers()]
+    found = [*halves, *_old_runs(now - retention.runs * DAY), *_old_files(now, retention)]
     if dry_run:
         return found
     return [removal for removal in found if _remove(removal)]
@@ -88,7 +91,7 @@ def clean_quietly() -> None:
 
 
 def _old_runs(before: float) -> Iterator[Removal]:
-    for folder in sorted(runs_folder().iterdir()):
+    for folder in reversed(run_folders()):
         ended = _finished_at(folder)
         if ended is not None and ended <= before:
             yield Removal("run", folder, _size(folder))
@@ -101,10 +104,10 @@ def _finished_at(folder: Path) -> float | None:
     from ..journal.journal import JournalReader
     from ..journal.owner import owner_of
 
-    if not (folder / "journal.sqlite").is_file() or owner_of(folder) is not None:
+    if owner_of(folder) is not None:
         return None
     try:
-        journal = JournalReader(folder / "journal.sqlite")
+        journal = JournalReader(folder / JOURNAL)
         try:
             if journal.state() is not RunState.FINISHED or journal.counts().get(Outcome.UNKNOWN):
                 return None
@@ -113,7 +116,7 @@ def _finished_at(folder: Path) -> float | None:
             journal.close()
     except (BatchkitError, OSError, ValueError):
         return None  # not readable is not a reason to throw it away
-    return float(ended) if ended else (folder / "journal.sqlite").stat().st_mtime
+    return float(ended) if ended else (folder / JOURNAL).stat().st_mtime
 
 
 def _old_files(now: float, retention: Retention) -> Iterator[Removal]:
@@ -142,6 +145,9 @@ def _remove(removal: Removal) -> bool:
     try:
         if removal.kind == "run":
             return _remove_run(removal.path)
+        if removal.kind == "half":
+            shutil.rmtree(removal.path)
+            return True
         removal.path.unlink()
     except OSError:
         return False  # somebody has it open, or removed it meanwhile
@@ -158,9 +164,9 @@ def _remove_run(folder: Path) -> bool:
         return False
     try:
         _keep_log(folder)
-        # The journal goes first: from here on it is no run, so nobody can take up what is left of one.
-        for name in ("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"):
-            (folder / name).unlink(missing_ok=True)
+        # First of all it stops being a run: nobody can take up what is left of one, and should this process
+        # die now, the next clean-up knows what it sees.
+        (folder / JOURNAL).replace(folder / REMOVED)
     finally:
         ownership.release()
     shutil.rmtree(folder)
