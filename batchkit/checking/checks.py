@@ -12,10 +12,10 @@ import polars as pl
 from ..core.columns import ROW
 from ..core.errors import MappingError
 from ..core.problem import SHOWN, Problem
-from ..core.words import plural
+from ..core.words import did_you_mean, plural
 from .cells import PROBLEM_SCHEMA, Cells, problem_schema, problems_to_list
 from .conversions import converter, dtype_of, scale_of, type_of
-from .fields import Field, did_you_mean
+from .fields import Field
 from .rules import Rules
 
 if TYPE_CHECKING:

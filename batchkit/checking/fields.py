@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 from datetime import date
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Any, Literal
 
 from ..core.errors import MappingError
+from ..core.words import did_you_mean
 
 TYPES = ("text", "integer", "decimal", "float", "date", "datetime", "boolean", "bytes", "json")
 TRUE_WORDS = ("oui", "vrai", "yes", "true", "1", "x")
@@ -163,17 +163,6 @@ class Field:
                     field=name,
                 )
         return cls(name, **options)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Advice that names what is near `word` among `known`, else everything that is known."""
-    names = list(dict.fromkeys(known))
-    near = get_close_matches(word, names, n=3, cutoff=0.6)
-    if near:
-        return f"Did you mean {' or '.join(repr(name) for name in near)}?"
-    if any("," in name or not any(map(str.isalnum, name)) for name in names):
-        names = [repr(name) for name in names]  # `,` and `.` would be read as punctuation
-    return f"There is: {', '.join(names)}." if names else ""
 
 
 def _as_tuple(field_name: str, option: str, value: Any) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ import polars as pl
 
 from ..core.columns import FieldType
 from ..core.errors import MappingError
+from ..core.words import did_you_mean
 from .cells import Cells, Verdict, patched
-from .fields import Field, did_you_mean
+from .fields import Field
 from .identifiers import addresses, numbers_of_firms, phone_reader, phones, siren_reader, siret_reader
 
 _REMEMBERED = 100_000  # verdicts of a Python check kept between batches

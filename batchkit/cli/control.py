@@ -89,7 +89,7 @@ def stop(name: str, with_json: bool) -> int:
     return _tell(console, run, OVER, "go on with: batchkit resume")
 
 
-@click.command(short_help="Go on with a run; also one whose process was killed.")
+@click.command(cls=options.Resuming, short_help="Go on with a run; also one whose process was killed.")
 @options.run_name
 @click.option(
     "--settle",
@@ -101,7 +101,7 @@ def stop(name: str, with_json: bool) -> int:
     is_flag=True,
     help="Write the rows in conflict, whatever somebody entered at the target since the plan.",
 )
-@options.running
+@options.more
 @detach
 @options.as_json
 def resume(
@@ -122,7 +122,7 @@ def resume(
 
     console = Console(with_json)
     run = real_run(console, name)
-    settings = options.chosen_settings(given)
+    settings = options.chosen_settings(given, live=True)
 
     def go_on() -> Run:
         return run.resume(settle=settle, overwrite=overwrite_conflicts, detach=detach, **settings)
@@ -135,15 +135,14 @@ def resume(
     return finish(console, *drive(go_on))
 
 
-@click.command("set", short_help="Change settings of a run while it runs.")
+@click.command("set", cls=options.Setting, short_help="Change settings of a run while it runs.")
 @options.run_name
 @click.argument("values", nargs=-1, required=True, metavar="NAME=VALUE...")
 @options.as_json
 def set_(name: str, values: tuple[str, ...], with_json: bool) -> int:
     """Change settings of a run while it runs.
 
-    Each NAME=VALUE is one setting, such as workers=8 rate=2 delay=200ms chunk_size=50. Others are retries,
-    timeout, backoff, canary, confirm, window, failure_limit, on_limit. An empty value (rate=)
+    Each NAME=VALUE is one setting, such as workers=8 rate=2 delay=200ms chunk_size=50. An empty value (rate=)
     takes a limit away.
     RUN is the id of a run, the beginning of one, a run folder, or "last", which passes dry runs over.
     """

@@ -241,8 +241,8 @@ def _chosen_fields(
     fields: Mapping[str, Field], only: Sequence[str], key: Sequence[str], rules: Mapping[str, Any]
 ) -> dict[str, Field]:
     """The key's fields and those that `--only` names, by their own name or their column's."""
-    from ..checking.fields import did_you_mean
     from ..checking.mapping import normalised
+    from ..core.words import did_you_mean
 
     names = {normalised(one.column): name for name, one in fields.items() if one.column}
     names |= {normalised(name): name for name in fields}

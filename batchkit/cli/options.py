@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..core.errors import UsageError
+
+if TYPE_CHECKING:
+    from ..core.model import Entry
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
@@ -189,58 +192,107 @@ mapping = together(
     ),
 )
 
-SETTINGS = {
-    "workers": "Calls or chunks in flight at once.",
-    "chunk_size": "Items per chunk: the unit of checkpoint, pause and delay. Default: what suits the target.",
-    "rate": "Items per second at most, or such as 20/min.",
-    "delay": "Time between two chunks, such as 0.2, 200ms or 2s.",
-    "retries": "Further tries of a call that failed in a way that may pass.",
-    "timeout": "Time one call may take, such as 30s.",
-    "canary": "Send this many items, then pause so that you can look at them before the rest is sent.",
-    "confirm": "chunk: ask before each chunk; the first goes with the yes to the whole.",
-    "window": "Work only at these times of day, such as 22:00-06:00.",
-    "failure_limit": "Give up when so many items failed: a share (50%) or a number.",
-    "on_limit": "What reaching a limit does to the run: fail or pause.",
-}
-_NUMBERS = {
-    "workers": "N",
-    "chunk_size": "N",
-    "rate": "R",
-    "delay": "S",
-    "retries": "N",
-    "timeout": "S",
-    "canary": "N",
-}
-
-running = together(
-    *(
-        click.option(
-            f"--{name.replace('_', '-')}",
-            name,
-            metavar=_NUMBERS.get(name, name.split("_")[-1].upper()),
-            help=text,
-        )
-        for name, text in SETTINGS.items()
-    ),
-    click.option(
-        "--set",
-        "more",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="Any other setting of a run, such as backoff=1s. May be repeated; see `batchkit set --help`.",
-    ),
+more = click.option(
+    "--set",
+    "more",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting by its name, such as backoff=1s. May be repeated; `batchkit set --help` lists them.",
 )
 
 
-def chosen_settings(given: dict[str, Any]) -> dict[str, Any]:
+class Running(click.Command):
+    """A verb that starts a run, or goes on with one: it has an option for each setting.
+
+    They are made when somebody asks for them: their model takes its time to load, and the list of all verbs
+    does without.
+    """
+
+    only_live = False
+    _whole = False
+
+    @property
+    def params(self) -> list[click.Parameter]:
+        """The verb's own options, then one for each setting."""
+        if not self._whole:
+            self._whole = True
+            at = next((n for n, one in enumerate(self._own) if one.name == "more"), len(self._own))
+            self._own[at:at] = setting_options(live=self.only_live)
+        return self._own
+
+    @params.setter
+    def params(self, given: list[click.Parameter]) -> None:
+        self._own, self._whole = given, False
+
+
+class Resuming(Running):
+    """A verb that goes on with a run: what decides which items are written stays as it was."""
+
+    only_live = True
+
+
+def setting_options(*, live: bool = False) -> list[click.Parameter]:
+    """An option for each setting, or for those that may change while a run runs, as its model has it."""
+    from ..core.model import entries
+    from ..core.settings import LIVE, Settings
+
+    return [_setting_option(entry) for name, entry in entries(Settings).items() if name in LIVE or not live]
+
+
+def _setting_option(entry: Entry) -> click.Option:
+    from ..core.settings import written
+
+    name, default = entry.name.replace("_", "-"), written(entry.default)
+    text = f"{entry.help} Default: {default}." if default else entry.help
+    if bool in entry.kinds:
+        both = "/".join(f"--{word}" for word in (name, f"no-{name}"))
+        return click.Option([both], default=None, help=text)
+    return click.Option([f"--{name}"], metavar=_metavar(entry), help=text)
+
+
+def _metavar(entry: Entry) -> str:
+    if entry.choices:
+        return f"[{'|'.join(entry.choices)}]"
+    if str in entry.kinds:
+        return "TEXT"
+    return "N" if int in entry.kinds else "TIME" if entry.takes.startswith("a time") else "NUMBER"
+
+
+class Setting(click.Command):
+    """The verb that sets: its help lists the settings."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """What may be set while a run runs."""
+        from ..core.model import entries
+        from ..core.settings import LIVE, Settings
+
+        with formatter.section("Settings"):
+            formatter.write_dl([(name, one.help) for name, one in entries(Settings).items() if name in LIVE])
+
+
+def chosen_settings(given: dict[str, Any], *, live: bool = False) -> dict[str, Any]:
     """The settings among a verb's options, taken out of `given`; only those that were given.
+
+    Args:
+        given: The verb's options.
+        live: Only what may change while a run runs may be among them.
 
     Raises:
         UsageError: A value doesn't fit.
     """
-    values = {name: given.pop(name) for name in SETTINGS}
+    from ..core.settings import LIVE, Settings
+
+    values = {name: given.pop(name, None) for name in Settings.model_fields}
     values = {name: value for name, value in values.items() if value is not None}
-    return checked(values | pairs(given.pop("more"), "--set"))
+    found = checked(values | pairs(given.pop("more"), "--set"))
+    if fixed := sorted(found.keys() - LIVE if live else ()):
+        raise UsageError(
+            f"The setting {fixed[0]} can't change on the way: it decides which items are written.",
+            advice="Rows in conflict are written by --overwrite-conflicts."
+            if fixed[0] == "overwrite"
+            else "",
+        )
+    return found
 
 
 _NOTHING = {"confirm": "none", "delay": "0", "wait_for_target": "0", "retries": "0"}

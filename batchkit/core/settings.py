@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import time
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from .errors import SettingsError
+from .model import LENIENT, Place, Takes, entries, read, with_entries
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
@@ -23,6 +24,15 @@ def seconds(value: Any) -> Any:
             raise ValueError("write a duration such as 0.2, 200ms, 30s, 10m or 2h")
         return float(match[1].replace(",", ".")) * _UNITS[match[2] or "s"]
     return value
+
+
+def written(value: Any) -> str:
+    """A setting as an operator writes it; empty for None."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def window_times(text: str) -> tuple[time, time]:
@@ -65,66 +75,118 @@ def _limit(value: Any) -> Any:
     return value
 
 
-Duration = Annotated[float, BeforeValidator(seconds), Field(ge=0, le=86_400)]
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a form shows a setting, and when it may change.
+
+    Attributes:
+        label: What stands before its field.
+        empty: What an empty field means, where its default is no value.
+        unit: What its number counts, where the label doesn't say.
+        first: It stands among the few that are there at once.
+        live: It may change while a run runs; one that decides which items are written may not.
+    """
+
+    label: str
+    empty: str = ""
+    unit: str = ""
+    first: bool = False
+    live: bool = True
+
+
+Duration = Annotated[
+    float, BeforeValidator(seconds), Field(ge=0, le=86_400), Takes("a time of up to a day", '"200ms"')
+]
+Timeout = Annotated[
+    float, BeforeValidator(seconds), Field(gt=0, le=86_400), Takes("a time above 0 of up to a day", '"30s"')
+]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Switch = Annotated[bool, Takes("yes or no")]
 Optional = BeforeValidator(_optional_word)
+Rate = Annotated[float, Field(gt=0, le=1_000_000), Takes("a number above 0, or such as 20/min")]
+Limit = Annotated[float, Field(gt=0), Takes("a share such as 50%, or a number of items")]
 
 
 class Settings(BaseModel):
     """How a run goes about its plan. Durations are seconds, or text such as `200ms` and `10m`.
 
-    Attributes:
-        chunk_size: Items per chunk; None takes what suits the target.
-        call_size: Items per call; None takes what the target says.
-        workers: Calls in flight at once.
-        adaptive: Fewer calls at once while a target behind HTTP pushes back or slows down, up to `workers`
-            again as it recovers. Setting `workers` while the run runs turns it off.
-        rate: Items per second at most, or text such as `20/min`; None for no limit.
-        key_rest: Seconds between two calls for one key, such as two messages to one recipient.
-        delay: Seconds between the end of one chunk and the start of the next.
-        retries: Further tries of a call that failed in a way that may pass.
-        backoff: Base of the exponential backoff in seconds; try n waits up to `backoff * 2**n`.
-        backoff_max: Longest single wait between two tries.
-        retry_after_max: Longest wait the target may order through `Retry-After`.
-        timeout: Seconds one call may take.
-        failure_limit: Share (below 1, or `50%`) or number of items that may fail before the run gives up.
-        failure_min: Items tried before a share is judged.
-        connection_limit: Consecutive calls that nobody answered before the run gives up.
-        repeat_limit: Items in a row that fail for one and the same reason before the run gives up.
-        on_limit: Whether a limit that is reached fails the run or pauses it; it can be resumed either way.
-        wait_for_target: Seconds to wait for a target that stopped answering before that counts as a limit.
-        canary: Pause after this many items, so that somebody looks at them first.
-        confirm: `chunk` pauses before every chunk.
-        window: Times of day between which the run works, such as `22:00-06:00`.
-        overwrite: Write also where the target was edited since the plan was made.
-        disk_reserve: Bytes of free disk below which the run pauses.
+    All that is known of a setting stands here: kind and bounds, how a form shows it, its default, what it is
+    for. Job files, the command line, the panel and the reference take it from this class.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+    model_config = ConfigDict(**LENIENT, frozen=True)
 
-    chunk_size: Annotated[Count | None, Optional] = None
-    call_size: Annotated[Count | None, Optional] = None
-    workers: Annotated[int, Field(ge=1, le=256)] = 4
-    adaptive: bool = True
-    rate: Annotated[Annotated[float, Field(gt=0, le=1_000_000)] | None, BeforeValidator(_rate)] = None
-    key_rest: Duration = 0.0
-    delay: Duration = 0.0
-    retries: Annotated[int, Field(ge=0, le=100)] = 3
-    backoff: Duration = 0.5
-    backoff_max: Duration = 60.0
-    retry_after_max: Duration = 300.0
-    timeout: Annotated[float, BeforeValidator(seconds), Field(gt=0, le=86_400)] = 60.0
-    failure_limit: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_limit)] = 0.5
-    failure_min: Count = 100
-    connection_limit: Count = 5
-    repeat_limit: Annotated[Count | None, Optional] = None
-    on_limit: Literal["fail", "pause"] = "fail"
-    wait_for_target: Duration = 0.0
-    canary: Annotated[Count | None, Optional] = None
-    confirm: Literal["none", "chunk"] = "none"
-    window: Annotated[str | None, BeforeValidator(_window)] = None
-    overwrite: bool = False
-    disk_reserve: Annotated[int, Field(ge=0)] = 200 * 1024**2
+    workers: Annotated[int, Field(ge=1, le=256), Shown("Workers", first=True)] = 4
+    """Calls or chunks in flight at once."""
+
+    rate: Annotated[
+        Rate | None, BeforeValidator(_rate), Shown("Items per second", "no limit", first=True)
+    ] = None
+    """Items per second at most, or such as 20/min. Default: no limit."""
+
+    delay: Annotated[Duration, Shown("Chunk delay", unit="s", first=True)] = 0.0
+    """Time between two chunks, such as 0.2, 200ms or 2s."""
+
+    chunk_size: Annotated[Count | None, Optional, Shown("Items per chunk", "automatic", first=True)] = None
+    """Items per chunk: the unit of checkpoint, pause and delay. Default: what suits the target."""
+
+    retries: Annotated[int, Field(ge=0, le=100), Shown("Retries", first=True)] = 3
+    """Further tries of a call that failed in a way that may pass."""
+
+    call_size: Annotated[Count | None, Optional, Shown("Items per call", "automatic")] = None
+    """Items per call. Default: what the target says."""
+
+    adaptive: Annotated[Switch, Shown("Slow down when pushed back")] = True
+    """Fewer calls at once while a target behind HTTP pushes back or slows down, up to `workers` again as it
+    recovers. Setting `workers` while the run runs turns it off."""
+
+    key_rest: Annotated[Duration, Shown("Rest per key", unit="s")] = 0.0
+    """Time between two calls for one key, such as two messages to one recipient."""
+
+    backoff: Annotated[Duration, Shown("First wait before a retry", unit="s")] = 0.5
+    """Base of the waits between tries: try n waits up to backoff x 2^n."""
+
+    backoff_max: Annotated[Duration, Shown("Longest wait before a retry", unit="s")] = 60.0
+    """Longest single wait between two tries."""
+
+    retry_after_max: Annotated[Duration, Shown("Longest ordered wait", unit="s")] = 300.0
+    """Longest wait that the target may order through `Retry-After`."""
+
+    timeout: Annotated[Timeout, Shown("Time per call", unit="s")] = 60.0
+    """Time one call may take, such as 30s."""
+
+    failure_limit: Annotated[Limit | None, BeforeValidator(_limit), Shown("Failure limit", "no limit")] = 0.5
+    """Give up when so many items failed: a share (50%) or a number."""
+
+    failure_min: Annotated[Count, Shown("Items before a share counts")] = 100
+    """Items tried before a share of failures is judged."""
+
+    connection_limit: Annotated[Count, Shown("Unanswered calls")] = 5
+    """Give up when so many calls in a row were answered by nobody."""
+
+    repeat_limit: Annotated[Count | None, Optional, Shown("Same failure in a row", "no limit")] = None
+    """Give up when so many items in a row fail for one and the same reason. Default: no limit."""
+
+    on_limit: Annotated[Literal["fail", "pause"], Shown("At a limit")] = "fail"
+    """What reaching a limit does to the run: fail or pause. It can be resumed either way."""
+
+    wait_for_target: Annotated[Duration, Shown("Wait for the target", unit="s")] = 0.0
+    """Time to wait for a target that stopped answering before that counts as a limit."""
+
+    canary: Annotated[Count | None, Optional, Shown("Canary", "none")] = None
+    """Send this many items, then pause so that you can look at them before the rest is sent."""
+
+    confirm: Annotated[Literal["none", "chunk"], Shown("Ask before")] = "none"
+    """chunk: ask before each chunk; the first goes with the yes to the whole."""
+
+    window: Annotated[str | None, BeforeValidator(_window), Shown("Hours", "at any time")] = None
+    """Work only at these times of day, such as 22:00-06:00."""
+
+    overwrite: Annotated[Switch, Shown("Overwrite edits", live=False)] = False
+    """Write also where the target was edited since the plan was made."""
+
+    disk_reserve: Annotated[int, Field(ge=0), Shown("Free disk to keep", unit="bytes")] = 200 * 1024**2
+    """Bytes of free disk below which the run pauses."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any] | None = None, **more: Any) -> Settings:
@@ -136,73 +198,20 @@ class Settings(BaseModel):
         return self._with(values)
 
     def _with(self, values: Mapping[str, Any]) -> Settings:
-        for name in values:
-            if name not in type(self).model_fields:
-                near = difflib.get_close_matches(name, type(self).model_fields, 1)
-                hint = (
-                    f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(type(self).model_fields)}."
-                )
-                raise SettingsError(f"There is no setting {name!r}.", advice=hint, setting=name)
-        try:
-            return type(self).model_validate({**self.model_dump(), **values})
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            name = str(first["loc"][0])
-            words = _in_words(first["type"], first.get("ctx", {})) or first["msg"].removeprefix(
-                "Value error, "
-            )
-            raise SettingsError(
-                f"The setting {name} can't be {values.get(name)!r}: {words}.", setting=name
-            ) from None
+        return read(type(self), {**self.model_dump(), **values}, _PLACE)
 
 
-def _in_words(kind: str, bounds: Mapping[str, Any]) -> str:
-    """What is wrong, in an operator's words; empty where the rule has its own."""
-    match kind:
-        case "int_parsing" | "int_type" | "int_from_float":
-            return "it takes a whole number"
-        case "float_parsing" | "float_type" | "finite_number":
-            return "it takes a number"
-        case "bool_parsing" | "bool_type":
-            return "it takes yes or no"
-        case "greater_than_equal":
-            return f"it must be {bounds['ge']:g} or more"
-        case "greater_than":
-            return f"it must be more than {bounds['gt']:g}"
-        case "less_than_equal":
-            return f"it must be {bounds['le']:g} or less"
-        case "literal_error":
-            return f"it takes {bounds['expected']}"
-    return ""
+_PLACE: Final = Place("The setting ", "There is no setting", "The run", SettingsError)
 
+SHOWN_AS: Final[dict[str, Shown]] = {
+    name: entry.note(Shown) or Shown(name) for name, entry in entries(Settings).items()
+}
+"""How a form shows each setting."""
 
-LIVE: Final = frozenset(
-    {
-        "chunk_size",
-        "call_size",
-        "workers",
-        "adaptive",
-        "rate",
-        "key_rest",
-        "delay",
-        "retries",
-        "backoff",
-        "backoff_max",
-        "retry_after_max",
-        "timeout",
-        "failure_limit",
-        "failure_min",
-        "connection_limit",
-        "repeat_limit",
-        "on_limit",
-        "wait_for_target",
-        "canary",
-        "confirm",
-        "window",
-        "disk_reserve",
-    }
-)
+LIVE: Final = frozenset(name for name, shown in SHOWN_AS.items() if shown.live)
 """Settings that may change while a run runs; what is not here changes which items are written."""
+
+Settings.__doc__ = with_entries(Settings)
 
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "wordpress": {"chunk_size": 20, "workers": 5, "delay": 0.2, "retries": 2},

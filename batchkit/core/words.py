@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from math import floor
 from typing import Any, Final
 
@@ -78,6 +79,17 @@ def number(value: float) -> str:
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """A count with its noun: `1 row`, `1,200 rows`."""
     return f"{number(count)} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Advice that names what is near `word` among `known`, else everything that is known."""
+    names = list(dict.fromkeys(known))
+    near = get_close_matches(word, names, n=3, cutoff=0.6)
+    if near:
+        return f"Did you mean {' or '.join(repr(name) for name in near)}?"
+    if any("," in name or not any(map(str.isalnum, name)) for name in names):
+        names = [repr(name) for name in names]  # `,` and `.` would be read as punctuation
+    return f"There is: {', '.join(names)}." if names else ""
 
 
 def format_share(share: float | None) -> str:

@@ -7,15 +7,14 @@ from typing import Any
 
 import ipywidgets
 
-from ..core.settings import Settings
-from .screen import SETTING_LABELS, setting_texts
+from ..core.model import Entry, entries
+from ..core.settings import LIVE, SHOWN_AS, Settings, written
+from .screen import setting_texts
 from .widgets import button, row, show
-
-_HINTS = {"rate": "no limit", "chunk_size": "automatic"}
 
 
 class SettingsFields:
-    """An accordion with a field per setting.
+    """An accordion with a field per setting: the first few at once, the others folded away below them.
 
     `planned` are the texts a run starts from by itself, `shown` those in force now: what is typed is compared
     with the former at a start, and with the latter while a run runs.
@@ -37,20 +36,23 @@ class SettingsFields:
         self.planned = setting_texts(Settings.of(dict(in_force)).model_dump())
         self.shown = dict(self.planned)
         texts = setting_texts(Settings.of({**in_force, **settings}).model_dump())
-        self._fields = {name: self._field(name, text) for name, text in texts.items()}
+        self._fields = {name: _field(entry, texts[name]) for name, entry in entries(Settings).items()}
+        first = [field for name, field in self._fields.items() if SHOWN_AS[name].first]
+        others = [field for name, field in self._fields.items() if not SHOWN_AS[name].first]
+        more = ipywidgets.Accordion([row(*others)], titles=("More settings",), selected_index=None)
         self._apply = button("Apply settings", "Acts on the run within half a second", apply)
-        box = ipywidgets.VBox([row(*self._fields.values()), self._apply])
+        box = ipywidgets.VBox([row(*first), more, self._apply])
         self.widget = ipywidgets.Accordion([box], titles=("Settings",), selected_index=0 if opened else None)
-
-    def _field(self, name: str, text: str) -> Any:
-        field = ipywidgets.Text(text, description=SETTING_LABELS[name], placeholder=_HINTS.get(name, ""))
-        field.add_class("bk-field")
-        return field
 
     @property
     def texts(self) -> dict[str, str]:
         """What stands in each field."""
         return {name: field.value for name, field in self._fields.items()}
+
+    @property
+    def open(self) -> set[str]:
+        """The settings that can be typed now."""
+        return {name for name, field in self._fields.items() if not field.disabled}
 
     def type(self, name: str, text: str) -> None:
         """Put a text into a field, as an operator would."""
@@ -59,8 +61,24 @@ class SettingsFields:
     def draw(self, in_force: Mapping[str, str], *, running: bool) -> None:
         """Follow the settings in force, but never over what somebody is typing."""
         show(self._apply, running)
+        for name, field in self._fields.items():
+            field.disabled = running and name not in LIVE
         for name, text in in_force.items():
             if text != self.shown[name]:
                 if self._fields[name].value == self.shown[name]:
                     self._fields[name].value = text
                 self.shown[name] = text
+
+
+def _field(entry: Entry, text: str) -> Any:
+    """The field of a setting, as its model describes it."""
+    shown = SHOWN_AS[entry.name]
+    label = f"{shown.label} ({shown.unit})" if shown.unit else shown.label
+    choices = entry.choices or (("yes", "no") if bool in entry.kinds else ())
+    if choices:
+        field = ipywidgets.Dropdown(options=choices, value=text, description=label)
+    else:
+        field = ipywidgets.Text(text, description=label, placeholder=written(entry.default) or shown.empty)
+    field.tooltip = entry.help
+    field.add_class("bk-field")
+    return field

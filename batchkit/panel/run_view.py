@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets
 
+from ..core.settings import SHOWN_AS
 from .controller import RunController
 from .fields import SettingsFields
 from .html import confirm_html, figures_html, head_html, line_html, stylesheet
 from .plan_view import PreviewView
-from .screen import MANY_ITEMS, SETTING_LABELS, Screen
+from .screen import MANY_ITEMS, Screen
 from .ticker import TICKER
 from .widgets import LiveView, button, html, links, replace, row, show
 
@@ -46,9 +47,7 @@ class ControlView(LiveView):
         again: bool = False,
     ) -> None:
         self.controller = RunController.of(subject, report_folder)
-        self.controller.more_settings = {
-            name: settings[name] for name in settings if name not in SETTING_LABELS
-        }
+        self.controller.more_settings = {name: settings[name] for name in settings if name not in SHOWN_AS}
         if again:
             self.controller.more_settings["again"] = True
         self._only_dry = dry_run

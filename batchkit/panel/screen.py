@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from ..core.settings import Settings
+from ..core.settings import SHOWN_AS, Settings, written
 from ..core.states import OVER, SENDABLE, Change, Outcome, RunState
 from ..core.words import FAILING, format_bytes, format_seconds, format_share, number, plural
 from ..reports.progress import figures, settled, slow_because
@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 
 MANY_ITEMS: Final = 1_000
 """Above this many items to send, the controls for large volumes open by themselves."""
-
-SETTING_LABELS: Final = {
-    "workers": "Workers",
-    "rate": "Items per second",
-    "delay": "Chunk delay (s)",
-    "chunk_size": "Items per chunk",
-    "retries": "Retries",
-}
 
 _TONES: Final = {
     RunState.RUNNING: "active", RunState.PAUSING: "wait", RunState.PAUSED: "wait", RunState.STOPPING: "wait",
@@ -76,16 +68,9 @@ def changed_settings(texts: Mapping[str, str], shown: Mapping[str, str]) -> dict
     return {name: getattr(settings, name) for name in typed}
 
 
-def show_setting(value: Any) -> str:
-    """A setting as its field shows it; empty for None."""
-    if value is None:
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
 def setting_texts(settings: Mapping[str, Any]) -> dict[str, str]:
-    """The settings that have a field, as their fields show them."""
-    return {name: show_setting(settings[name]) for name in SETTING_LABELS if name in settings}
+    """The settings as their fields show them."""
+    return {name: written(value) for name, value in settings.items() if name in SHOWN_AS}
 
 
 @dataclass(frozen=True, slots=True)

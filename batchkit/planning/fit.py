@@ -9,10 +9,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from ..checking.fields import Field, did_you_mean
+from ..checking.fields import Field
 from ..checking.mapping import Mapping, normalised
 from ..core.columns import FieldType
 from ..core.errors import MappingError
+from ..core.words import did_you_mean
 
 if TYPE_CHECKING:
     from .job import Job

@@ -9,9 +9,10 @@ from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from ..checking.fields import Field, did_you_mean
+from ..checking.fields import Field
 from ..core import secrets
 from ..core.errors import JobError, MappingError
+from ..core.words import did_you_mean
 from .job_entries import (
     check_choices,
     check_sense,

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..checking.fields import Field, did_you_mean
+from ..checking.fields import Field
 from ..core.errors import BatchkitError, JobError
+from ..core.words import did_you_mean
 from .job_file import moved
 
 if TYPE_CHECKING:

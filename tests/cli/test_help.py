@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from batchkit.cli import cli
+from batchkit.core.settings import LIVE, Settings
 from tests.support.terminal import COMMAND, batchkit, environment
 
 VERBS = [
@@ -44,6 +45,22 @@ def test_each_verb_and_option_is_documented(verb: str) -> None:
             assert isinstance(parameter, click.Argument)
             name = parameter.make_metavar(click.Context(command)).strip("[].").split("=")[0].split("|")[0]
             assert name in command.help + (command.short_help or ""), f"{verb} {name} is not explained"
+
+
+@pytest.mark.parametrize("verb", ["apply", "run", "undo", "resume"])
+def test_each_setting_is_an_option(verb: str) -> None:
+    """What a run may be told stands in the help of each verb that starts one, or goes on with it."""
+    page = CliRunner().invoke(cli, [verb, "--help"]).output
+    wanted = LIVE if verb == "resume" else Settings.model_fields
+    missing = [name for name in wanted if f"  --{name.replace('_', '-')} " not in page]
+    assert missing == []
+
+
+def test_each_live_setting_is_in_the_help_of_set() -> None:
+    """Who steers a run reads what can be set while it runs, and only that."""
+    page = CliRunner().invoke(cli, ["set", "--help"]).output
+    named = {name for name in Settings.model_fields if re.search(rf"^  {name} ", page, re.MULTILINE)}
+    assert named == LIVE
 
 
 @pytest.mark.parametrize("verb", sorted(set(VERBS) - {"lab", "sandbox"}))
@@ -123,9 +140,12 @@ def test_the_command_imports_nothing_heavy() -> None:
         "xlsxwriter",
         "tqdm",
     ]
-    code = f"import sys, batchkit.cli; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "[]"
+    found = f"print([name for name in {heavy} if name in sys.modules])"
+    help_page = "from batchkit.cli import cli; cli.main(['--help'], standalone_mode=False)"
+    for begin in ("import batchkit", "import batchkit.cli", help_page):
+        code = f"import sys; {begin}; {found}"
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+        assert done.stdout.splitlines()[-1] == "[]", begin
 
 
 def test_a_mistyped_verb_names_the_near_one() -> None:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from batchkit.core.errors import RunBusy, SettingsError
+from batchkit.core.settings import LIVE, Settings
 from batchkit.core.states import Outcome, RunState
 from batchkit.panel import control, preview
 from batchkit.panel.controller import RunController
@@ -432,6 +433,22 @@ def test_settings_act_on_the_running_run(plan: Any) -> None:
     click(view, "Apply settings")
     assert plan.run.asked == [("set", {"workers": 8})]
     assert view.fields.texts["workers"] == "8"
+    view.close()
+
+
+def test_every_setting_has_a_field(plan: Any) -> None:
+    """What a run may be told can be told here; what can't change while it runs can't be typed then."""
+    view = control(plan)
+    assert set(view.fields.texts) == set(Settings.model_fields)
+    assert view.fields.texts["adaptive"] == "yes"
+    view.fields.type("adaptive", "no")
+    view.fields.type("window", "22:00-06:00")
+    view.fields.type("overwrite", "yes")
+    click(view, "Apply…")
+    click(view, "Apply now")
+    assert plan.started == [{"adaptive": False, "window": "22:00-06:00", "overwrite": True}]
+    until(lambda: "Pause" in texts(view))
+    assert view.fields.open == LIVE
     view.close()
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from ...checking.fields import did_you_mean
 from ...core.columns import FieldType
 from ...core.errors import MappingError
+from ...core.words import did_you_mean
 from ..base import Refusal
 from .template import BODY_LENGTH, LINK_LENGTH, Slot, Template, components, loose_slots
 

@@ -1,0 +1,302 @@
+"""Models of what people may say: settings, jobs, fields, options of targets.
+
+Each entry is said once, in its model: its kind and bounds, its default, and under it a text that says what it
+is for. Pages, forms and error messages read them from there, through `entries`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from types import UnionType
+from typing import Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
+
+from pydantic import ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+from . import secrets
+from .errors import BatchkitError, UsageError
+from .words import did_you_mean
+
+Model = TypeVar("Model")
+
+LENIENT: Final = ConfigDict(
+    extra="forbid",
+    allow_inf_nan=False,
+    arbitrary_types_allowed=True,
+    hide_input_in_errors=True,  # a value may be a password
+    use_attribute_docstrings=True,
+)
+"""Configuration of models that are filled from texts too: nothing unknown, but `"10"` is a number and `"yes"`
+is true. No value stands in pydantic's own messages."""
+
+STRICT: Final = ConfigDict(**LENIENT, strict=True)
+"""Configuration of models that are filled from values: nothing unknown, and nothing of another kind."""
+
+_LONGEST: Final = 60
+_KINDS: Final = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """What an entry takes, where its kind alone doesn't say it well; stands in its `Annotated`.
+
+    Attributes:
+        what: As an error says it: `a time of up to a day`.
+        example: A value as a job file has it, quotes included.
+    """
+
+    what: str
+    example: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a model says of one of its entries.
+
+    Attributes:
+        name: Its name.
+        help: What it is for.
+        default: Its value where nobody says one; None also where it must be said.
+        takes: What it takes, in words.
+        example: A value as a job file has it; empty where any will do.
+        choices: The values it takes, where they are a few words.
+        notes: Whatever else stands in its `Annotated`.
+    """
+
+    name: str
+    help: str
+    default: Any
+    takes: str
+    example: str
+    choices: tuple[str, ...]
+    kinds: frozenset[Any]
+    notes: tuple[Any, ...]
+
+    def note(self, kind: type[Model]) -> Model | None:
+        """The note of one kind, if there is one."""
+        return next((each for each in self.notes if isinstance(each, kind)), None)
+
+
+@functools.cache
+def entries(model: Any) -> dict[str, Entry]:
+    """The entries of a model, in its order."""
+    return {name: _entry(name, info) for name, info in _fields(model).items()}
+
+
+def _fields(model: Any) -> dict[str, FieldInfo]:
+    found = getattr(model, "model_fields", None) or model.__pydantic_fields__
+    return cast("dict[str, FieldInfo]", found)
+
+
+def _entry(name: str, info: FieldInfo) -> Entry:
+    kinds, notes = _unfolded(info.annotation)
+    notes = (*info.metadata, *notes)
+    told = next((each for each in notes if isinstance(each, Takes)), None)
+    choices = tuple(str(each) for kind in kinds if get_origin(kind) is Literal for each in get_args(kind))
+    return Entry(
+        name,
+        " ".join((info.description or "").split()),
+        info.get_default(call_default_factory=True) if not info.is_required() else None,
+        told.what if told else _takes(kinds, notes, choices),
+        told.example if told else "",
+        choices,
+        frozenset(get_origin(kind) or kind for kind in kinds),
+        notes,
+    )
+
+
+def _unfolded(annotation: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The kinds inside an annotation, and the notes beside them."""
+    if isinstance(annotation, FieldInfo):
+        return (), tuple(annotation.metadata)
+    if notes := getattr(annotation, "__metadata__", None):
+        kinds, inner = _unfolded(annotation.__origin__)
+        found = [_unfolded(each)[1] if isinstance(each, FieldInfo) else (each,) for each in notes]
+        return kinds, (*(note for each in found for note in each), *inner)
+    if get_origin(annotation) in {Union, UnionType}:
+        parts = [_unfolded(each) for each in get_args(annotation) if each is not type(None)]
+        return tuple(k for kinds, _ in parts for k in kinds), tuple(n for _, notes in parts for n in notes)
+    return (annotation,), ()
+
+
+def _takes(kinds: tuple[Any, ...], notes: tuple[Any, ...], choices: tuple[str, ...]) -> str:
+    if choices:
+        return f"{', '.join(choices[:-1])} or {choices[-1]}" if len(choices) > 1 else choices[0]
+    origins = [get_origin(kind) or kind for kind in kinds]
+    what = " or ".join(_KINDS[kind] for kind in origins if kind in _KINDS)
+    if not what:
+        return "a list of texts" if tuple in origins or list in origins else "a table"
+    return what + _bounds(notes)
+
+
+def _bounds(notes: tuple[Any, ...]) -> str:
+    """The bounds of a number in words, as in `from 1 to 256`."""
+    bound = {
+        name: getattr(note, name)
+        for note in notes
+        for name in ("ge", "gt", "le", "lt")
+        if hasattr(note, name)
+    }
+    if "ge" in bound:
+        return f" from {bound['ge']:,}" + (f" to {bound['le']:,}" if "le" in bound else " up")
+    low = f" above {bound['gt']:,}" if "gt" in bound else ""
+    return low + (f" up to {bound['le']:,}" if "le" in bound else "")
+
+
+# Errors
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How an error names what is wrong.
+
+    Attributes:
+        before: What stands before the name of an entry: `target.`, `Field 'siret': `.
+        lacks: How one that isn't there is told: `target has no entry`.
+        owner: What it is an entry of: `The job`.
+        error: Class of the error.
+        near: More names that may have been meant; those entries are read elsewhere.
+    """
+
+    before: str
+    lacks: str
+    owner: str
+    error: type[BatchkitError] = UsageError
+    near: tuple[str, ...] = ()
+
+
+def read(model: type[Model], given: Mapping[str, Any], place: Place) -> Model:
+    """A model from names and values.
+
+    Raises:
+        BatchkitError: An entry is unknown (the near one is named), missing, or of the wrong kind (what it
+            takes is said, with an example); of the class that the place names.
+    """
+    try:
+        return model(**given)
+    except ValidationError as error:
+        raise explained(error, model, given, place) from None
+
+
+def explained(error: ValidationError, model: Any, given: Mapping[str, Any], place: Place) -> BatchkitError:
+    """What pydantic found, in the words of an operator: which entry, what is wrong with it, what to write."""
+    found = error.errors(include_url=False)
+    unknown = [each for each in found if each["type"] in {"unexpected_keyword_argument", "extra_forbidden"}]
+    first = (unknown or found)[0]
+    loc = [str(part) for part in first["loc"]]
+    if unknown or first["type"] in {"missing", "missing_argument"}:
+        owner = _inner(model, loc[:-1])
+        names = entries(owner)
+        inner = f"{place.before}{'.'.join(loc[:-1])}" if loc[:-1] else ""
+        if unknown:
+            lacks = f"{inner} has no entry" if inner else place.lacks
+            advice = did_you_mean(loc[-1], (*names, *place.near) if not inner else names)
+            return place.error(f"{lacks} {loc[-1]!r}.", advice=advice, entry=loc[-1])
+        example = names[loc[-1]].example if loc[-1] in names else ""
+        advice = f"Add the line {loc[-1]} = {example or '...'}"
+        return place.error(
+            f"{inner or place.owner} doesn't say its {loc[-1]!r}.", advice=advice, entry=loc[-1]
+        )
+    return _wrong(first, model, given, place)
+
+
+def _wrong(first: Any, model: Any, given: Mapping[str, Any], place: Place) -> BatchkitError:
+    path, value = _walked(first["loc"], given)
+    name = path[-1]
+    entry = entries(_inner(model, path[:-1])).get(name) if _inner(model, path[:-1]) else None
+    where = f"{place.before}{'.'.join(path)}"
+    raised = first.get("ctx", {}).get("error")
+    if raised is not None:
+        return place.error(f"{where} can't be {shown(value)}: {raised}.", entry=name)
+    if first["type"] == "literal_error" and entry is not None:
+        advice = did_you_mean(str(value), entry.choices)
+        return place.error(f"{where} can't be {shown(value)}.", advice=advice, entry=name)
+    takes = entry.takes if entry is not None else _KINDS.get(_expected(first["type"]), "something else")
+    return wrong(where, takes, value, entry.example if entry is not None else "", place.error)
+
+
+def wrong(
+    where: str, takes: str, value: Any, example: str = "", error: type[BatchkitError] = UsageError
+) -> BatchkitError:
+    """The error for an entry of the wrong kind.
+
+    Args:
+        where: The entry, such as `target.read.many`.
+        takes: What it takes.
+        value: What it was given.
+        example: The entry as it would be right, as a job file has it.
+        error: Class of the error.
+    """
+    name = where.rpartition(".")[2].rpartition(" ")[2]
+    advice = f"Write {name} = {example}." if example else ""
+    return error(f"{where} takes {takes}, not {shown(value)}.", advice=advice, entry=name)
+
+
+def shown(value: Any) -> str:
+    """A value as an error shows it: short, and without what is known to be secret."""
+    text = secrets.redact(repr(value))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _walked(loc: tuple[Any, ...], given: Any) -> tuple[list[str], Any]:
+    """The names on the way to a value, and the value; places in lists and kinds of a union don't count."""
+    path: list[str] = []
+    for part in loc:
+        if not isinstance(given, Mapping) or part not in given:
+            break
+        path.append(str(part))
+        given = given[part]
+    return path or [str(loc[0])], given
+
+
+def _inner(model: Any, path: list[str]) -> Any:
+    """The model of a table inside a model's tables; None where it is no model."""
+    for name in path:
+        info = _fields(model).get(name)
+        kinds = _unfolded(info.annotation)[0] if info is not None else ()
+        model = next((kind for kind in kinds if hasattr(kind, "__pydantic_fields__")), None)
+        if model is None:
+            return None
+    return model
+
+
+def _expected(kind: str) -> Any:
+    return {"string": str, "bool": bool, "int": int, "float": float}.get(kind.partition("_")[0])
+
+
+def told_at(place: Callable[[Mapping[str, Any]], Place]) -> Callable[[type[Model]], type[Model]]:
+    """A dataclass of pydantic whose errors are told in an operator's words, and whose help lists its entries.
+
+    Args:
+        place: How an error names what is wrong, by the values that were given.
+    """
+
+    def decorate(model: type[Model]) -> type[Model]:
+        check = cast("Any", model).__init__
+        names = [each.name for each in fields(cast("Any", model)) if not each.kw_only]
+
+        @functools.wraps(check)
+        def init(self: Any, *values: Any, **given: Any) -> None:
+            if len(values) > len(names):
+                raise TypeError(
+                    f"{model.__name__} takes {len(names)} values by their place, not {len(values)}."
+                )
+            given |= zip(names, values, strict=False)
+            try:
+                check(self, **given)
+            except ValidationError as error:
+                raise explained(error, model, given, place(given)) from None
+
+        cast("Any", model).__init__ = init
+        model.__doc__ = with_entries(model)
+        return model
+
+    return decorate
+
+
+def with_entries(model: type[Any]) -> str:
+    """The docstring of a model, with its entries."""
+    lines = [f"    {name}: {entry.help}" for name, entry in entries(cast("Any", model)).items()]
+    return "\n".join([(model.__doc__ or "").strip(), "", "Attributes:", *lines])
