@@ -13,7 +13,8 @@ import click
 
 from ..core.errors import UsageError
 from ..core.install import install_command
-from .console import Console, count
+from ..core.words import plural
+from .console import Console
 from .family import DONE
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def lab(folder: str | None, options: tuple[str, ...]) -> int:
 
 
 def _laid_out(place: Path, laid: Laid) -> Iterator[str]:
-    yield f"{place}: {count(len(laid.new), 'file')} put there, {len(laid.kept)} there already."
+    yield f"{place}: {plural(len(laid.new), 'file')} put there, {len(laid.kept)} there already."
     if laid.changed:
         yield f"Yours differ from those that come with this version, and stay: {', '.join(laid.changed)}."
     yield f"Begin with {FIRST.as_posix()}. Ctrl-C ends JupyterLab."
