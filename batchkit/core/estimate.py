@@ -114,7 +114,14 @@ def disk_estimate(folder: Path, need: int, reserve: int) -> DiskEstimate:
 
 
 def memory_in_use() -> int:
-    """Resident memory of this process in bytes."""
+    """Resident memory of this process in bytes.
+
+    Raises:
+        OSError: The system doesn't tell.
+    """
     import psutil
 
-    return int(psutil.Process().memory_info().rss)
+    try:
+        return int(psutil.Process().memory_info().rss)
+    except psutil.Error as error:
+        raise OSError(str(error)) from error

@@ -20,6 +20,7 @@ from typing import Any, Final
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from .errors import SecretError
+from .storable import storable, storable_all
 
 MASK: Final = "***"
 SERVICE: Final = "batchkit"
@@ -150,7 +151,11 @@ def _spellings(value: str) -> set[str]:
 
 
 def redact(text: str) -> str:
-    """The text with known secret values, passwords in addresses and login headers replaced by `***`."""
+    """The text with known secret values, passwords in addresses and login headers replaced by `***`.
+
+    It is storable as well: what passes here goes to journals, logs and screens.
+    """
+    text = storable(text)
     if _pattern is not None:
         text = _pattern.sub(MASK, text)
     if "://" in text:
@@ -161,11 +166,11 @@ def redact(text: str) -> str:
 
 
 def redact_all(value: Any) -> Any:
-    """`redact` for every string inside lists, tuples and dicts."""
+    """`redact` for every string inside lists, tuples and dicts; the names in a dict are made storable."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
-        return {key: redact_all(each) for key, each in value.items()}
+        return {storable_all(key): redact_all(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [redact_all(each) for each in value]
     return value

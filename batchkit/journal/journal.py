@@ -1,9 +1,7 @@
 """The journal of a run: what was intended, what became of each item, and what people asked the run to do.
 
-One SQLite file per run folder, write-ahead logged, `synchronous=FULL`. One writer thread owns the writing
-connection and commits groups: what is recorded is on disk at most `COMMIT_EVERY` seconds or `COMMIT_ITEMS`
-outcomes later, and an intent is waited for. Other processes read the same file and add control messages to
-it.
+One SQLite file per run folder, write-ahead logged, `synchronous=FULL`. Its owner writes it (`writer`); other
+processes read the same file and add control messages to it.
 
 An item has at most one row in `outcomes`. A chunk that the target applied as one transaction is one row in
 `chunks`: it stands for every sendable item in its range that has no row of its own.
@@ -16,21 +14,19 @@ import json
 import sqlite3
 import threading
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from ..core.errors import BatchkitError, DiskFull, RunError
-from ..core.secrets import redact
-from ..core.states import Outcome, RunState, check_transition
+from ..core.errors import BatchkitError, DiskFull, RunBusy, RunError
+from ..core.states import Outcome, RunState
+from ..core.storable import storable, storable_all
+from .owner import owner_of
 
 VERSION: Final = 1
 """What a new journal is written as. Every version up to it is read: what came later is absent in an earlier
 one, and reads as nothing, never as an error."""
-COMMIT_EVERY: Final = 0.05
-COMMIT_ITEMS: Final = 1_000
+PATIENCE: Final = 10.0  # seconds; the writer holds its lock for milliseconds
 CODES: Final = {
     Outcome.DONE: 0,
     Outcome.UNCHANGED: 1,
@@ -65,8 +61,6 @@ OVERWRITE: Final = "overwrite"
 OutcomeRow = tuple[int, int, int, float, str | None, str | None, str | None, str | None]
 """item, outcome code, attempts, at (Unix time), rule, reason, advice, detail (JSON)."""
 
-_OUTCOME_SQL: Final = "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-
 
 class Message(NamedTuple):
     """A control message: what somebody asks of a run."""
@@ -84,9 +78,9 @@ class Intent(NamedTuple):
     last: int
 
 
-def _connect(path: Path, *, writer: bool) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA busy_timeout = 10000")
+def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
+    """Open a journal; a lock that somebody else holds is waited for so long as `PATIENCE`."""
+    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
     if writer:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -99,7 +93,7 @@ def create(path: Path, meta: dict[str, Any]) -> None:
     Raises:
         DiskFull: No room for it.
     """
-    with _Translated(path), contextlib.closing(_connect(path, writer=True)) as connection:
+    with translated(path), contextlib.closing(connect(path, writer=True)) as connection:
         connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
         facts = {"version": VERSION, "state": RunState.PLANNED, **meta}
         connection.execute("BEGIN IMMEDIATE")
@@ -109,26 +103,52 @@ def create(path: Path, meta: dict[str, Any]) -> None:
         connection.execute("COMMIT")
 
 
-class _Translated(contextlib.AbstractContextManager[None]):
-    """Turns SQLite's errors about the journal into ours."""
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about a journal into ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise in_words(path, error) from error
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, sqlite3.Error):
-            return
-        if "full" in str(error) or "disk I/O" in str(error):
-            raise DiskFull(
-                f"No room is left for the journal {self._path}.",
-                advice="Free some disk, then resume the run: what was done is on record.",
-                path=self._path,
-            ) from error
-        raise RunError(
-            f"The journal {self._path} can't be used: {error}.",
-            advice="If the run folder was copied, copy it again whole, together with journal.sqlite-wal.",
-            path=self._path,
-        ) from error
+def in_words(path: Path, error: sqlite3.Error) -> BatchkitError:
+    """What an error of SQLite means to who drives, or looks at, the run of this journal."""
+    words = str(error)
+    if "full" in words or "disk I/O" in words:
+        return DiskFull(
+            f"No room is left for the journal {path}.",
+            advice="Free some disk, then resume the run: what was done is on record.",
+            path=path,
+        )
+    if "locked" in words or "busy" in words:
+        return _held(path)
+    return RunError(
+        f"The journal {path} can't be used: {error}.",
+        advice="If the run folder was copied, copy it again whole, together with journal.sqlite-wal.",
+        path=path,
+    )
+
+
+def _held(path: Path) -> RunBusy:
+    folder = path.parent
+    owner = owner_of(folder)
+    if owner is None:
+        return RunBusy(
+            f"Another program holds the journal {path}.",
+            advice="Close it there (a viewer of databases, a backup), then do this again.",
+        )
+    advice = (
+        f"Let that process go on (`fg` in its terminal, or `kill -CONT {owner.pid}`), or end it; then resume"
+        " the run: what was done is on record."
+    )
+    how = "is suspended" if owner.is_suspended() else f"has not let go of it for {PATIENCE:g} s"
+    return RunBusy(
+        f"The journal of the run {folder.name} is held by {owner}, which {how}.",
+        advice=advice,
+        pid=owner.pid,
+        host=owner.host,
+    )
 
 
 class JournalReader:
@@ -146,8 +166,8 @@ class JournalReader:
             raise RunError(f"There is no journal at {path}.", advice="Is this a run folder?", path=path)
         self.path = path
         self._lock = threading.Lock()
-        self._connection = _connect(path, writer=False)
-        with _Translated(path):
+        self._connection = connect(path, writer=False)
+        with translated(path):
             version = self.meta("version")
         if not isinstance(version, int) or version > VERSION:
             raise RunError(
@@ -166,7 +186,7 @@ class JournalReader:
             self._connection.close()
 
     def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
-        with self._lock, _Translated(self.path):
+        with self._lock, translated(self.path):
             return self._connection.execute(sql, values).fetchall()
 
     def meta(self, name: str, default: Any = None) -> Any:
@@ -180,11 +200,11 @@ class JournalReader:
 
     def post(self, command: str, arguments: dict[str, Any], sender: str) -> int:
         """Leave a control message for the owner of the run; returns its id."""
-        with self._lock, _Translated(self.path):
+        with self._lock, translated(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             cursor = self._connection.execute(
                 "INSERT INTO control (at, command, arguments, sender) VALUES (?, ?, ?, ?)",
-                (time.time(), command, json.dumps(arguments), sender),
+                (time.time(), storable(command), json.dumps(storable_all(arguments)), storable(sender)),
             )
             self._connection.execute("COMMIT")
             return int(cursor.lastrowid or 0)
@@ -268,235 +288,3 @@ class JournalReader:
             return rows
         step = len(rows) / (most - 1)
         return [rows[int(i * step)] for i in range(most - 1)] + [rows[-1]]
-
-
-class Journal(JournalReader):
-    """The journal as its owner holds it: everything above, and writing.
-
-    Only the process that holds the run's lock makes one.
-
-    Args:
-        path: The file `journal.sqlite` of a run folder.
-
-    Attributes:
-        error: Why nothing can be written any more; None while all is well.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._work = threading.Condition()
-        self._rows_in: deque[OutcomeRow] = deque()
-        self._statements: list[tuple[str, Sequence[Any]]] = []
-        self._waiting: list[Future[None]] = []
-        self._closing = False
-        self._state = self.state()
-        self.error: BaseException | None = None
-        self._thread = threading.Thread(target=self._write_loop, name="batchkit-journal", daemon=True)
-        self._thread.start()
-
-    # Recording: these only append to lists; the writer thread does the rest.
-
-    def record(self, row: OutcomeRow) -> None:
-        """Record one item's outcome; durable within `COMMIT_EVERY` seconds."""
-        # The hot path: appending to a deque is atomic, so no lock is taken unless the writer is due.
-        self._rows_in.append(row)
-        if len(self._rows_in) == COMMIT_ITEMS:
-            with self._work:
-                self._work.notify()
-
-    def backlog(self) -> int:
-        """Outcomes recorded and not yet committed."""
-        return len(self._rows_in)
-
-    def record_chunk(
-        self, first: int, last: int, items: int, attempts: int, others: Iterable[OutcomeRow]
-    ) -> None:
-        """Record a chunk that was applied as one with the items that aren't `done`, and close its intent.
-
-        Args:
-            first: Its first item.
-            last: Its last item.
-            items: How many items of it are done.
-            attempts: Attempts the chunk took.
-            others: Rows of the items that are not done.
-        """
-        rows = list(others)
-        with self._work:
-            self._statements.extend((_OUTCOME_SQL, row) for row in rows)
-            self._statements.append(
-                (
-                    "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)",
-                    (first, last, items, attempts, time.time()),
-                )
-            )
-            self._statements.append(("DELETE FROM intents WHERE first = ?", (first,)))
-            self._work.notify()
-
-    def record_items(self, first: int, rows: Iterable[OutcomeRow]) -> None:
-        """Record the items of a chunk one by one and close the chunk's intent, in one commit."""
-        with self._work:
-            self._statements.extend((_OUTCOME_SQL, row) for row in rows)
-            self._statements.append(("DELETE FROM intents WHERE first = ?", (first,)))
-            self._work.notify()
-
-    def close_intent(self, first: int) -> None:
-        """Note that nothing of the intent that begins at `first` is in doubt any more."""
-        self.execute("DELETE FROM intents WHERE first = ?", (first,))
-
-    def intend(self, ranges: Iterable[Intent], *, instead_of: int | None = None) -> Future[None]:
-        """Put ranges on record as about to be sent; send only once the future is done.
-
-        Args:
-            ranges: What is about to be sent.
-            instead_of: The intent (its first item) that these replace in the same commit.
-        """
-        with self._work:
-            if instead_of is not None:
-                self._statements.append(("DELETE FROM intents WHERE first = ?", (instead_of,)))
-            now = time.time()
-            self._statements.extend(
-                ("INSERT OR REPLACE INTO intents VALUES (?, ?, ?)", (first, last, now))
-                for first, last in ranges
-            )
-            return self._wait_for_commit()
-
-    def execute(self, sql: str, values: Sequence[Any] = ()) -> None:
-        """Write one statement with the next group."""
-        with self._work:
-            self._statements.append((sql, values))
-
-    def set_meta(self, **facts: Any) -> None:
-        """Write facts about the run with the next group."""
-        with self._work:
-            self._statements.extend(
-                ("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, json.dumps(value)))
-                for name, value in facts.items()
-            )
-
-    def set_state(self, state: RunState, message: str = "") -> None:
-        """Move the run to a state; `flush` waits until that is on disk.
-
-        Raises:
-            TransitionError: The table of transitions has no such arrow.
-        """
-        check_transition(self._state, state)
-        self._state = state
-        self.set_meta(state=state, message=redact(message))
-
-    def present_state(self) -> RunState:
-        """The state last set by this owner."""
-        return self._state
-
-    def flush(self) -> None:
-        """Wait until everything recorded so far is on disk.
-
-        Raises:
-            DiskFull, RunError: It could not be written.
-        """
-        with self._work:
-            future = self._wait_for_commit()
-        future.result()
-
-    def reopen(self, outcome: Outcome, *, overwrite: bool = False) -> None:
-        """Make the items with this outcome pending again (the operator decided to send them once more).
-
-        Their rows stay, since a row of its own is what keeps an item from counting as done with its chunk.
-
-        Args:
-            outcome: Which items.
-            overwrite: They, and only they, are written whatever the target holds by then.
-        """
-        self._turn(outcome, Outcome.PENDING, OVERWRITE if overwrite else None, None)
-
-    def settle(self, outcome: Outcome, as_outcome: Outcome) -> None:
-        """Give the items with one outcome another (the operator looked at the target)."""
-        self._turn(outcome, as_outcome, "settled", "Settled by the operator.")
-
-    def _turn(self, outcome: Outcome, into: Outcome, rule: str | None, reason: str | None) -> None:
-        self.execute(
-            "UPDATE outcomes SET outcome = ?, rule = ?, reason = ?, advice = NULL, detail = NULL"
-            " WHERE outcome = ?",
-            (CODES[into], rule, reason, CODES[outcome]),
-        )
-
-    def close(self) -> None:
-        """Write what is left and release the file. Safe to call twice."""
-        with self._work:
-            self._closing = True
-            self._work.notify()
-        self._thread.join()
-        super().close()
-
-    # The writer thread.
-
-    def _wait_for_commit(self) -> Future[None]:
-        future: Future[None] = Future()
-        if self.error is not None:
-            future.set_exception(self.error)
-        elif self._closing and not self._thread.is_alive():
-            future.set_exception(RunError("The journal is closed."))
-        else:
-            self._waiting.append(future)
-            self._work.notify()
-        return future
-
-    def _write_loop(self) -> None:
-        connection = _connect(self.path, writer=True)
-        try:
-            while self._write_group(connection):
-                pass
-        finally:
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            connection.close()
-
-    def _write_group(self, connection: sqlite3.Connection) -> bool:
-        """Commit what came in since the last group; False when the journal is closed and nothing is left."""
-        with self._work:
-            if not (self._waiting or self._closing or len(self._rows_in) >= COMMIT_ITEMS):
-                self._work.wait(COMMIT_EVERY)
-            # Rows are taken before statements: an intent closed after its outcome never commits before it.
-            rows = [self._rows_in.popleft() for _ in range(len(self._rows_in))]
-            statements, self._statements = self._statements, []
-            waiting, self._waiting = self._waiting, []
-            closing = self._closing
-        try:
-            if rows or statements:
-                self._commit(connection, rows, statements)
-        except sqlite3.Error as error:
-            self._fail(error, waiting)
-            return False
-        for future in waiting:
-            future.set_result(None)
-        return not (closing and not rows and not statements and not waiting)
-
-    def _commit(
-        self,
-        connection: sqlite3.Connection,
-        rows: list[OutcomeRow],
-        statements: list[tuple[str, Sequence[Any]]],
-    ) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            if rows:
-                connection.executemany(_OUTCOME_SQL, rows)
-            for sql, values in statements:
-                connection.execute(sql, values)
-            connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            raise
-
-    def _fail(self, error: BaseException, waiting: list[Future[None]]) -> None:
-        try:
-            with _Translated(self.path):
-                raise error
-        except BatchkitError as told:
-            error = told
-        with self._work:
-            self.error = error
-            waiting = waiting + self._waiting
-            self._waiting = []
-        for future in waiting:
-            future.set_exception(error)

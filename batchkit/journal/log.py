@@ -26,9 +26,12 @@ class RunLog:
         entry = {
             "at": datetime.now().astimezone().isoformat(timespec="milliseconds"),
             "event": event,
-            **redact_all(facts),
+            **facts,
         }
-        # Once more as a line: what became text only here may hold one too.
-        line = redact(json.dumps(entry, ensure_ascii=False, default=lambda fact: redact(str(fact))))
-        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        with (
+            contextlib.suppress(OSError, ValueError, TypeError),
+            self._path.open("a", encoding="utf-8") as file,
+        ):
+            line = json.dumps(redact_all(entry), ensure_ascii=False, default=lambda fact: redact(str(fact)))
+            # Once more as a line: what became text only here may hold a secret too.
+            file.write(redact(line) + "\n")

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,16 @@ from pathlib import Path
 import filelock
 
 from ..core.errors import RunBusy
+
+if sys.platform == "win32":
+    import ctypes
+    import msvcrt
+    from ctypes import wintypes
+else:
+    import fcntl
+
+_LOCK = "run.lock"
+_NOTE = "owner.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,17 @@ class Owner:
     def __str__(self) -> str:
         return f"pid {self.pid} on {self.host}" if self.pid else "another process"
 
+    def is_suspended(self) -> bool:
+        """Whether it was stopped in its tracks (Ctrl-Z, SIGSTOP); False where that can't be seen."""
+        import psutil
+
+        if not self.pid or self.host != socket.gethostname():
+            return False
+        try:
+            return bool(psutil.Process(self.pid).status() == psutil.STATUS_STOPPED)
+        except psutil.Error:
+            return False
+
 
 class Ownership:
     """The right to drive a run; let go by `release`, or by the end of the process however it ends.
@@ -38,9 +60,10 @@ class Ownership:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._note = folder / "owner.json"
-        self._lock = filelock.FileLock(folder / "run.lock", thread_local=False)
+        self._note = folder / _NOTE
+        self._lock = filelock.FileLock(folder / _LOCK, thread_local=False)
         try:
+            # Tried for a while: somebody who only looks holds a shared lock for a moment.
             self._lock.acquire(timeout=0.5, poll_interval=0.01)
         except filelock.Timeout:
             owner = owner_of(folder)
@@ -58,6 +81,7 @@ class Ownership:
     def release(self) -> None:
         """Let go. Safe to call twice."""
         if self._lock.is_locked:
+            # The note goes first: once the lock is free, it may be the next owner's.
             with contextlib.suppress(OSError):
                 self._note.unlink(missing_ok=True)
             self._lock.release()
@@ -66,22 +90,68 @@ class Ownership:
 def owner_of(folder: Path) -> Owner | None:
     """The process that drives a run; None when nobody does.
 
-    The lock decides: it is tried for a moment, and whoever takes a run in hand tries for longer than that.
-    The note beside it only says who. A folder that can't be written to has no owner here.
+    The lock decides, and the note beside it only says who. Looking doesn't take the lock: it is asked for
+    shared, so that any number may look at once, and refused only while an owner holds it for itself alone.
     """
-    lock = filelock.FileLock(folder / "run.lock", thread_local=False)
     try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        return _noted(folder) or Owner(0, "another place", 0.0)
+        descriptor = os.open(folder / _LOCK, os.O_RDONLY)
     except OSError:
-        return None
-    lock.release()
-    return None
+        return None  # nobody ever drove it, or it isn't ours to read
+    try:
+        free = _is_free(descriptor)
+    except OSError:
+        return None  # a file system without locks
+    finally:
+        os.close(descriptor)  # and with it the shared lock
+    return None if free else _noted(folder) or Owner(0, "another place", 0.0)
+
+
+if sys.platform == "win32":
+
+    class _Overlapped(ctypes.Structure):
+        _fields_ = (
+            ("Internal", ctypes.c_void_p),
+            ("InternalHigh", ctypes.c_void_p),
+            ("Offset", wintypes.DWORD),
+            ("OffsetHigh", wintypes.DWORD),
+            ("hEvent", wintypes.HANDLE),
+        )
+
+    _FAIL_IMMEDIATELY = 1
+    _LOCK_VIOLATION = 33
+
+    def _is_free(descriptor: int) -> bool:
+        """Whether a shared lock on the first byte, which is what filelock locks, is granted."""
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+        kernel.LockFileEx.argtypes = [
+            wintypes.HANDLE,
+            *[wintypes.DWORD] * 4,
+            ctypes.POINTER(_Overlapped),
+        ]
+        kernel.UnlockFileEx.argtypes = [wintypes.HANDLE, *[wintypes.DWORD] * 3, ctypes.POINTER(_Overlapped)]
+        handle = msvcrt.get_osfhandle(descriptor)
+        if kernel.LockFileEx(handle, _FAIL_IMMEDIATELY, 0, 1, 0, ctypes.byref(_Overlapped())):
+            # At once: closing the file lets go too, but only when the system finds the time.
+            kernel.UnlockFileEx(handle, 0, 1, 0, ctypes.byref(_Overlapped()))
+            return True
+        error = ctypes.get_last_error()
+        if error == _LOCK_VIOLATION:
+            return False
+        raise ctypes.WinError(error)
+
+else:
+
+    def _is_free(descriptor: int) -> bool:
+        """Whether a shared lock of the kind that filelock takes is granted."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):  # some file systems say the one, some the other
+            return False
+        return True
 
 
 def _noted(folder: Path) -> Owner | None:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        facts = json.loads((folder / "owner.json").read_text(encoding="utf-8"))
+        facts = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
         return Owner(facts["pid"], facts["host"], facts["since"])
     return None

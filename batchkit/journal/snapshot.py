@@ -34,7 +34,7 @@ class Snapshot:
         workers: Calls that may be in flight at once.
         settings: The settings in force.
         memory: Resident memory of the owner in bytes; 0 when nobody owns the run.
-        disk_free: Free bytes where the run folder lies.
+        disk_free: Free bytes where the run folder lies; 0 when unknown.
         disk_need: Bytes the run may still write.
         owner: `pid 123 on host`, or empty.
         in_flight: Calls under way.

@@ -474,9 +474,9 @@ class Delivery:
             CODES[result.outcome],
             attempts,
             time.time(),
-            result.rule,
+            redact(result.rule),
             redact(result.reason)[:_REASON_LENGTH],
-            result.advice,
+            redact(result.advice),
             redact(detail) if detail else None,
         )
 
@@ -487,7 +487,7 @@ class Delivery:
         if result.outcome in (Outcome.UNCHANGED, Outcome.DONE):
             session.pace.breakers.succeeded()
             return
-        reason = signature(result.rule, redact(result.reason))
+        reason = signature(redact(result.rule), redact(result.reason))
         session.record.tally.error(reason)
         tripped = None if quiet else session.pace.breakers.failed(session.settings, reason)
         tripped = tripped or session.pace.breakers.judge(

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -17,9 +17,9 @@ from ..core.estimate import disk_estimate, disk_need
 from ..core.secrets import redact
 from ..core.settings import Settings
 from ..core.states import ACTIVE, Outcome, RunState
-from ..journal.journal import Journal
 from ..journal.log import RunLog
 from ..journal.owner import Ownership, owner_of
+from ..journal.writer import Journal
 from ..planning.plan import Plan
 from ..reports.data import ReportData, report_data
 from ..reports.report import write_fix_file, write_report
@@ -162,7 +162,7 @@ class Driver(threading.Thread):
         settings = Settings.of(journal.meta("settings"))
         self._check_disk(plan, settings)
         target = self._given or plan.open_target()
-        try:
+        with self._letting_go_of(target):
             if self._connect(target, settings):
                 plan.check_target(target)
             if not isinstance(target, CallTarget | FrameTarget):
@@ -178,10 +178,19 @@ class Driver(threading.Thread):
                 owner=str(owner_of(self._folder) or ""),
             )
             asyncio.run(self.engine.drive())
-        finally:
-            target.close()
         if journal.meta("report", True):
             self._report(report_data(plan, journal, self.engine.snapshot(), self._folder), journal)
+
+    @contextlib.contextmanager
+    def _letting_go_of(self, target: Target) -> Iterator[None]:
+        """Close the target in the end. What was sent is on record by then, so failing to is no failure."""
+        try:
+            yield
+        finally:
+            try:
+                target.close()
+            except Exception as error:  # noqa: BLE001 - a target may raise anything
+                self._log.write("target not closed", error=str(error), trace=traceback.format_exc())
 
     def _connect(self, target: Target, settings: Settings) -> bool:
         """Connect; False where the target doesn't answer and the operator wants to wait for it."""

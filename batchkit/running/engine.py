@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..core.errors import BatchkitError
-from ..core.estimate import disk_estimate, disk_need, memory_in_use
+from ..core.estimate import DiskEstimate, disk_estimate, disk_need, memory_in_use
 from ..core.pacing import Throttle, until_window
 from ..core.secrets import redact
 from ..core.settings import LIVE, Settings, window_times
 from ..core.states import PLANNED_OUTCOME, Change, Outcome, RunState
-from ..journal.journal import Journal, Message
+from ..journal.journal import Message
 from ..journal.log import RunLog
 from ..journal.snapshot import Snapshot
+from ..journal.writer import Journal
 from ..planning.plan import Plan
 from ..targets.base import CallTarget, FrameTarget
 from .breakers import Breakers
@@ -91,8 +92,6 @@ class Engine:
         self._stopping = False
         # What was asked of a session that died doesn't hold here; what came since it was taken up does.
         self._seen = journal.meta("seen", 0)
-        self._disk = disk_estimate(folder, self._disk_need(), settings.disk_reserve)
-        self._memory = memory_in_use()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._workers: set[asyncio.Task[None]] = set()
         # As many threads as calls are under way: the worker tasks bound them, so that their number can
@@ -105,6 +104,7 @@ class Engine:
         if dry_run and not self._frames:  # nothing is sent that would need its pace
             settings = settings.changed({"rate": None, "delay": 0, "key_rest": 0})
         self._settings = settings
+        self._memory, self._disk = self._figures()
         paced = isinstance(target, CallTarget) and target.paced
         self._throttle = Throttle(settings.workers, pinned=not settings.adaptive) if paced else None
 
@@ -150,8 +150,8 @@ class Engine:
             workers=self._width(),
             settings=self._settings.model_dump(),
             memory=self._memory,
-            disk_free=self._disk.free,
-            disk_need=self._disk.need,
+            disk_free=self._disk.free if self._disk else 0,
+            disk_need=self._disk.need if self._disk else 0,
             owner=self._owner,
             in_flight=tally.in_flight,
         )
@@ -229,6 +229,8 @@ class Engine:
         return state
 
     def _internal_error(self, error: Exception) -> None:
+        if self._failure:
+            return  # the first is the reason; what follows from it, tick by tick, would fill the log
         words = str(error) if isinstance(error, BatchkitError) else f"{type(error).__name__}: {error}"
         if not isinstance(error, BatchkitError):
             self._log.write("internal error", error=words, trace=traceback.format_exc())
@@ -383,21 +385,29 @@ class Engine:
         while True:
             await asyncio.sleep(TICK)
             ticks += 1
-            if self._journal.error is not None:
-                self._give_up(str(self._journal.error), False)
-            self._read_messages()
-            self._settle_pause()
+            # Deadlines first: a call that never comes back must be cut also while a run gives up.
             self._delivery.deadlines.cut_overdue()
-            if self._journal.present_state() is RunState.RUNNING:
-                self._tally.tick()
-                if self._throttle is not None:
-                    self._resize()
-                if ticks % round(SAMPLE_EVERY / TICK) == 0:
-                    self._sample()
-            if ticks % round(SNAPSHOT_EVERY / TICK) == 0:
-                self._persist()
-            if ticks % round(DISK_EVERY / TICK) == 0:
-                self._look_at_disk()
+            try:
+                self._look_around(ticks)
+            except Exception as error:  # noqa: BLE001 - without its ticks a run hears no stop: it ends, and says why
+                self._internal_error(error)
+
+    def _look_around(self, ticks: int) -> None:
+        """What is done ten times a second, and what less often."""
+        if self._journal.error is not None:
+            self._give_up(str(self._journal.error), False)
+        self._read_messages()
+        self._settle_pause()
+        if self._journal.present_state() is RunState.RUNNING:
+            self._tally.tick()
+            if self._throttle is not None:
+                self._resize()
+            if ticks % round(SAMPLE_EVERY / TICK) == 0:
+                self._sample()
+        if ticks % round(SNAPSHOT_EVERY / TICK) == 0:
+            self._persist()
+        if ticks % round(DISK_EVERY / TICK) == 0:
+            self._look_at_machine()
 
     def _persist(self) -> None:
         """Leave a snapshot for other processes."""
@@ -415,14 +425,22 @@ class Engine:
             (time.time(), self._tally.seconds, done, rejected, other, self._tally.rate(), self._width()),
         )
 
-    def _look_at_disk(self) -> None:
-        self._memory = memory_in_use()
-        self._disk = disk_estimate(self._folder, self._disk_need(), self._settings.disk_reserve)
-        if self._disk.critical and not self._stopping:
+    def _look_at_machine(self) -> None:
+        self._memory, self._disk = self._figures()
+        if self._disk is not None and self._disk.critical and not self._stopping:
             self._pause(
                 f"Only {self._disk.free / 1024**2:,.0f} MiB of disk are free at {self._folder}, less than the"
                 f" reserve of {self._settings.disk_reserve / 1024**2:,.0f} MiB. {_DISK_ADVICE}"
             )
+
+    def _figures(self) -> tuple[int, DiskEstimate | None]:
+        """Memory in use, and the disk; 0 and None where the system doesn't tell: no reason to stop."""
+        try:
+            disk = disk_estimate(self._folder, self._disk_need(), self._settings.disk_reserve)
+            return memory_in_use(), disk
+        except OSError as error:
+            self._log.write("machine not seen", error=str(error))
+            return 0, None
 
     def _disk_need(self) -> int:
         return disk_need(self._tally.outcomes[Outcome.PENDING], atomic=self._frames)

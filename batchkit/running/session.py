@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ..core.pacing import Throttle
 from ..core.settings import Settings
-from ..journal.journal import Journal
 from ..journal.log import RunLog
+from ..journal.writer import Journal
 from .breakers import Breakers
 from .chunk import Call
 from .gate import Gate

@@ -13,7 +13,8 @@ import pytest
 
 from batchkit.core.errors import RunError, TransitionError
 from batchkit.core.states import Outcome, RunState
-from batchkit.journal.journal import CODES, Intent, Journal, JournalReader, create
+from batchkit.journal.journal import CODES, Intent, JournalReader, create
+from batchkit.journal.writer import Journal
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def test_kill_loses_nothing_that_was_flushed(tmp_path: Path) -> None:
     script = f"""
         import os, signal
         from pathlib import Path
-        from batchkit.journal.journal import Journal
+        from batchkit.journal.writer import Journal
         journal = Journal(Path({str(tmp_path / "journal.sqlite")!r}))
         for item in range(5000):
             journal.record((item, 0, 1, 0.0, None, None, None, None))

@@ -12,8 +12,9 @@ import pytest
 
 from batchkit.core.errors import RunBusy, RunError, RunFailed, SettingsError
 from batchkit.core.states import Outcome, RunState
-from batchkit.journal.journal import Intent, Journal
+from batchkit.journal.journal import Intent
 from batchkit.journal.owner import Ownership
+from batchkit.journal.writer import Journal
 from batchkit.running.driver import Driver
 from batchkit.running.run import Run
 from batchkit.targets.base import Fate, Item, Result

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import httpx
 
+from ...core.storable import storable_all
+
 LONGEST_WORDS: Final = 300
 """Characters of a server's own message that go on record."""
 
@@ -83,14 +85,16 @@ class Answer:
         """
         if self.whole:
             try:
-                return json.loads(self.body)
+                found = json.loads(self.body)
+                # Half an emoji comes escaped, or as bytes that are no UTF-8: the rest needs no second look.
+                return found if self.body.isascii() and b"\\u" not in self.body else storable_all(found)
             except ValueError:  # not JSON, or not in an encoding it may have
                 pass
         text = self.text.lstrip("\ufeff").strip()
         if not text:
             raise Unreadable("empty" if self.whole else "truncated")
         if self.whole and (found := _behind_warnings(text)) is not None:
-            return found
+            return storable_all(found)
         if self.is_html:
             raise Unreadable("login" if self.is_login else "html")
         raise Unreadable("truncated" if not self.whole or text[0] in "{[" else "text")
