@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from .errors import SettingsError
 from .model import LENIENT, Place, Takes, entries, read, with_entries
+
+EVERY: Final = "100%"
+"""The failure limit that is a share of 1: all the items tried have failed."""
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
@@ -67,12 +71,23 @@ def _rate(value: Any) -> Any:
     return value
 
 
-def _limit(value: Any) -> Any:
-    """A failure limit: `50%` or 0.5 is a share of the items tried, a whole number from 1 up is a count."""
+def _limit(value: Any) -> float | str | None:
+    """A failure limit: `50%` or 0.5 is a share of the items tried, a number from 1 up is a count of them."""
     value = _optional_word(value)
-    if isinstance(value, str) and value.strip().endswith("%"):
-        return float(value.strip()[:-1].replace(",", ".")) / 100
-    return value
+    if value is None:
+        return None
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        text = str(value).strip().replace(",", ".")
+        share = text.endswith("%")
+        number = float(text.removesuffix("%")) / (100 if share else 1)
+    except (TypeError, ValueError):
+        raise ValueError("write a share such as 50%, or a number of items") from None
+    if not 0 < number < math.inf or (share and number > 1):
+        raise ValueError("a share lies above 0% and up to 100%, a number of items above 0")
+    # The one share that would be a count if it stood as a number: 1.0 has always meant one item.
+    return EVERY if share and number == 1 else number
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +119,7 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Switch = Annotated[bool, Takes("yes or no")]
 Optional = BeforeValidator(_optional_word)
 Rate = Annotated[float, Field(gt=0, le=1_000_000), Takes("a number above 0, or such as 20/min")]
-Limit = Annotated[float, Field(gt=0), Takes("a share such as 50%, or a number of items")]
+Limit = Annotated[float | str, Takes("a share such as 50%, or a number of items")]
 
 
 class Settings(BaseModel):

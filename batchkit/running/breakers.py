@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..core.settings import Settings
+from ..core.settings import EVERY, Settings
 
 
 class Breakers:
@@ -52,13 +52,14 @@ class Breakers:
         failed, tried = failed - self._forgiven[0], tried - self._forgiven[1]
         if limit is None or not failed:
             return None
-        if limit >= 1:
-            if failed < limit:
+        share = 1.0 if limit == EVERY else float(limit)
+        if limit != EVERY and share >= 1:
+            if failed < share:
                 return None
-            return f"{failed} items failed, which reaches the failure limit of {limit:.0f}."
-        if tried < settings.failure_min or failed / tried < limit:
+            return f"{failed} items failed, which reaches the failure limit of {share:.0f}."
+        if tried < settings.failure_min or failed / tried < share:
             return None
         return (
             f"{failed} of the {tried} items tried failed ({failed / tried:.0%}), which reaches the failure"
-            f" limit of {limit:.0%}."
+            f" limit of {share:.0%}."
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import time
 from typing import Any
 
 import pytest
 
 from batchkit.core.errors import SettingsError
-from batchkit.core.settings import LIVE, PRESETS, Settings, window_times
+from batchkit.core.settings import LIVE, PRESETS, Settings, window_times, written
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,11 @@ from batchkit.core.settings import LIVE, PRESETS, Settings, window_times
         ("delay", "0,5", 0.5),
         ("wait_for_target", "10m", 600.0),
         ("failure_limit", "5%", 0.05),
+        ("failure_limit", "99,5 %", 0.995),
+        ("failure_limit", "100%", "100%"),
+        ("failure_limit", " 100.0 % ", "100%"),
+        ("failure_limit", 1, 1.0),
+        ("failure_limit", 1.0, 1.0),
         ("failure_limit", "20", 20.0),
         ("failure_limit", "off", None),
         ("workers", "8", 8),
@@ -43,12 +49,25 @@ def test_of_reads_what_an_operator_types(name: str, text: str, value: Any) -> No
         ("window", "night"),
         ("retries", -1),
         ("timeout", 0),
+        ("failure_limit", "0%"),
+        ("failure_limit", "150%"),
+        ("failure_limit", "half"),
+        ("failure_limit", -1),
+        ("failure_limit", True),
     ],
 )
 def test_of_names_the_wrong_setting(name: str, value: Any) -> None:
     """A wrong value is refused with the setting's name in the message."""
     with pytest.raises(SettingsError, match=name):
         Settings.of({name: value})
+
+
+@pytest.mark.parametrize("given", ["100%", "1%", "99.9%", 1, 1.0, 0.5, 20])
+def test_a_failure_limit_means_the_same_when_it_was_stored(given: Any) -> None:
+    """A share stays a share and a count a count, on their way through a journal, a job file, a field."""
+    first = Settings.of(failure_limit=given)
+    assert Settings.of(json.loads(json.dumps(first.model_dump()))) == first
+    assert Settings.of(failure_limit=written(first.failure_limit)) == first
 
 
 def test_of_suggests_the_near_name() -> None:

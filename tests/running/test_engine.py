@@ -314,6 +314,21 @@ def test_failure_limit_ends_a_run_that_goes_wrong(plan: Plan) -> None:
     assert 100 <= _counts(run)["rejected"] < 300
 
 
+@pytest.mark.parametrize(("limit", "rejected"), [("100%", 150), (1, 1), (1.0, 1)])
+def test_a_limit_of_all_is_no_limit_of_one(plan: Plan, limit: Any, rejected: int) -> None:
+    """100% gives up only when every item failed; 1 at the first that does, also where it is stored as 1.0."""
+
+    def behave(items: Sequence[Item]) -> None:
+        if items[0].index % 2 == 1:
+            raise refuse(Fate.REJECT, "404")
+
+    run = plan.start(
+        target=_calls(behave=behave), failure_limit=limit, failure_min=2, workers=1, report=False
+    )
+    run.wait(20)
+    assert _counts(run)["rejected"] == rejected
+
+
 def test_on_limit_pause_keeps_the_run_alive(plan: Plan) -> None:
     """With `on_limit=pause` a limit pauses the run; after a look somebody may go on."""
     run = plan.start(
