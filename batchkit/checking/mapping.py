@@ -139,7 +139,11 @@ class Mapping:
 
 def normalised(name: str) -> str:
     """A column's name without what people vary: case, accents, spaces, punctuation."""
-    folded = unicodedata.normalize("NFKD", name.translate(_LIGATURES).casefold())
+    folded = name.translate(_LIGATURES)
+    for _ in range(
+        2
+    ):  # what the first round takes apart, such as a capital of another alphabet, has case again
+        folded = unicodedata.normalize("NFKD", folded.casefold())
     kept = "".join(c for c in folded if c.isalnum() and not unicodedata.combining(c))
     return kept or name.strip()
 

@@ -163,18 +163,17 @@ def _rules(words: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 
 
 def _rule_value(rule: str, value: str) -> Any:
-    """The value as the rule takes it: by what its default is."""
-    from dataclasses import fields
-
+    """The value as the rule takes it."""
     from ..checking.fields import Field
+    from ..core.model import entries
 
-    known = {each.name: each for each in fields(Field)}
-    kind = str(known[rule].type) if rule in known else ""
-    if kind == "bool":
+    known = entries(Field)
+    kinds = known[rule].kinds if rule in known else frozenset()
+    if bool in kinds:
         return value.lower() not in {"false", "no", "off", "0", ""}
-    if kind.startswith("tuple"):
+    if tuple in kinds:
         return [part.strip() for part in value.split(",")]
-    if kind == "int | None" and value.isdigit():
+    if kinds == {int} and value.isdigit():
         return int(value)
     return value
 

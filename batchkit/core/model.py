@@ -14,6 +14,8 @@ from typing import Any, Final, Literal, TypeVar, Union, cast, get_args, get_orig
 
 from pydantic import ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import no_info_after_validator_function
 
 from . import secrets
 from .errors import BatchkitError, UsageError
@@ -49,6 +51,22 @@ class Takes:
 
     what: str
     example: str = ""
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """The few words that a text may be; stands in its `Annotated`."""
+
+    choices: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """How pydantic asks a note what it checks."""
+        return no_info_after_validator_function(self._checked, handler(source))
+
+    def _checked(self, value: str) -> str:
+        if value not in self.choices:
+            raise PydanticCustomError("literal_error", "it is none of them")
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +112,8 @@ def _entry(name: str, info: FieldInfo) -> Entry:
     kinds, notes = _unfolded(info.annotation)
     notes = (*info.metadata, *notes)
     told = next((each for each in notes if isinstance(each, Takes)), None)
-    choices = tuple(str(each) for kind in kinds if get_origin(kind) is Literal for each in get_args(kind))
+    words = [str(each) for kind in kinds if get_origin(kind) is Literal for each in get_args(kind)]
+    choices = (*words, *(each for note in notes if isinstance(note, OneOf) for each in note.choices))
     return Entry(
         name,
         " ".join((info.description or "").split()),
@@ -118,16 +137,20 @@ def _unfolded(annotation: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     if get_origin(annotation) in {Union, UnionType}:
         parts = [_unfolded(each) for each in get_args(annotation) if each is not type(None)]
         return tuple(k for kinds, _ in parts for k in kinds), tuple(n for _, notes in parts for n in notes)
+    if get_origin(annotation) is tuple:
+        return (annotation,), _unfolded(get_args(annotation)[0])[1]
     return (annotation,), ()
 
 
 def _takes(kinds: tuple[Any, ...], notes: tuple[Any, ...], choices: tuple[str, ...]) -> str:
+    origins = [get_origin(kind) or kind for kind in kinds]
+    if tuple in origins:
+        return "a list of texts"
     if choices:
         return f"{', '.join(choices[:-1])} or {choices[-1]}" if len(choices) > 1 else choices[0]
-    origins = [get_origin(kind) or kind for kind in kinds]
     what = " or ".join(_KINDS[kind] for kind in origins if kind in _KINDS)
     if not what:
-        return "a list of texts" if tuple in origins or list in origins else "a table"
+        return "a function" if Callable in origins else "a table"
     return what + _bounds(notes)
 
 
@@ -211,6 +234,7 @@ def _wrong(first: Any, model: Any, given: Mapping[str, Any], place: Place) -> Ba
     if raised is not None:
         return place.error(f"{where} can't be {shown(value)}: {raised}.", entry=name)
     if first["type"] == "literal_error" and entry is not None:
+        value = first["input"]  # of a list the one that is wrong
         advice = did_you_mean(str(value), entry.choices)
         return place.error(f"{where} can't be {shown(value)}.", advice=advice, entry=name)
     takes = entry.takes if entry is not None else _KINDS.get(_expected(first["type"]), "something else")
@@ -264,6 +288,11 @@ def _inner(model: Any, path: list[str]) -> Any:
 
 def _expected(kind: str) -> Any:
     return {"string": str, "bool": bool, "int": int, "float": float}.get(kind.partition("_")[0])
+
+
+def as_texts(value: Any) -> Any:
+    """A list of texts, from a list or from one text alone."""
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
 def told_at(place: Callable[[Mapping[str, Any]], Place]) -> Callable[[type[Model]], type[Model]]:

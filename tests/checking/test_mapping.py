@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchkit.checking.fields import CHECKS, TYPES, Field
@@ -214,6 +214,7 @@ def test_to_dict_round_trips(fields: list[Field]) -> None:
 
 
 @given(st.text(max_size=20))
+@example("𝚨")
 def test_normalised_is_stable(name: str) -> None:
     """A normalised name is its own normalised name."""
     assert normalised(normalised(name)) == normalised(name)
