@@ -11,7 +11,6 @@ import contextlib
 import time
 import traceback
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +34,7 @@ from .gate import Gate
 from .session import Orders, Pace, Record, Session
 from .supply import CallQueue, Supply
 from .tally import Tally
+from .threads import Threads
 
 MOST_THREADS: Final = 256
 PAUSED_ON_REQUEST: Final = "Paused on request."
@@ -96,7 +96,7 @@ class Engine:
         self._workers: set[asyncio.Task[None]] = set()
         # As many threads as calls are under way: the worker tasks bound them, so that their number can
         # change live.
-        self._threads = ThreadPoolExecutor(MOST_THREADS, "batchkit-worker")
+        self._threads = Threads(MOST_THREADS)
         self._queue = CallQueue()
         self._alive = journal.meta("alive", 0.0)
         self._run = run
