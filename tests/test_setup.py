@@ -22,6 +22,7 @@ from packaging.utils import canonicalize_name
 from rattler import BuildString, MatchSpec, PackageRecord
 
 from tests.support.needs import ROOT
+from tests.support.project import tracked
 from tools import notebooks, setup_env
 
 PYTHONS = ("3.11.0", "3.11.9", "3.12.4", "3.13.1")
@@ -65,15 +66,6 @@ def machine(python: str, system: tuple[str, str, str]) -> dict[str, str]:
         "platform_python_implementation": "CPython",
         "implementation_name": "cpython",
     }
-
-
-def tracked() -> list[Path]:
-    """The files git knows; outside a repository, those that would be."""
-    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        return [path for path in ROOT.rglob("*") if path.is_file() and ".venv" not in path.parts]
-    paths = [ROOT / name for name in done.stdout.split("\0") if name]
-    return [path for path in paths if path.is_file()]
 
 
 @pytest.mark.parametrize(("python", "system"), MACHINES, ids=[f"{p}-{s[0]}" for p, s in MACHINES])
