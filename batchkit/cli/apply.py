@@ -34,7 +34,7 @@ detach = click.option(
     "--detach", is_flag=True, help="Go on in a process of its own; this command returns once that has begun."
 )
 again = click.option(
-    "--again", is_flag=True, help="Send rows a second time that an earlier run has sent already."
+    "--again", is_flag=True, help="Send or append rows a second time that another run has already."
 )
 _VERBS = {
     Change.UPDATE: ("update", "updates"),

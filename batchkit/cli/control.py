@@ -10,7 +10,7 @@ import click
 from ..core.errors import UsageError
 from ..core.states import OVER, RunState
 from . import options
-from .apply import detach, detached, finish
+from .apply import again, detach, detached, finish
 from .console import Console, has_terminal_stdout
 from .drive import TICK, drive, exit_code
 from .family import DONE
@@ -103,12 +103,14 @@ def stop(name: str, with_json: bool) -> int:
 )
 @options.more
 @detach
+@again
 @options.as_json
 def resume(
     name: str,
     settle: Literal["done", "resend"] | None,
     overwrite_conflicts: bool,
     detach: bool,
+    again: bool,
     with_json: bool,
     **given: Any,
 ) -> int:
@@ -125,7 +127,9 @@ def resume(
     settings = options.chosen_settings(given, live=True)
 
     def go_on() -> Run:
-        return run.resume(settle=settle, overwrite=overwrite_conflicts, detach=detach, **settings)
+        return run.resume(
+            settle=settle, overwrite=overwrite_conflicts, detach=detach, again=again, **settings
+        )
 
     if owner_of(run.folder) is not None:  # its own process goes on with it, or it refuses
         go_on()

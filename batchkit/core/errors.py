@@ -13,6 +13,7 @@
     ├── RunError                the run can't do that
     │   ├── RunNotFound         no such run                                                     (exit 2)
     │   ├── RunBusy             another process owns the run
+    │   ├── WorkRepeated        another run has done the same, or is at it                      (exit 2)
     │   ├── TransitionError     that state can't follow this one
     │   └── RunFailed           the run gave up; it stays resumable                             (exit 3)
     └── DiskFull                no room left for journal, plan or report                        (exit 3)
@@ -110,6 +111,12 @@ class RunNotFound(RunError):
 
 class RunBusy(RunError):
     """Another process owns the run; `pid` and `host` say which."""
+
+
+class WorkRepeated(RunError):
+    """Another run has done the same work, or is at it; `run` is its id."""
+
+    exit_code = 2
 
 
 class TransitionError(RunError):

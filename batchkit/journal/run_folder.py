@@ -18,7 +18,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock, Timeout
 
@@ -50,11 +50,18 @@ def starting() -> FileLock:
     return FileLock(runs_folder() / ".starting.lock")
 
 
-def make_folder(plan: Plan, settings: Settings, *, dry_run: bool, report: bool) -> Path:
+def make_folder(plan: Plan, settings: Settings, *, dry_run: bool, report: bool, again: bool = False) -> Path:
     """Make the folder of a new run: its plan, its journal, its job. Hold `starting()` meanwhile.
 
     It is made under another name and renamed when it is whole, so that a process that dies on the way
     leaves no run.
+
+    Args:
+        plan: What it applies.
+        settings: How.
+        dry_run: Nothing will stay written.
+        report: A report is left in it at the end.
+        again: What other runs of the same rows have done is no reason not to do it.
 
     Raises:
         DiskFull: No room for it; nothing is left behind.
@@ -68,7 +75,8 @@ def make_folder(plan: Plan, settings: Settings, *, dry_run: bool, report: bool) 
         job = plan.facts.get("job")
         if job:
             (half / "job.toml").write_text(job, encoding="utf-8")
-        _make_journal(half / JOURNAL, folder.name, plan, settings, dry_run=dry_run, report=report)
+        facts = _facts(plan, settings, run=folder.name, dry_run=dry_run, again=again)
+        create_journal(half / JOURNAL, {"report": report, **facts})
         half.rename(folder)
     except BaseException:
         shutil.rmtree(half, ignore_errors=True)  # a run that never began leaves nothing behind
@@ -99,14 +107,12 @@ def _check_room(plan: Plan) -> None:
         )
 
 
-def _make_journal(
-    path: Path, name: str, plan: Plan, settings: Settings, *, dry_run: bool, report: bool
-) -> None:
+def _facts(plan: Plan, settings: Settings, *, run: str, dry_run: bool, again: bool) -> dict[str, Any]:
     outcomes = {str(o): 0 for o in Outcome}
     for kind, n in plan.counts.items():
         outcomes[PLANNED_OUTCOME.get(Change(kind), Outcome.PENDING)] += n
     first = Snapshot(
-        run=name,
+        run=run,
         state=RunState.PLANNED,
         dry_run=dry_run,
         total=len(plan),
@@ -114,21 +120,17 @@ def _make_journal(
         outcomes=outcomes,
         settings=settings.model_dump(),
     )
-    create_journal(
-        path,
-        {
-            "run": name,
-            "dry_run": dry_run,
-            "report": report,
-            "undoes": plan.facts.get("undoes"),
-            "work": plan.facts.get("work"),
-            "address": plan.facts.get("address"),
-            "settings": settings.model_dump(),
-            "created": time.time(),
-            "snapshot": first.to_dict(),
-            "message": "",
-        },
-    )
+    now = time.time()
+    return {
+        "run": run,
+        "dry_run": dry_run,
+        "settings": settings.model_dump(),
+        "created": now,
+        "agreed": now if again else 0.0,
+        "snapshot": first.to_dict(),
+        "message": "",
+        **{name: plan.facts.get(name) for name in ("undoes", "work", "rows", "address")},
+    }
 
 
 def _settle(folder: Path) -> None:
@@ -177,13 +179,21 @@ def run_folders() -> list[Path]:
 
 def is_run(folder: Path) -> bool:
     """Whether a folder holds a run: a journal that was made to its end, be it damaged since."""
+    # A journal is made to its end in its own file, so that file is enough; read as one that nobody changes,
+    # it is neither locked nor tidied up by our look.
+    if _has_facts(folder / JOURNAL, "immutable=1"):
+        return True
+    log = folder / f"{JOURNAL}-wal"
+    return log.is_file() and log.stat().st_size > 0 and _has_facts(folder / JOURNAL, "mode=rw")
+
+
+def _has_facts(journal: Path, how: str) -> bool:
     try:
-        # For writing, though nothing is written: only so can the last one who looks take the side files away.
-        address = f"{(folder / JOURNAL).absolute().as_uri()}?mode=rw"
-        with contextlib.closing(sqlite3.connect(address, uri=True)) as journal:
-            return journal.execute("SELECT 1 FROM meta WHERE name = 'version'").fetchone() is not None
+        link = sqlite3.connect(f"{journal.absolute().as_uri()}?{how}", uri=True)
+        with contextlib.closing(link):
+            return link.execute("SELECT 1 FROM meta WHERE name = 'version'").fetchone() is not None
     except sqlite3.OperationalError as error:
-        return "no such table" not in str(error) and (folder / JOURNAL).is_file()
+        return "no such table" not in str(error) and journal.is_file()
     except sqlite3.Error:
         return True
 

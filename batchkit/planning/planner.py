@@ -41,6 +41,7 @@ from .plan_file import WINDOW, PlanWriter
 from .spool import Spool
 from .twins import RULE as DUPLICATE
 from .twins import KeyHashes, find_twins, hash_keys
+from .work import RowSum
 
 if TYPE_CHECKING:
     from ..core.columns import FieldType
@@ -100,6 +101,7 @@ class _Planner:
         self.cleared: Counter[str] = Counter()
         own = getattr(outline.target, "self_references", ())
         self.families = Families(name for name in own if name in self.fields and self.key)
+        self.sent = None if self._is_seen() else RowSum()
         self.rows = 0
         self.window = min(outline.target.read_size or WINDOW, WINDOW)
         self.renders = self._renders()
@@ -223,6 +225,10 @@ class _Planner:
         planned = _with_twins(
             planned, twins.filter(~twins.is_in(bad.implode())), self.outline.keep_duplicates
         )
+        if self.sent is not None:
+            # The checked values, with names in place of looked-up ids: those may come into being meanwhile.
+            going = rows.filter(planned[CHANGE].is_in(list(SENDABLE)))
+            self.sent.add(going, {VALUE + name: name for name in (*self.key, *self.fields)})
         listed = _as_lists(pl.concat([problems, unresolved, issues]))
         planned = planned.join(listed, left_on=ROW, right_on="row", how="left", maintain_order="left")
         if self.renders:
@@ -237,7 +243,7 @@ class _Planner:
 
     def _diff(self, wanted: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         outline = self.outline
-        if outline.mode == "append" or not outline.target.readable:
+        if not self._is_seen():
             kind = Change.CREATE if outline.mode == "append" else Change.SEND
             sent = pl.when(OK).then(pl.lit(str(kind))).otherwise(pl.lit(str(Change.INVALID)))
             return wanted.with_columns(sent.alias(CHANGE)), _NO_ROWS
@@ -259,6 +265,10 @@ class _Planner:
         absent = outline.target.missing_advice
         issues = [_issues(planned, self.key_column, absent), told(concerned, self.sources)]
         return planned, pl.concat(issues)
+
+    def _is_seen(self) -> bool:
+        """Whether what is sent can be found at the target afterwards."""
+        return self.outline.mode != "append" and self.outline.target.readable
 
     def _count_cleared(self, planned: pl.DataFrame) -> None:
         updates = planned.filter(pl.col(CHANGE) == str(Change.UPDATE))
@@ -344,7 +354,9 @@ class _Planner:
         foreseen = what_is_foreseen(self.outline, self.fields, resolved.unused, writer.counts)
         own = self.outline.target.notices()
         notices = [*self.notices, *self.checker.notices(), *what_is_cleared(self.cleared), *foreseen, *own]
-        return facts_of(self.outline, self.fields, resolved.unused, notices[:NOTICES])
+        outline = self.outline
+        rows = self.sent.at(outline.target, outline.table, outline.mode) if self.sent else None
+        return {**facts_of(outline, self.fields, resolved.unused, notices[:NOTICES]), "rows": rows}
 
 
 def _checker(outline: Outline) -> Checker:

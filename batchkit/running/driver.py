@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -88,6 +89,7 @@ class Driver(threading.Thread):
         settle: Literal["done", "resend"] | None = None,
         overwrite: bool = False,
         settings: dict[str, Any] | None = None,
+        again: bool = False,
     ) -> None:
         """Write the operator's decisions into the journal of a run that nobody drives.
 
@@ -96,6 +98,7 @@ class Driver(threading.Thread):
             settle: `done` takes unknown items for done, `resend` makes them pending.
             overwrite: Items in conflict become pending, and are written whatever the target holds.
             settings: Settings from here on.
+            again: What other runs of the same rows have done until now is no reason not to do it.
         """
         ownership = Ownership(folder)
         try:
@@ -109,6 +112,8 @@ class Driver(threading.Thread):
                 if overwrite:
                     journal.reopen(Outcome.CONFLICT, overwrite=True)
                 journal.set_meta(settings=chosen.model_dump(), seen=journal.last_message())
+                if again:
+                    journal.set_meta(agreed=time.time())
                 if "canary" in (settings or {}):
                     journal.set_meta(canary_anew=True)  # so many from here on, and not from the run's start
                 journal.flush()

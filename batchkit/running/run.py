@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..core.errors import RunBusy, RunError, RunFailed, SettingsError, UsageError
 from ..core.settings import LIVE, Settings
 from ..core.states import ACTIVE, PLANNED_OUTCOME, Change, Outcome, RunState
+from ..journal.index import runs_with
 from ..journal.journal import JournalReader
 from ..journal.owner import owner_of
 from ..journal.run_folder import find_run, make_folder, run_folders, starting
 from ..journal.snapshot import Snapshot
 from .child import spawn, why_it_died
 from .driver import Driver, last_words, live_driver
+from .repeats import refuse_repeat, refuse_resume
 
 if TYPE_CHECKING:
     import polars as pl
@@ -55,7 +57,7 @@ def start(
         detach: Drive it in a process of its own that outlives this one.
         target: A connected target to use instead of opening the plan's own (same process only).
         report: Write a report into the run folder when the session ends.
-        again: Send what an earlier run of the same rows has sent already; without it, that is refused.
+        again: Send or append what another run of the same rows has already; without it, that is refused.
         tidy: Called once while the run begins, beside it: what is old goes then.
         **settings: See `Settings`; the target's preset and the job's own settings stand behind them.
 
@@ -63,16 +65,14 @@ def start(
         SettingsError: A setting is wrong; nothing was started.
         UsageError: A detached run was given a target; nothing was started.
         DiskFull: No room for the run folder.
-        RunError: The same rows were sent to the same target already; the message names the run.
+        WorkRepeated: The same rows were sent or appended already, or are being so; the message names the run.
     """
     chosen = Settings.of(plan.settings, **settings)
     _check_detach(detach, target)
     with starting():
         if not (again or dry_run):
-            from .resending import refuse_resending
-
-            refuse_resending(plan, list_runs())
-        folder = make_folder(plan, chosen, dry_run=dry_run, report=report)
+            refuse_repeat(plan, target)
+        folder = make_folder(plan, chosen, dry_run=dry_run, report=report, again=again)
     run = Run(folder)
     if detach:
         run._detach()
@@ -230,6 +230,7 @@ class Run:
         overwrite: bool = False,
         detach: bool = False,
         target: Target | None = None,
+        again: bool = False,
         **settings: Any,
     ) -> Run:
         """Go on: tell the owner of a paused run to, or take up a run that nobody owns.
@@ -239,11 +240,13 @@ class Run:
             overwrite: Send the items in conflict again, whatever the target holds now.
             detach: Drive it in a process of its own.
             target: A connected target to use instead of opening the plan's own.
+            again: Send or append what another run of the same rows has since; without it, that is refused.
             **settings: Settings to change from here on.
 
         Raises:
             UsageError: It is to be detached and was given a target.
             RunBusy: It is running already; the message names the owner.
+            WorkRepeated: Another run has sent or appended the same rows since; the message names it.
             RunError: It has nothing left to do.
         """
         _check_detach(detach, target)
@@ -271,12 +274,15 @@ class Run:
                 advice="Make a new plan from the source, or undo the undo.",
                 by=undone,
             )
-        Driver.prepare(self.folder, settle=settle, overwrite=overwrite, settings=settings)
-        if detach:
-            self._detach()
-            self.began()
-        else:
-            Driver.start_on(self.folder, target=target)
+        with starting():  # until it is in hand: who starts the same rows meanwhile must see it
+            if not (again or self.dry_run or (settle == "done" and not self.snapshot().outcomes["pending"])):
+                refuse_resume(self.plan, self._journal, target)
+            Driver.prepare(self.folder, settle=settle, overwrite=overwrite, settings=settings, again=again)
+            if detach:
+                self._detach()
+                self.began()
+            else:
+                Driver.start_on(self.folder, target=target)
         return self
 
     def wait(self, timeout: float | None = None) -> RunState:
@@ -453,8 +459,8 @@ class Run:
         return inverse(self.plan, self.outcome_frames(), run_id=self.id, path=path)
 
     def _undone_by(self) -> str | None:
-        for run in list_runs():
-            if run.journal.meta("undoes") == self.id and not run.dry_run and run.snapshot().outcomes["done"]:
+        for run in map(Run, runs_with(undoes=self.id)):
+            if not run.dry_run and run.snapshot().outcomes["done"]:
                 return None if run._undone_by() else run.id
         return None
 

@@ -217,6 +217,7 @@ class Target(ABC):
         any_key: The key may be a column that is no field of the target, such as an order's number.
         creatable: An item that it lacks can be created under its key; where it can't, none is, in any mode.
         files: Options that are paths of files; a job reads them relative to its own folder.
+        incidental: Options that change neither what is written nor where, such as time limits.
         missing_advice: What to do about an item that isn't at the target; empty for the usual words.
     """
 
@@ -233,6 +234,7 @@ class Target(ABC):
     any_key: bool = False
     creatable: bool = True
     files: tuple[str, ...] = ()
+    incidental: tuple[str, ...] = ()
     missing_advice: str = ""
 
     @property
@@ -308,6 +310,16 @@ class Target(ABC):
 
         Returns:
             A text per row, null where there is none; None for a target that sends no texts.
+        """
+        return None
+
+    def has_run(self, run: str) -> bool | None:  # noqa: ARG002 - for those that keep a record
+        """Whether the target itself has a record of what a run wrote; None where it keeps none.
+
+        May be asked without `connect`.
+
+        Raises:
+            Exception: It can't be asked.
         """
         return None
 

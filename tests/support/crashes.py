@@ -63,12 +63,7 @@ def kill_and_resume(run: Run, kills: int, *, within: float, rng: random.Random) 
     """
     settled: list[int] = []
     for _ in range(kills):
-        child = run._child
-        assert child is not None
-        _wait_for_work(run, settled[-1] if settled else 0)
-        time.sleep(rng.uniform(0, within))
-        child.kill()
-        child.wait()
+        kill_while_at_work(run, settled[-1] if settled else 0, rng.uniform(0, within))
         if run.state is RunState.FINISHED:
             break
         assert run.state is RunState.INTERRUPTED
@@ -76,6 +71,16 @@ def kill_and_resume(run: Run, kills: int, *, within: float, rng: random.Random) 
         run.resume(detach=True)
     assert run.wait(120) is RunState.FINISHED, run.snapshot().message
     return Killed(len(settled), settled)
+
+
+def kill_while_at_work(run: Run, before: int = 0, delay: float = 0.0) -> None:
+    """Kill the process of a detached run, as by kill -9, some time after it has settled more than before."""
+    child = run._child
+    assert child is not None
+    _wait_for_work(run, before)
+    time.sleep(delay)
+    child.kill()
+    child.wait()
 
 
 def _wait_for_work(run: Run, before: int) -> None:

@@ -48,6 +48,7 @@ class HttpTarget(CallTarget):
 
     paced = True
     call_size = 1
+    incidental = ("connect_timeout", "read_timeout")
     read_size = 2_000  # what is read of each may be a whole article
 
     def __init__(

@@ -100,6 +100,13 @@ class Checkpoint:
             )
         return None if claimed == 1 else _results(found[0][2])
 
+    def has(self, link: Connection, run: str) -> bool:
+        """Whether any chunk of a run is on record."""
+        if not self._exists(link):
+            return False
+        statement = f"SELECT 1 FROM {self._table} WHERE run = {self._mark} LIMIT 1"
+        return link.exec_driver_sql(statement, (run,)).fetchone() is not None
+
     def record(self, link: Connection, context: ChunkContext, results: list[Result]) -> None:
         """Keep what was not done beside the chunk, inside its transaction."""
         if not self._made:

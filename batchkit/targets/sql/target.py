@@ -60,6 +60,7 @@ class SqlTarget(FrameTarget):
     idempotent = True
     readable = True
     reversible = True
+    incidental = ("create", "create_types", "busy_timeout", "lock_timeout", "statement_timeout")
 
     def __init__(
         self,
@@ -247,6 +248,15 @@ class SqlTarget(FrameTarget):
             return ChunkWriter(self._dialect, link, table, self._lookups, self._checkpoint).apply(
                 frame, context
             )
+
+    def has_run(self, run: str) -> bool | None:
+        """Whether chunks of an `append` run are on record beside the table; see `Target.has_run`."""
+        if self._checkpoint is None:
+            return None
+        if self._address.path is not None and not self._address.path.exists():
+            return False
+        with told(self._address), self._connection() as link:
+            return self._checkpoint.has(link, run)
 
     def _apply_before_creation(self, frame: pl.DataFrame, context: ChunkContext) -> list[Result]:
         """A dry run into a table that isn't there: it exists within the transaction only."""
