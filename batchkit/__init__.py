@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     from .planning.plan import Plan
     from .reports.progress import watch
     from .running.run import Run, list_runs
-    from .sources.tables import Look, look, open_table
+    from .sources.base import register_source
+    from .sources.look import Look, look
+    from .sources.tables import open_table
     from .targets.base import open_target, register
 
 __version__: Final = "0.1.0"
@@ -52,7 +54,7 @@ _HOMES: Final = {
     "Change": "core.states",
     "Field": "checking.fields",
     "Job": "planning.job",
-    "Look": "sources.tables",
+    "Look": "sources.look",
     "Mapping": "checking.mapping",
     "Outcome": "core.states",
     "Plan": "planning.plan",
@@ -63,10 +65,11 @@ _HOMES: Final = {
     "Snapshot": "journal.snapshot",
     "check_parameters": "panel.parameters",
     "list_runs": "running.run",
-    "look": "sources.tables",
+    "look": "sources.look",
     "open_table": "sources.tables",
     "open_target": "targets.base",
     "register": "targets.base",
+    "register_source": "sources.base",
     "watch": "reports.progress",
 }
 
@@ -91,6 +94,7 @@ __all__ = [
     "open_table",
     "open_target",
     "register",
+    "register_source",
     "watch",
 ]
 

@@ -86,7 +86,8 @@ def run(
 ) -> int:
     """Plan, show the plan, ask, and apply it.
 
-    SOURCE is a CSV or Excel file, or a job file (JOB.toml). This is `plan` and `apply` in one.
+    SOURCE is a CSV or Excel file, its https:// address, or a job file (JOB.toml). This is `plan` and `apply`
+    in one.
     """
     console = Console(with_json)
     settings = {**options.chosen_settings(given), "again": again}

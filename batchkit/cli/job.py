@@ -25,6 +25,7 @@ def make_job(source: str, **given: Any) -> Job:
         UsageError: An option is missing or doesn't fit.
     """
     from ..planning.job import Job
+    from ..sources.base import local_path
 
     chosen = _chosen(given)
     rules = chosen.pop("fields", {})
@@ -34,7 +35,8 @@ def make_job(source: str, **given: Any) -> Job:
         _refuse_other_encodings(source)
         job = Job.load(source)
         if replaced:
-            chosen["source"] = str(Path(replaced).expanduser().absolute())
+            path = local_path(replaced)
+            chosen["source"] = replaced if path is None else str(path.expanduser().absolute())
         if "target" in chosen:
             chosen["target"] = {**job.target, **chosen["target"]}
         job = replace(job, **chosen) if chosen else job
@@ -44,7 +46,7 @@ def make_job(source: str, **given: Any) -> Job:
         )
     else:
         _require(source, chosen)
-        job = Job(source=_query(source, query) if query else source, **chosen)
+        job = Job(source={"address": source, "query": query} if query else source, **chosen)
     if "delete_cap" in chosen and not job.delete:
         raise UsageError("--delete-cap goes with --delete.")
     if create_missing:
@@ -78,12 +80,6 @@ def _require(source: str, chosen: Mapping[str, Any]) -> None:
     if missing:
         listed = " and ".join([", ".join(missing[:-1]), missing[-1]] if len(missing) > 1 else missing)
         raise UsageError(f"To plan {Path(source).name}, {listed} must be given.", advice=EXAMPLE)
-
-
-def _query(address: str, query: str) -> Any:
-    from ..sources.tables import QuerySource
-
-    return QuerySource(address, query)
 
 
 def _chosen(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +16,7 @@ from .family import DONE, USAGE
 from .pages import every_problem, problems_page
 
 if TYPE_CHECKING:
-    from ..sources.tables import Look
+    from ..sources.look import Look
 
 KINDS = {"csv": "text with delimiters", "xlsx": "Excel workbook", "xls": "old Excel workbook"}
 KINDS |= {"xlsb": "binary Excel workbook", "ods": "OpenDocument workbook"}
@@ -25,21 +24,22 @@ MOST_COLUMNS = 60
 
 
 @click.command(short_help="Show what was understood of a file.")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="SOURCE")
+@click.option("--query", metavar="SQL", help="Look at what this query gives; SOURCE is then the database.")
 @options.reading
 @click.option("--all-problems", is_flag=True, help="Show every problem instead of the first ten.")
 @options.as_json
 def look(file: str, all_problems: bool, with_json: bool, **given: Any) -> int:
-    """Show what was understood of FILE, a CSV or Excel file.
+    """Show what was understood of SOURCE, a CSV or Excel file or the https:// address of one.
 
     Encoding, delimiter, header row, sheets (hidden ones too), rows, columns with a value from the file, and
     every problem with the row number a spreadsheet shows. What was understood wrongly can be overruled by an
     option.
     """
-    from ..sources.tables import look as look_at
+    from ..sources.look import look as look_at
 
     read = {name: value for name, value in given.items() if value is not None and value is not False}
-    found = look_at(Path(file).expanduser(), **read)
+    found = look_at(file, **read)
     again = f"batchkit look {shell(file)} --all-problems"
     Console(with_json).answer(
         found.to_dict() if with_json else None, lambda: look_page(found, again, None if all_problems else 10)
@@ -56,7 +56,7 @@ def look_page(found: Look, again: str, most: int | None) -> Iterator[str]:
         most: How many problems are shown; None for all.
     """
     kind = KINDS.get(found.kind, found.kind)
-    yield f"{bold(Path(found.path).name)}  {kind}, {words.format_bytes(found.bytes)}"
+    yield f"{bold(found.name)}  {kind}" + (f", {words.format_bytes(found.bytes)}" if found.bytes else "")
     yield ""
     yield from columns([[dim(name), text] for name, text in _facts(found) if text])
     yield from _sheets(found)

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import PlanError, UsageError
-from ..planning.job_file import moved
-from ..reports.place import refuse_to_replace
-from ..targets.sql.address import local_file
+from ..core.files import refuse_to_replace
 
 if TYPE_CHECKING:
     from ..planning.job import Job
@@ -29,7 +27,7 @@ def refuse_outputs(job: Job, source: str, output: str | None, save_job: str | No
             file that says something else.
         JobError: The job can't be saved.
     """
-    kept = _kept(job)
+    kept = job.own_files()
     if output:
         path = Path(output)
         refuse_to_replace(path, kept | ({Path(source): "the job file"} if _is_job_file(source) else {}))
@@ -71,18 +69,6 @@ def refuse_twice(*paths: str | None) -> None:
     for path in filter(None, paths):
         refuse_to_replace(Path(path), seen)
         seen[Path(path)] = "named twice"
-
-
-def _kept(job: Job) -> dict[Path, str]:
-    base = job.folder or Path.cwd()
-    kept = {}
-    if isinstance(job.source, str):
-        kept[base / Path(job.source).expanduser()] = "the source"
-    elif file := local_file(job.source.describe().get("address", "")):
-        kept[file] = "the database that is read"
-    if file := local_file(moved(job.to, base, None)):
-        kept[file] = "the target"
-    return kept
 
 
 def _holds_something(path: Path) -> bool:

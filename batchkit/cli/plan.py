@@ -57,8 +57,8 @@ PAGE_OPTIONS = options.together(
 def plan(examples: int, all_problems: bool, with_json: bool, **given: Any) -> int:
     """Find out what would change, and keep it as a plan file; nothing is written to the target.
 
-    SOURCE is a CSV or Excel file, or a job file (JOB.toml) that says the rest; options given beside a job
-    file win over it.
+    SOURCE is a CSV or Excel file, its https:// address, or a job file (JOB.toml) that says the rest; options
+    given beside a job file win over it.
     """
     console = Console(with_json)
     made = make_plan(console, **given)

@@ -8,7 +8,7 @@ as they are. `unguard(guard(text)) == text` for every text.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,3 +58,18 @@ def unguard_expr(column: pl.Expr) -> pl.Expr:
 
     guarded = column.str.starts_with("'") & needs_guard_expr(column)
     return pl.when(guarded).then(column.str.slice(1)).otherwise(column)
+
+
+# What XML 1.0 can't hold and no spreadsheet program shows.
+_UNPRINTABLE: Final = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x{fffe}\x{ffff}]"
+_UNPRINTABLE_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def printable(column: pl.Expr) -> pl.Expr:
+    """The texts without the control characters that no spreadsheet or page can hold."""
+    return column.str.replace_all(_UNPRINTABLE, "")
+
+
+def printable_text(text: str) -> str:
+    """One text without the characters that no spreadsheet or page can hold."""
+    return _UNPRINTABLE_TEXT.sub("", text)

@@ -110,18 +110,23 @@ def conceal(address: str) -> str:
     The value stays in this process only: whoever stores the address stores no password, and whoever resolves
     it here gets it back. Another process needs it from the environment (see `concealed`).
     """
-    name = _name_for(address)
-
-    def named(value: str) -> str:
-        _concealed[name] = unquote(value)
-        register(_concealed[name])
-        return f"{{secret:{name}}}"
 
     def kept(match: re.Match[str]) -> bool:
         return not match[2] or _PART.fullmatch(match[2]) is not None
 
-    address = _LOGIN.sub(lambda m: m[0] if kept(m) else f"{m[1]}:{named(m[2])}@", address)
-    return _PARAMETER.sub(lambda m: m[0] if kept(m) else m[1] + named(m[2]), address)
+    def named(parameter: str, value: str) -> str:
+        return keep(f"{parameter}_{_place(address)}", unquote(value))
+
+    address = _LOGIN.sub(lambda m: m[0] if kept(m) else f"{m[1]}:{named('password', m[2])}@", address)
+    return _PARAMETER.sub(lambda m: m[0] if kept(m) else m[1] + named(m[1].strip("?&;="), m[2]), address)
+
+
+def keep(name: str, value: str) -> str:
+    """Keep a value in this process under a name; gives what stands for it, `{secret:NAME}`."""
+    name = re.sub(r"\W+", "_", name).strip("_").lower()
+    _concealed[name] = value
+    register(value)
+    return f"{{secret:{name}}}"
 
 
 def concealed() -> dict[str, str]:
@@ -188,9 +193,8 @@ def _masked(match: re.Match[str]) -> str:
     return match[0] if not match[2] or _PART.fullmatch(match[2]) else f"{match[1]}:{MASK}@"
 
 
-def _name_for(address: str) -> str:
-    bare = urlsplit(_LOGIN.sub(r"\1@", address))
-    return re.sub(r"\W+", "_", f"password_{bare.netloc}").strip("_").lower()
+def _place(address: str) -> str:
+    return urlsplit(_LOGIN.sub(r"\1@", address)).netloc
 
 
 def _variable(name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import abc
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..checking.fields import Field
@@ -15,7 +14,7 @@ from ..targets.base import open_target
 
 if TYPE_CHECKING:
     from ..planning.plan import Plan
-    from ..sources.tables import Look
+    from ..sources.look import Look
 
 TYPES: Final = {
     "as the table": None, "text": "text", "whole number": "integer", "decimal": "decimal", "date": "date",
@@ -94,13 +93,15 @@ class JobForm:
             SourceError: It can't be read as a table.
             JobError: No file is named, or the header's row is no number.
         """
-        from ..sources.tables import look
+        from ..sources.look import look
 
         source = self.reading["source"].strip()
         if not source:
-            raise JobError("No file is named.", advice="Write the path of a CSV or Excel file.")
+            raise JobError(
+                "No file is named.", advice="Write the path of a CSV or Excel file, or its https:// address."
+            )
         self.found, self.known, self.connected = None, [], False
-        found = look(Path(source).expanduser(), **self._options())
+        found = look(source, **self._options())
         first: abc.Mapping[str, Any] = found.preview[0] if found.preview else {}
         self.choices = [ColumnChoice(column, str(first.get(column) or "")) for column in found.columns]
         self.found = found
@@ -148,7 +149,7 @@ class JobForm:
         if not key and self.target["mode"] != "append":
             raise JobError("No column is marked as key.", advice="Mark what identifies a row.")
         return Job(
-            Path(self.reading["source"].strip()).expanduser(),
+            self.reading["source"].strip(),
             self.target["to"].strip(),
             self.target["table"].strip() or None,
             key,

@@ -68,7 +68,7 @@ class WizardView(LiveView):
             value=reading["source"],
             description="File",
             options=_files_here(),
-            placeholder="path of a CSV or Excel file",
+            placeholder="path of a CSV or Excel file, or its address",
         )
         return form_row(
             self._bound(source, reading, "source", "bk-wide"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -13,6 +14,8 @@ from ..checking.fields import Field
 from ..core import secrets
 from ..core.errors import JobError, MappingError
 from ..core.words import did_you_mean
+from ..sources.base import closing
+from ..targets.sql.address import local_file
 from .job_entries import (
     check_choices,
     check_sense,
@@ -20,11 +23,11 @@ from .job_entries import (
     fields_in,
     files_of,
     names_in,
-    query_source,
     table_in,
     text_in,
 )
-from .job_file import file_of, moved, plain_value, refuse_mixed_password, refuse_passwords, under
+from .job_file import moved, plain_value, refuse_mixed_password, refuse_passwords, under
+from .job_source import file_read, opened, plain_source, source_in
 
 if TYPE_CHECKING:
     from ..sources.base import Source
@@ -46,8 +49,8 @@ class Job:
     """A source, a target, and how the rows of the one become items of the other.
 
     Attributes:
-        source: Path of a CSV or Excel file; a `QuerySource`, or its address and query as
-            `{"address": .., "query": ..}`; a pandas or polars frame; or any `Source`.
+        source: Path of a CSV or Excel file, or its address (`https://host/companies.csv`); the query of a
+            database as `{"address": .., "query": ..}`; a pandas or polars frame; or any `Source`.
         to: Address of the target, such as `sqlite:///companies.sqlite`. For a password write `{secret:NAME}`.
         table: Table at the target.
         key: Fields that identify an item; some targets have one of their own, taken where none is named.
@@ -116,10 +119,7 @@ class Job:
         set_(self, "key", names_in("key", self.key))
         set_(self, "dates", names_in("dates", self.dates, "formats of dates", "dd/mm/yyyy"))
         set_(self, "fields", fields_in(self.fields))
-        if isinstance(self.source, Path):
-            set_(self, "source", str(self.source))
-        if isinstance(self.source, Mapping):
-            set_(self, "source", query_source(self.source, self._base()))
+        set_(self, "source", source_in(self.source))
         for name in ("map", "lookups", "target", "settings"):
             set_(self, name, table_in(name, getattr(self, name)))
         refuse_mixed_password(text_in("to", self.to))
@@ -196,7 +196,7 @@ class Job:
             value = getattr(self, each)
             if each in {"source", "to"} or value != _default(each):
                 plain[each] = value
-        plain["source"] = self._plain_source(folder)
+        plain["source"] = plain_source(self.source, self._base(), folder)
         plain["to"] = moved(self.to, self._base(), folder)
         if "key" in plain:
             plain["key"] = list(self.key)
@@ -261,14 +261,14 @@ class Job:
 
         if path is not None:
             path = Path(path).expanduser().absolute()
-            check_place(path, self._own_files())
-        source = self.open_source()
-        own = target is None
-        if target is None:
-            target, fitted = self._connected(source)
-        else:
-            fitted = self._fit(source, target)
-        try:
+            check_place(path, self.own_files())
+        with ExitStack() as opened:
+            source = opened.enter_context(self._reading())
+            if target is None:
+                target, fitted = self._connected(source)
+                opened.callback(target.close)
+            else:
+                fitted = self._fit(source, target)
             types = target.fields()
             if types and target.any_key:
                 types |= {name: FieldType("text") for name in fitted.key if name not in types}
@@ -289,19 +289,14 @@ class Job:
                 folder=self.folder,
             )
             return make_plan(outline, path, progress)
-        finally:
-            if own:
-                target.close()
 
-    def _own_files(self) -> dict[Path, str]:
-        """The files that the job reads and writes."""
-        files = {}
-        if isinstance(self.source, str):
-            files[self._base() / Path(self.source).expanduser()] = "the source"
-        target = file_of(self.to)
-        if target is not None:
-            files[self._base() / target] = "the target"
-        return files
+    def own_files(self) -> dict[Path, str]:
+        """The files on this machine that the job reads and writes, and what they are to it."""
+        files = {
+            file_read(self.source, self._base()): "the source",
+            local_file(moved(self.to, self._base(), None)): "the target",
+        }
+        return {file: what for file, what in files.items() if file is not None}
 
     def _text(self) -> str | None:
         try:
@@ -390,11 +385,11 @@ class Job:
         Raises:
             BatchkitError: The source or the target can't be read, or they don't fit.
         """
-        source = self.open_source()
         target = self.open_target(key=(), mode="append")  # the key may be named by its column
         try:
-            target.connect()
-            return self._fit(source, target)
+            with self._reading() as source:
+                target.connect()
+                return self._fit(source, target)
         finally:
             target.close()
 
@@ -404,19 +399,15 @@ class Job:
         Raises:
             SourceError: It can't be read as a table.
         """
-        from ..sources.tables import FrameSource, open_table
-
         options = {name: getattr(self, name) for name in READING if getattr(self, name) != _default(name)}
-        if isinstance(self.source, str):
-            return open_table(self._base() / Path(self.source).expanduser(), **options)
-        if options:
-            raise JobError(
-                f"{' and '.join(options)} can't be said of this source.", advice="They are for files."
-            )
-        if hasattr(self.source, "batches"):
-            own: Source = self.source
-            return own
-        return FrameSource(self.source)
+        return opened(self.source, self._base(), options)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Source]:
+        """The source, opened; closed again unless it was given open."""
+        source = self.open_source()
+        with nullcontext() if source is self.source else closing(source):
+            yield source
 
     @property
     def all_lookups(self) -> dict[str, Mapping[str, Any]]:
@@ -437,22 +428,6 @@ class Job:
         said = one.to_dict()
         known = {"lookup": self.lookups.get(one.name), "blank": self.blank}
         return {option: value for option, value in said.items() if value != known.get(option, _UNSAID)}
-
-    def _plain_source(self, folder: Path | None) -> Any:
-        if isinstance(self.source, str):
-            path = (self._base() / Path(self.source).expanduser()).absolute()
-            return under(path, folder)
-        # Frames have a `to_dict` too, of another kind.
-        plain = getattr(self.source, "to_dict", None) if hasattr(self.source, "batches") else None
-        if plain is None:
-            raise JobError(
-                f"A source of type {type(self.source).__name__} can't be saved in a job file.",
-                advice="Write the data to a file and name that, or keep the job in Python.",
-            )
-        entries = dict(plain())
-        if "address" in entries:
-            entries["address"] = moved(entries["address"], self._base(), folder)
-        return entries
 
 
 def _is_typed(source: Source) -> bool:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..checking.fields import Field
 from ..core.errors import BatchkitError, JobError
 from ..core.words import did_you_mean
-from .job_file import moved
 
 if TYPE_CHECKING:
     from .job import Job
@@ -22,26 +20,6 @@ _CHOICES: Final = {
     "blank": ("clear", "keep"),
     "decimal": ("auto", ",", "."),
 }
-
-
-def query_source(entries: Mapping[str, Any], base: Path) -> Any:
-    """The source that an address and a query describe.
-
-    Raises:
-        JobError: One is missing, or there is another entry.
-    """
-    from ..sources.tables import QuerySource
-
-    known = ("address", "query")
-    for name in entries:
-        if name not in known:
-            raise JobError(f"The source has no entry {name!r}.", advice=did_you_mean(name, known))
-    for name in known:
-        if not isinstance(entries.get(name), str):
-            raise JobError(
-                f"The source doesn't say its {name}.", advice="Write source.address and source.query."
-            )
-    return QuerySource(moved(entries["address"], base, None), entries["query"])
 
 
 def names_in(option: str, value: Any, what: str = "names of fields", such: str = "siret") -> tuple[str, ...]:

@@ -25,12 +25,6 @@ def moved(address: str, base: Path, folder: Path | None) -> str:
     return f"{match['scheme']}{under(path, folder)}{match['rest']}"
 
 
-def file_of(address: str) -> Path | None:
-    """The path of the address's file, as it stands there; None where it has none."""
-    match = _FILE_ADDRESS.fullmatch(address)
-    return Path(match["path"]).expanduser() if match and match["path"] != ":memory:" else None
-
-
 def under(path: Path, folder: Path | None) -> str:
     """The path relative to a folder it lies under; else whole."""
     if folder is not None and path.is_relative_to(folder):

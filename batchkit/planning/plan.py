@@ -287,7 +287,7 @@ class Plan:
 
     def to_pandas(self, kind: str | None = None) -> pd.DataFrame:
         """The plan's rows as a pandas frame (all of it in memory)."""
-        from ..sources.tables import to_pandas
+        from ..sources.frame import to_pandas
 
         return to_pandas(self.changes(kind).collect())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Final
 
@@ -20,21 +19,6 @@ VALUES: Final = "values"
 def with_values(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with a column of what was to change, empty where the frame doesn't know it."""
     return frame if VALUES in frame.columns else frame.with_columns(pl.lit(None, pl.String).alias(VALUES))
-
-
-# What XML 1.0 can't hold and no spreadsheet program shows.
-_UNPRINTABLE: Final = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x{fffe}\x{ffff}]"
-_UNPRINTABLE_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-
-
-def printable(column: pl.Expr) -> pl.Expr:
-    """The texts without the control characters that no spreadsheet or page can hold."""
-    return column.str.replace_all(_UNPRINTABLE, "")
-
-
-def printable_text(text: str) -> str:
-    """One text without the characters that no spreadsheet or page can hold."""
-    return _UNPRINTABLE_TEXT.sub("", text)
 
 
 def local_moments(at: pl.Series) -> pl.Series:

@@ -13,9 +13,9 @@ from ..core import words
 from ..core.columns import ADVICE, ERROR, REMARKS, ROW
 from ..core.errors import UsageError
 from ..core.guards import guard_expr
+from ..sources.csv_writer import write_csv
+from ..sources.workbook_writer import CELL, Column, LongSheet, workbook
 from . import overview
-from .csv import write_frames
-from .sheets import CELL, Column, LongSheet, workbook
 from .styles import Styles
 
 _RAW: Final = "raw:"
@@ -26,7 +26,7 @@ def write_fix_csv(
 ) -> None:
     """Write the rows as CSV; cells are guarded, so whoever reads them takes the guard off again."""
     names = _source_columns(columns, first)
-    write_frames((_fixable(frame, names) for frame in chain([first], rest)), [*REMARKS, *names], path)
+    write_csv((_fixable(frame, names) for frame in chain([first], rest)), [*REMARKS, *names], path)
 
 
 def write_fix_xlsx(

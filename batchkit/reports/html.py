@@ -11,9 +11,10 @@ import polars as pl
 from markupsafe import Markup
 
 from ..core import words
+from ..core.guards import printable_text
 from ..core.states import Outcome
 from . import overview
-from .columns import local_moments, printable_text
+from .columns import local_moments
 from .picture import picture
 from .top_errors import digest
 

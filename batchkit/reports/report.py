@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..core.errors import UsageError
-from .place import refuse_to_replace, replacing
+from ..core.files import refuse_to_replace, replacing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FORMATS: Final = {
     ".xlsx": "xlsx:write_xlsx",
-    ".csv": "csv:write_csv",
+    ".csv": "csv:write_outcomes",
     ".html": "html:write_html",
     ".json": "json:write_json",
 }

@@ -10,9 +10,9 @@ from typing import Final
 import polars as pl
 
 from ..core.columns import ROW
-from .csv import write_frames
+from ..sources.csv_writer import write_csv
+from ..sources.workbook_writer import LongSheet, workbook
 from .fix import layout, quoted, refuse_long
-from .sheets import LongSheet, workbook
 from .styles import Styles
 
 _WHERE: Final = "Write the results as .csv."
@@ -20,7 +20,7 @@ _WHERE: Final = "Write the results as .csv."
 
 def write_results_csv(first: pl.DataFrame, rest: Iterable[pl.DataFrame], path: Path) -> None:
     """Write the rows as CSV; `#row` tells whoever reads it that its guards are to be taken off."""
-    write_frames(chain([first], rest), first.columns, path)
+    write_csv(chain([first], rest), first.columns, path)
 
 
 def write_results_xlsx(first: pl.DataFrame, rest: Iterable[pl.DataFrame], path: Path) -> None:

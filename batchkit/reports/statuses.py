@@ -17,9 +17,9 @@ from xml.sax.saxutils import escape
 import polars as pl
 
 from ..core.errors import SourceError, UsageError
+from ..core.guards import printable
+from ..sources.workbook_writer import fitting
 from ..sources.workbook_xml import letters, place, sheet_parts
-from .columns import printable
-from .sheets import fitting
 from .sheetxml import Row, SheetReader, SheetXml, splice
 
 HEADERS: Final = ("batchkit outcome", "batchkit reason", "batchkit advice")

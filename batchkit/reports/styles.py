@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ..core.guards import printable_text
 from ..core.states import Outcome
-from .columns import printable_text
-from .sheets import MOMENT, ROWS, Column, Kind, LongSheet, fitting
+from ..sources.workbook_writer import MOMENT, ROWS, Column, Kind, LongSheet, fitting
 
 INK: Final = "#1f2a37"
 QUIET: Final = "#667085"

@@ -10,9 +10,9 @@ import polars as pl
 
 from ..core import words
 from ..core.states import Outcome
+from ..sources.workbook_writer import ROWS, Column, workbook
 from . import overview
 from .columns import local_moments, with_values
-from .sheets import ROWS, Column, workbook
 from .styles import TINTS, Lines, Styles
 from .top_errors import SLICE, TopError, TopErrors, is_failing
 

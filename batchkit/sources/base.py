@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -16,6 +16,7 @@ from ..core.errors import SourceError
 from ..core.problem import Problem
 from ..core.registry import Registry, scheme_of
 from ..core.secrets import redact
+from ..core.words import did_you_mean
 
 BATCH = 50_000
 
@@ -104,31 +105,45 @@ def open_source(given: Any, **options: Any) -> Source:
             )
         own: Source = given
         return own
-    address = "frame:"
-    if isinstance(given, (str, os.PathLike)):
-        path = local_path(given)
-        given, address = (str(given), str(given)) if path is None else (path, "file:")
+    if not isinstance(given, (str, os.PathLike)):
+        address = "frame:"
+    elif (path := local_path(given)) is not None:
+        given, address = path, "file:"
+    else:
+        address = str(given)
     opener = _REGISTRY.opener(address)
-    _check_options(opener, address, options)
+    refuse_wrong_entries(opener, options, address)
     source: Source = opener(given, **options)
     return source
 
 
-def _check_options(opener: Any, address: str, options: dict[str, Any]) -> None:
-    """Make sure that a kind of source takes these options, and that none is missing."""
-    parameters = list(inspect.signature(opener).parameters.values())[1:]
+def check_entries(address: str, entries: Mapping[str, Any]) -> None:
+    """Make sure that the source at an address takes these entries, and that none is missing.
+
+    Raises:
+        SourceError: It doesn't take one, or needs another.
+        UsageError: No source has that scheme.
+    """
+    path = local_path(address)
+    refuse_wrong_entries(_REGISTRY.opener(address if path is None else "file:"), entries, address)
+
+
+def refuse_wrong_entries(opener: Any, entries: Mapping[str, Any], what: str) -> None:
+    """Make sure that a class or function that opens sources takes these entries, and that none is missing.
+
+    Raises:
+        SourceError: It doesn't take one, or needs another.
+    """
+    parameters = list(inspect.signature(opener).parameters.values())[1:]  # the first one is the address
     takes = {each.name: each for each in parameters if each.kind is not each.VAR_KEYWORD}
-    what = {"file:": "a file", "frame:": "a frame"}.get(address, redact(address))
-    unknown = [name for name in options if name not in takes]
+    what = {"file:": "a file", "frame:": "a frame"}.get(what, redact(what))
+    unknown = [name for name in entries if name not in takes]
     if unknown and len(takes) == len(parameters):
-        raise SourceError(
-            f"{' and '.join(unknown)} can't be said of {what}.",
-            advice=f"It takes {', '.join(takes) or 'no options'}.",
-        )
-    missing = [name for name, each in takes.items() if each.default is each.empty and name not in options]
+        raise SourceError(f"{unknown[0]} can't be said of {what}.", advice=did_you_mean(unknown[0], takes))
+    missing = [name for name, each in takes.items() if each.default is each.empty and name not in entries]
     if missing:
         raise SourceError(
-            f"{what} needs {' and '.join(missing)}.",
+            f"{what} needs {' and '.join(map(repr, missing))}.",
             advice="Give it beside the address: source = {address = ..., query = ...}, or --query.",
         )
 

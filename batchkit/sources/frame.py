@@ -1,19 +1,23 @@
-"""polars and pandas frames as sources of rows, and plain text of typed columns."""
+"""polars and pandas frames: as sources of rows, as plain text, and from one kind to the other."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from ..core.columns import ROW
 from ..core.errors import SourceError
+from ..core.install import install_command
 from ..core.problem import Problem
 from .base import BATCH, regrouped
 from .cell_text import as_text
 from .headers import column_names
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _PIECE = 50_000
 _EXACT = 2.0**53  # whole floats below it are exact
@@ -103,6 +107,32 @@ class FrameSource:
             values = piece.iloc[:, position].tolist()
             columns.append(pl.Series(name, [as_text(value) for value in values], pl.String))
         return pl.DataFrame(columns)
+
+
+def to_pandas(frame: pl.DataFrame) -> pd.DataFrame:
+    """A polars frame as a pandas one; needs no pyarrow.
+
+    Raises:
+        SourceError: pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError:
+        raise SourceError("pandas is not installed.", advice=f"Run: {install_command('lab')}") from None
+    return pd.DataFrame(
+        {name: pd.Series(frame[name].to_list(), dtype=_pandas_dtype(frame[name])) for name in frame.columns}
+    )
+
+
+def _pandas_dtype(column: pl.Series) -> str | None:
+    kind = column.dtype
+    if kind == pl.String:
+        return "object"
+    if kind.is_integer():
+        return "Int64" if column.null_count() else "int64"
+    if kind == pl.Boolean:
+        return "boolean" if column.null_count() else "bool"
+    return "float64" if kind.is_float() else "object" if kind.is_nested() or kind.is_decimal() else None
 
 
 def as_texts(frame: pl.DataFrame) -> pl.DataFrame:

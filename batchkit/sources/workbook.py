@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,36 @@ from ..core.errors import SourceError
 from ..core.problem import Problem, notice, warning
 from .csv import header_unknown
 from .headers import Line, Undecided, find_header
-from .looks import Sheet
 from .sheet_marks import UNREADABLE, Marks, read_marks
 from .sheet_rows import SheetSource, repaired
 
 _LOOKED_AT = 400  # rows in which the header is looked for
 _SMALL = 20  # rows; a first sheet that holds fewer may be a cover sheet
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One sheet of a workbook, as `look` shows it.
+
+    Attributes:
+        name: Name of the sheet.
+        visibility: "visible", "hidden" or "very hidden" (which only a macro can undo).
+        kind: "data", "chart" or another kind that holds no table.
+        rows: Rows up to the last one in use.
+        columns: Columns up to the last one in use.
+        hidden_rows: Rows hidden by a filter or a person (told by xlsx alone).
+        merged: Merged ranges.
+        error_cells: Cells that hold an error, such as `A3 #DIV/0!` (told by xlsx alone).
+    """
+
+    name: str
+    visibility: str
+    kind: str
+    rows: int = 0
+    columns: int = 0
+    hidden_rows: int = 0
+    merged: int = 0
+    error_cells: list[str] = field(default_factory=list)
 
 
 class Workbook:

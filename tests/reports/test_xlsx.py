@@ -17,8 +17,8 @@ from openpyxl.worksheet.worksheet import Worksheet
 from batchkit.core.states import RunState
 from batchkit.reports.data import ReportData
 from batchkit.reports.report import write_report
-from batchkit.reports.sheets import CELL, CUT, fitting
 from batchkit.reports.xlsx import write_xlsx
+from batchkit.sources.workbook_writer import CELL, CUT, fitting
 from tests.support.report_samples import CONFLICT, HOSTILE, START, outcome, realistic, refused, run_data
 
 

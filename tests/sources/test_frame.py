@@ -9,9 +9,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from batchkit.core.columns import ROW
 from batchkit.core.errors import SourceError
+from batchkit.sources.base import Source
 from batchkit.sources.cell_text import as_text
-from batchkit.sources.tables import ROW, FrameSource, Source, as_texts, to_pandas
+from batchkit.sources.frame import FrameSource, as_texts, to_pandas
 
 VALUES: dict[str, tuple[pl.DataType | type[pl.DataType], list[Any], list[str | None]]] = {
     "whole": (pl.Int64(), [1, -2, None], ["1", "-2", None]),

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from batchkit.core.errors import BatchkitError, SourceError
-from batchkit.sources.tables import QuerySource, Source
+from batchkit.sources.base import Source
+from batchkit.sources.query import QuerySource
 
 
 @pytest.fixture

@@ -11,8 +11,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from batchkit.core.columns import ROW
 from batchkit.core.errors import SourceError
-from batchkit.sources.tables import ROW, FileSource, Look, look, open_table
+from batchkit.sources.file import FileSource
+from batchkit.sources.look import Look, look
+from batchkit.sources.tables import open_table
 from tests.support.needs import shared_folder
 
 

@@ -16,8 +16,13 @@ import pytest
 import xlsxwriter
 from openpyxl.worksheet.worksheet import Worksheet
 
+from batchkit.core.columns import ROW
 from batchkit.core.errors import SourceError
-from batchkit.sources.tables import ROW, FileSource, Source, look, open_table, reopen, write_csv
+from batchkit.sources.base import Source
+from batchkit.sources.csv_writer import write_csv
+from batchkit.sources.file import FileSource
+from batchkit.sources.look import look
+from batchkit.sources.tables import open_table, reopen
 
 CSV = "siret;nom;ville\n00501234500012;Café;Lyon\n00501234500020;Bar;Nîmes\n"
 
@@ -305,13 +310,13 @@ def test_written_csv_is_safe_and_comes_back(tmp_path: Path) -> None:
     frame = pl.DataFrame(
         {ROW: range(10, 19), "titre": texts, "#error": ["bad"] * 9}, schema_overrides={ROW: pl.UInt32}
     )
-    assert write_csv(frame, tmp_path / "out.csv") == 9
+    write_csv([frame], frame.columns, tmp_path / "out.csv")
     data = (tmp_path / "out.csv").read_bytes()
     assert data.startswith(b"\xef\xbb\xbf")
     for row in csv.reader(data.decode("utf-8-sig").splitlines()[1:5], delimiter=";"):
         assert not row[1].startswith(("=", "@"))
-    assert b";+33612345678;" in data
-    assert b";'+20% de CA;" in data
+    assert b';"+33612345678";' in data
+    assert b';"\'+20% de CA";' in data
     table = open_table(tmp_path / "out.csv")
     assert table.columns == ["titre"]
     back = pl.concat(table.batches())

@@ -11,7 +11,7 @@ import os
 import urllib.request
 from collections.abc import AsyncIterable, Mapping
 from functools import lru_cache
-from typing import Final, cast
+from typing import BinaryIO, Final, cast
 
 import httpx
 
@@ -23,7 +23,14 @@ from .answer import Answer
 USER_AGENT: Final = f"batchkit/{__version__}"
 BODY_LIMIT: Final = 1024 * 1024
 REDIRECTS: Final = 5
+BEGINNING: Final = 64 * 1024
+"""Bytes of a body that goes to a file by which it is told what it is."""
+
 _PORTS: Final = {"http": 80, "https": 443}
+
+
+class NotKept(Exception):
+    """The file that takes a body refused a part of it; the cause says why."""
 
 
 class HttpClient:
@@ -67,6 +74,7 @@ class HttpClient:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         limit: int = BODY_LIMIT,
+        into: BinaryIO | None = None,
     ) -> Answer:
         """Send a request and take in its answer.
 
@@ -79,12 +87,14 @@ class HttpClient:
             content: The body, JSON unless `headers` say otherwise.
             headers: More headers.
             limit: Bytes of the answer's body at most.
+            into: Takes the body of an answer that says success; the answer then has its beginning alone.
 
         Raises:
+            NotKept: `into` refused a part of the body.
             httpx.TransportError, aiohttp.ClientError: As `http_failures.judge` knows them.
         """
         for _ in range(REDIRECTS):
-            answer = await self._once(method, url, content, headers, limit)
+            answer = await self._once(method, url, content, headers, limit, into)
             if not 300 <= answer.status < 400 or "location" not in answer.headers:
                 return answer
             further = str(httpx.URL(url).join(answer.headers["location"]))
@@ -95,7 +105,13 @@ class HttpClient:
         return answer
 
     async def _once(
-        self, method: str, url: str, content: bytes | None, headers: Mapping[str, str] | None, limit: int
+        self,
+        method: str,
+        url: str,
+        content: bytes | None,
+        headers: Mapping[str, str] | None,
+        limit: int,
+        into: BinaryIO | None,
     ) -> Answer:
         merged = self._headers if content is None else self._json_headers
         if headers:
@@ -106,7 +122,10 @@ class HttpClient:
         )
         response = await self._transport.handle_async_request(request)
         try:
-            body, whole = await _body(response, limit)
+            if into is not None and response.is_success:
+                body, whole = await _kept(response, limit, into)
+            else:
+                body, whole = await _body(response, min(limit, BODY_LIMIT) if into else limit)
         finally:
             await response.aclose()
         return Answer(response.status_code, response.headers, body, whole, url)
@@ -121,10 +140,7 @@ async def _body(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
     parts: list[bytes] = []
     size = 0
     try:
-        # The stream itself where nothing is to be unpacked: it costs half as much.
-        stream = response.stream
-        plain = isinstance(stream, httpx.AsyncByteStream) and "content-encoding" not in response.headers
-        async for part in cast(AsyncIterable[bytes], stream) if plain else response.aiter_bytes():
+        async for part in _parts(response):
             parts.append(part)
             size += len(part)
             if size > limit:
@@ -134,6 +150,36 @@ async def _body(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
             raise
         return b"".join(parts), False
     return b"".join(parts), True
+
+
+async def _kept(response: httpx.Response, limit: int, into: BinaryIO) -> tuple[bytes, bool]:
+    """The beginning of a body that goes to a file, and whether all of it went there."""
+    if int(response.headers.get("content-length") or 0) > limit:
+        return b"", False  # before the first byte of what would be thrown away
+    beginning = b""
+    size = 0
+    try:
+        async for part in _parts(response):
+            beginning += part[: max(BEGINNING - size, 0)]
+            size += len(part)
+            try:
+                into.write(part)
+            except OSError as error:
+                raise NotKept from error
+            if size > limit:
+                return beginning, False
+    except Exception as error:
+        if not _broke_off(error):
+            raise
+        return beginning, False
+    return beginning, True
+
+
+def _parts(response: httpx.Response) -> AsyncIterable[bytes]:
+    # The stream itself where nothing is to be unpacked: it costs half as much.
+    stream = response.stream
+    plain = isinstance(stream, httpx.AsyncByteStream) and "content-encoding" not in response.headers
+    return cast(AsyncIterable[bytes], stream) if plain else response.aiter_bytes()
 
 
 def _broke_off(error: Exception) -> bool:

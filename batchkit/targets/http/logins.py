@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 
 from ...core import secrets
 from ...core.errors import UsageError
@@ -19,6 +20,7 @@ _LOGIN_NAME: Final = re.compile(
 
 _LOGIN_VALUE: Final = re.compile(r"(?i)(basic|bearer|token)\s+\S{8,}")
 _LIKE_A_KEY: Final = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w~+/=.-]{8,}")
+_IN_QUERY: Final = re.compile(r"([?&;])([^=&;?#]+)=([^&;#]*)")
 _PLACE: Final = re.compile(r"\{[^{}]+\}")
 _ADVICE: Final = "Write {secret:NAME} in its place, and set NAME in the environment, .env or keyring."
 
@@ -38,6 +40,29 @@ def split_login(place: str) -> tuple[str, str | None]:
     user, colon, _ = bare.partition(":")
     at = len(user)
     return unquote(login[:at]), unquote(login[at + 1 :]) if colon else None
+
+
+def without_login(url: str) -> str:
+    """The address without user and password."""
+    scheme, _, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"
+
+
+def login_headers(url: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of every request, with the values of secrets and the login that the address has.
+
+    Raises:
+        SecretError: A secret has no value.
+    """
+    resolved = {name: secrets.resolve(text) for name, text in headers.items()}
+    user, password = split_login(url.partition("://")[2].partition("/")[0])
+    if (user or password) and "authorization" not in {name.lower() for name in resolved}:
+        pair = f"{secrets.resolve(user)}:{secrets.resolve(password or '')}"
+        token = base64.b64encode(pair.encode()).decode()
+        secrets.register(token)
+        resolved["Authorization"] = f"Basic {token}"
+    return resolved
 
 
 def names_login(name: str) -> bool:
@@ -83,12 +108,32 @@ def refuse_in_query(url: str, place: str) -> None:
     Raises:
         UsageError: One does.
     """
-    query = url.partition("?")[2].partition("#")[0]
-    for name, text in parse_qsl(query):
-        # `key` names a field as often as it holds a key, and only a key looks like one.
-        telling = names_login(name) or (name.lower() == "key" and _LIKE_A_KEY.fullmatch(text))
-        if telling and not _PLACE.search(text):
+    for name, text in parse_qsl(url.partition("?")[2].partition("#")[0]):
+        if _is_login(name, text):
             raise _stored(f"The parameter {name} in {place}")
+
+
+def conceal_in_query(url: str) -> str:
+    """The address with each login in its parameters replaced by `{secret:NAME}`; see `secrets.conceal`."""
+    host = urlsplit(url).hostname
+
+    def named(match: re.Match[str]) -> str:
+        name, text = unquote_plus(match[2]), unquote_plus(match[3])
+        return (
+            f"{match[1]}{match[2]}={secrets.keep(f'{name}_{host}', text)}"
+            if _is_login(name, text)
+            else match[0]
+        )
+
+    return _IN_QUERY.sub(named, url)
+
+
+def _is_login(name: str, text: str) -> bool:
+    # `key` names a field as often as it holds a key, and only a key looks like one.
+    lower = name.lower()
+    is_key = lower == "key" and _LIKE_A_KEY.fullmatch(text) is not None
+    telling = names_login(name) or is_key or lower == "sig" or lower.endswith("signature")
+    return bool(text) and telling and not _PLACE.search(text)
 
 
 def _stored(what: str) -> UsageError:

@@ -55,6 +55,20 @@ async def with_patience(work: Any, tries: Backoff = PATIENCE) -> Any:
 
 def aside(work: Coroutine[Any, Any, Value]) -> Value:
     """Run a coroutine to its end from code that isn't on a loop, or on somebody else's."""
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
+
+    async def known() -> Value:
+        if (task := asyncio.current_task()) is not None:
+            running.append((asyncio.get_running_loop(), task))
+        return await work
+
     # In a thread of its own: a notebook's thread has a loop running already.
     with ThreadPoolExecutor(1, "batchkit-http") as threads:
-        return threads.submit(asyncio.run, work).result()
+        future = threads.submit(asyncio.run, known())
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            # It came to this thread alone, and leaving the block waits for the other one.
+            for loop, task in running:
+                loop.call_soon_threadsafe(task.cancel)
+            raise

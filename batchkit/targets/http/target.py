@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 from abc import abstractmethod
 from collections.abc import Coroutine, Mapping
@@ -17,7 +16,7 @@ from ..base import CallTarget, Failure, Fate
 from .answer import Answer, Unreadable
 from .client import BODY_LIMIT, HttpClient
 from .failures import HttpError, as_target_error, json_of, judge, judge_body, went_out
-from .logins import refuse_in_headers, refuse_in_query, split_login
+from .logins import login_headers, refuse_in_headers, refuse_in_query, without_login
 from .options import duration, words_by_name
 from .requests import Value, aside
 
@@ -132,9 +131,7 @@ class HttpTarget(CallTarget):
     @property
     def base(self) -> str:
         """The address requests go to, without login, without a slash at its end."""
-        scheme, _, rest = self._base.partition("://")
-        place, slash, path = rest.partition("/")
-        return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}".rstrip("/")
+        return without_login(self._base).rstrip("/")
 
     def resolved_headers(self) -> dict[str, str]:
         """The headers of every request, with the values of secrets: for the client alone.
@@ -142,14 +139,7 @@ class HttpTarget(CallTarget):
         Raises:
             SecretError: A secret has no value.
         """
-        headers = {name: secrets.resolve(text) for name, text in self._given_headers.items()}
-        user, password = split_login(self._base.partition("://")[2].partition("/")[0])
-        if (user or password) and "authorization" not in {name.lower() for name in headers}:
-            pair = f"{secrets.resolve(user)}:{secrets.resolve(password or '')}"
-            token = base64.b64encode(pair.encode()).decode()
-            secrets.register(token)
-            headers["Authorization"] = f"Basic {token}"
-        return headers
+        return login_headers(self._base, self._given_headers)
 
     def open_client(self, *, read: float | None, keeps: bool = True) -> HttpClient:
         """A client for the loop that runs now; it `keeps` connections, or each request has its own."""

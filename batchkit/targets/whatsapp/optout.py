@@ -9,7 +9,8 @@ from typing import Final
 
 from ...checking.identifiers import phone_reader
 from ...core.errors import SourceError, UsageError
-from ...sources.tables import FileSource, open_table
+from ...sources.file import FileSource
+from ...sources.tables import open_table
 
 _TEXTS: Final = (".txt", ".lst", ".list")
 _SHOWN: Final = 5

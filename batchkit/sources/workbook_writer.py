@@ -1,4 +1,4 @@
-"""Long tables in a workbook: written in flat memory, spilling onto a next sheet at Excel's limit."""
+"""Writing workbooks: long tables in flat memory, spilling onto a next sheet at Excel's limit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import polars as pl
 import xlsxwriter
 from xlsxwriter.exceptions import XlsxWriterException
 
-from .columns import printable
+from ..core.guards import printable
 
 ROWS: Final = 1_048_576
 CELL: Final = 32_767

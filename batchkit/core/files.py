@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from ..core.errors import DiskFull, UsageError
+from .errors import DiskFull, UsageError
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 

@@ -1,0 +1,177 @@
+"""Files from elsewhere: brought to this machine when they are first asked for, and read like any other."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+import tempfile
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ..core.errors import DiskFull
+from .base import BATCH, refuse_wrong_entries
+from .tables import open_table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ..core.problem import Problem
+    from .file import FileSource
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_LONGEST_NAME: Final = 120
+
+
+class Fetched(NamedTuple):
+    """What was brought.
+
+    Attributes:
+        name: What the file is called where it comes from.
+        facts: What a plan shall know of it, JSON-able, such as its version there.
+    """
+
+    name: str
+    facts: dict[str, Any]
+
+
+class FetchedSource(ABC):
+    """A CSV or Excel file that is somewhere else.
+
+    It lies in a temporary folder from the first question about its rows until `close`, or until nobody holds
+    the source any more. Asked again after that, it is brought again.
+
+    Args:
+        address: Where it is, with names of secrets in the place of their values.
+        entries: What else it was opened with, JSON-able; names of secrets as well.
+        **reading: How it is read; see `tables.open_table`.
+
+    Attributes:
+        address: That address.
+        reading: How it is read, as far as that was said.
+
+    Raises:
+        SourceError: No file is read by such an option.
+    """
+
+    def __init__(self, address: str, entries: Mapping[str, Any], **reading: Any) -> None:
+        refuse_wrong_entries(open_table, reading, address)
+        self.address = address
+        self._entries = dict(entries)
+        self.reading = reading
+        self._facts: dict[str, Any] = {}
+        self._path: Path | None = None
+        self._table: FileSource | None = None
+        self._remove: Callable[[], object] = lambda: None
+
+    @abstractmethod
+    def fetch(self, path: Path) -> Fetched:
+        """Bring the file.
+
+        Args:
+            path: Where to.
+
+        Raises:
+            SourceError: It can't be had; says why, and what to do.
+            OSError: The disk refused it.
+        """
+
+    @property
+    def path(self) -> Path:
+        """Where the file is on this machine; brought there when this is first asked.
+
+        Raises:
+            SourceError: It can't be had.
+            DiskFull: It doesn't fit on the disk.
+        """
+        if self._path is None:
+            folder = Path(tempfile.mkdtemp(prefix="batchkit-source-"))
+            # Also where nobody closes: with the last reference, or at the end of the process.
+            self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            try:
+                self._path = self._brought(folder)
+            except BaseException:
+                self.close()
+                raise
+        return self._path
+
+    @property
+    def table(self) -> FileSource:
+        """The file, opened; raises what `path` raises.
+
+        Raises:
+            SourceError: It can't be read as a table.
+        """
+        if self._table is None:
+            path = self.path
+            try:
+                self._table = open_table(path, **self.reading)
+            except BaseException:
+                self.close()
+                raise
+        return self._table
+
+    def _brought(self, folder: Path) -> Path:
+        draft = folder / "fetching"
+        try:
+            fetched = self.fetch(draft)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            raise DiskFull(
+                f"No room is left in {folder.parent} for the file from {self.address}.",
+                advice="Free some space, or set TMPDIR to a folder on another disk.",
+                path=folder.parent,
+            ) from error
+        self._facts = fetched.facts
+        return draft.rename(folder / _file_name(fetched.name))
+
+    def close(self) -> None:
+        """Remove the file from this machine."""
+        self._path = self._table = None
+        self._remove()
+
+    @property
+    def name(self) -> str:
+        """What the file is called where it comes from."""
+        return self.table.name
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return self.table.columns
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What is wrong with it; complete once `batches()` has been read to the end."""
+        return self.table.problems
+
+    def batches(self, size: int = BATCH) -> Iterator[pl.DataFrame]:
+        """The rows in frames of `size`; see `Source.batches`."""
+        return self.table.batches(size)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the file's bytes."""
+        return self.table.fingerprint()
+
+    def describe(self) -> dict[str, Any]:
+        """How to open it again the same way, and which version was read."""
+        facts = self.table.describe()
+        del facts["path"]  # where it lay is gone tomorrow
+        return {**facts, **self.to_dict(), **self._facts}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The entries of a job file: opened with them it is the same source."""
+        return {"address": self.address, **self._entries, **self.reading}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.address!r})"
+
+
+def _file_name(name: str) -> str:
+    """A name from outside as one that stays in its folder."""
+    plain = re.sub(r"[^\w .,()+-]", "_", name.replace("\\", "/").rpartition("/")[2]).strip(" .")
+    return plain[-_LONGEST_NAME:] or "table"

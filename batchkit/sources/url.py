@@ -1,0 +1,124 @@
+"""A CSV or Excel file at an address of the web."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from ..core import secrets
+from ..core.errors import SourceError, UsageError
+from ..targets.http.answer import Answer
+from ..targets.http.download import download
+from ..targets.http.failures import HttpError
+from ..targets.http.logins import conceal_in_query, refuse_in_headers
+from ..targets.http.options import duration, words_by_name
+from ..targets.http.target import CONNECT_TIMEOUT, READ_TIMEOUT
+from .fetched import Fetched, FetchedSource
+
+MAX_MB: Final = 1024.0
+_USUAL: Final = {"connect_timeout": CONNECT_TIMEOUT, "read_timeout": READ_TIMEOUT, "max_mb": MAX_MB}
+_LOGIN: Final = (
+    "Name a login that may read it: https://USER:{secret:NAME}@host/..., or "
+    'source = {address = ..., headers = {Authorization = "Bearer {secret:NAME}"}} in a job file.'
+)
+_NETWORK: Final = "Check the address and the connection, then try again."
+_GONE: Final = "Check the address; what it named may have moved."
+_ADVICE: Final[Mapping[str, str]] = {
+    "401": _LOGIN,
+    "403": _LOGIN,
+    "login page": _LOGIN,
+    "404": _GONE,
+    "410": _GONE,
+    "connection": _NETWORK,
+    "connect timeout": _NETWORK,
+    "timeout": _NETWORK,
+    "html": "Open it in a browser: the file itself may be behind a link on that page.",
+}
+"""What to do, by the rule of the failure."""
+
+_OTHERWISE: Final = "Try again later, or download the file and name that."
+
+
+class UrlSource(FetchedSource):
+    """A CSV or Excel file at an address.
+
+    Args:
+        address: `https://host/companies.csv`. A login belongs there as `https://USER:{secret:NAME}@host/...`;
+            a password, a token or a signature that stands there itself is kept in this process alone.
+        headers: Headers of the request; they may refer to secrets.
+        connect_timeout: Seconds to connect.
+        read_timeout: Seconds of silence from the server.
+        max_mb: Megabytes that the file may have.
+        **reading: How it is read; see `tables.open_table`.
+
+    Raises:
+        UsageError: The address isn't one of the web, or an option is wrong.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        connect_timeout: float | str = CONNECT_TIMEOUT,
+        read_timeout: float | str = READ_TIMEOUT,
+        max_mb: float = MAX_MB,
+        **reading: Any,
+    ) -> None:
+        said = {
+            "headers": headers,
+            "connect_timeout": connect_timeout,
+            "read_timeout": read_timeout,
+            "max_mb": max_mb,
+        }
+        entries = {name: value for name, value in said.items() if value not in (None, {}, _USUAL.get(name))}
+        super().__init__(conceal_in_query(secrets.conceal(address.strip())), entries, **reading)
+        if urlsplit(self.address).scheme not in ("http", "https") or not urlsplit(self.address).hostname:
+            raise UsageError(
+                f"{secrets.redact(address)} is no address of the web.",
+                advice="Write one such as https://host/companies.csv.",
+            )
+        self._headers = words_by_name("headers", headers or {}, '{"X-Shop" = "7"}', "source")
+        refuse_in_headers(self._headers)
+        self._connect = duration("connect_timeout", connect_timeout, "source")
+        self._read = duration("read_timeout", read_timeout, "source")
+        if isinstance(max_mb, bool) or not isinstance(max_mb, (int, float)) or not max_mb > 0:
+            raise UsageError(f"source.max_mb takes a number above zero, not {max_mb!r}.")
+        self._max_mb = max_mb
+
+    def fetch(self, path: Path) -> Fetched:  # noqa: D102 - the base class says it
+        try:
+            answer = download(
+                secrets.resolve(self.address),
+                path,
+                headers=self._headers,
+                limit=int(self._max_mb * 1024 * 1024),
+                connect=self._connect,
+                read=self._read,
+            )
+        except HttpError as error:
+            failure = error.failure
+            advice = failure.advice if failure.rule in ("size", "certificate", "redirect") else ""
+            raise SourceError(
+                f"{self.address}: {secrets.redact(failure.reason).rstrip('.')}.",
+                advice=_ADVICE.get(failure.rule) or advice or _OTHERWISE,
+                address=self.address,
+                rule=failure.rule,
+            ) from None
+        known = {"etag": answer.headers.get("etag"), "last_modified": answer.headers.get("last-modified")}
+        return Fetched(_name(answer, self.address), {name: said for name, said in known.items() if said})
+
+
+def _name(answer: Answer, address: str) -> str:
+    """What the file is called: as its server says, else by where it came from in the end."""
+    said = answer.headers.get("content-disposition", "")
+    if match := re.search(r"(?i)filename\*\s*=\s*(?:utf-8|iso-8859-1)''([^;]+)", said):
+        return unquote(match[1].strip())
+    if match := re.search(r'(?i)filename\s*=\s*(?:"([^"]+)"|([^;\s]+))', said):
+        return match[1] or match[2]
+    parts = [unquote(urlsplit(url).path).rpartition("/")[2] for url in (answer.url, address)]
+    named = [part for part in parts if Path(part).suffix]
+    return next(iter([*named, *filter(None, parts), urlsplit(address).hostname or "table"]))
