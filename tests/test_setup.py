@@ -23,7 +23,7 @@ from rattler import BuildString, MatchSpec, PackageRecord
 
 from tests.support.needs import ROOT
 from tests.support.project import tracked
-from tools import notebooks, setup_env
+from tools import notebooks, pythons, setup_env
 
 PYTHONS = ("3.11.0", "3.11.9", "3.12.4", "3.13.1")
 SYSTEMS = (("linux", "posix", "x86_64"), ("darwin", "posix", "arm64"), ("win32", "nt", "AMD64"))
@@ -294,6 +294,23 @@ def test_old_python_is_told(
     assert setup_env.main() == 1
     assert "Python 3.11 or newer" in capsys.readouterr().err
     assert calls == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="programs are written as shell scripts")
+def test_python_is_found_where_the_one_on_the_path_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What pyenv puts on the path refuses versions that aren't chosen: the one it stands for is taken."""
+    refusing, serving = tmp_path / "python3.77", tmp_path / "versions" / "3.77.1" / "bin" / "python"
+    serving.parent.mkdir(parents=True)
+    for program, code in ((refusing, 127), (serving, 0)):
+        program.write_text(f"#!/bin/sh\nexit {code}\n", encoding="utf-8")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    assert pythons.find_python("3.77") == str(serving)
+    assert pythons.find_python("3.78") is None
+    assert pythons.find_python(pythons.OWN) == sys.executable
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the script is for POSIX machines")

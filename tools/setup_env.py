@@ -1,7 +1,8 @@
 """Build `.venv` with everything the project needs, or find in a moment that it already stands.
 
-Called by make; `python tools/setup_env.py` does the same where there is no make. Uses uv where there is one,
-else venv and pip. Installs again when pyproject.toml or constraints.txt have changed.
+Called by make; `python tools/setup_env.py` does the same where there is no make. Given the name of a
+folder, it makes that one beside `.venv`. Uses uv where there is one, else venv and pip. Installs again when
+pyproject.toml or constraints.txt have changed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
+VENV = ROOT / (sys.argv[1] if __name__ == "__main__" and sys.argv[1:] else ".venv")
 STAMP = VENV / ".batchkit-stamp"
 INPUTS = ("pyproject.toml", "constraints.txt")
 NEEDED = (3, 11)
@@ -34,7 +35,7 @@ def main() -> int:
     wanted = _stamp()
     if STAMP.exists() and STAMP.read_text(encoding="utf-8") == wanted and _works(_python()):
         return 0
-    print("Setting up .venv (a minute or two, once) ...", flush=True)
+    print(f"Setting up {VENV.name} (a minute or two, once) ...", flush=True)
     if not _make_venv():
         return _fail(
             "No virtual environment could be made.",
@@ -73,7 +74,7 @@ def _works(python: Path) -> bool:
 def _make_venv() -> bool:
     moved = STAMP.exists() and str(ROOT) not in STAMP.read_text(encoding="utf-8").splitlines()
     if VENV.exists() and (moved or not _works(_python())):
-        print("The .venv here is broken or was moved; it is made anew.", flush=True)
+        print(f"The {VENV.name} here is broken or was moved; it is made anew.", flush=True)
         shutil.rmtree(VENV)
     if VENV.exists():
         return True
