@@ -18,7 +18,8 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from .core.columns import AFTER, BEFORE, KEY, FieldType
+from .core.columns import AFTER, BEFORE, CHANGE, ITEM, KEY, FieldType
+from .core.compare import NOW, THERE, Standing, fields_of, kept_fields, standing_of
 from .core.states import Change, Outcome
 from .targets.base import CallTarget, ChunkContext, Failure, Fate, FrameTarget, Item, Result, register
 
@@ -136,7 +137,7 @@ class MemoryTarget(FrameTarget):
             if result is not None:
                 results.append(result)
         if not context.dry_run:
-            self.applied.extend(frame["item"].to_list())
+            self.applied.extend(frame[ITEM].to_list())
             self.rows.clear()
             self.rows.update(draft)
         return results
@@ -144,26 +145,27 @@ class MemoryTarget(FrameTarget):
     def _apply_row(
         self, draft: dict[tuple[Any, ...], dict[str, Any]], row: dict[str, Any], context: ChunkContext
     ) -> Result | None:
-        item, change = row["item"], row["change"]
+        item, change, fields = row[ITEM], row[CHANGE], fields_of(row)
         key = tuple(row[KEY + name] for name in self.keys) or (item,)
-        wanted = {name.removeprefix(AFTER): value for name, value in row.items() if name.startswith(AFTER)}
-        planned = {name.removeprefix(BEFORE): value for name, value in row.items() if name.startswith(BEFORE)}
+        wanted = {name: row[AFTER + name] for name in fields}
         reason = self.bad(wanted) if self.bad and change != Change.DELETE else None
         if reason:
             return Result(item, Outcome.REJECTED, "bad", reason)
         present = draft.get(key)
-        if change == Change.DELETE:
-            if present is not None:
-                del draft[key]
-            return None
-        if present is not None and all(present.get(name) == value for name, value in wanted.items()):
+        seen = {**row, THERE: present is not None, **{NOW + n: (present or {}).get(n) for n in fields}}
+        standing = standing_of(seen)
+        if standing is Standing.DONE:
             return None if context.recovering else Result(item, Outcome.UNCHANGED)
-        expected = None if change == Change.CREATE else planned
-        shown = None if present is None else {name: present.get(name) for name in planned or wanted}
-        if not context.overwrite and shown != expected:
+        if standing is Standing.EDITED and not (context.overwrite and present is not None):
             return Result(item, Outcome.CONFLICT, "changed", "The target was edited since the plan was made.")
-        draft[key] = {**(present or dict(zip(self.keys, key, strict=False))), **wanted}
-        return None
+        if change == Change.DELETE:
+            del draft[key]
+        else:
+            left_alone = {n for n in fields if change == Change.UPDATE and wanted[n] == row.get(BEFORE + n)}
+            written = {name: value for name, value in wanted.items() if name not in left_alone}
+            draft[key] = {**(present or dict(zip(self.keys, key, strict=False))), **written}
+        kept = kept_fields(seen) if standing is Standing.PARTLY else []
+        return Result(item, Outcome.DONE, "kept", detail={"kept": kept}) if kept else None
 
 
 class CallRecorder(CallTarget):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
 from ..core.columns import AFTER, BEFORE, CHANGE, KEY, LOST, NAME
+from ..core.compare import Compare
 from ..core.states import Change
 from .lost import UNREADABLE, is_unreadable
 
@@ -18,29 +17,6 @@ OK: Final = "#ok"
 ISSUE: Final = "#issue"
 """Column the diff adds: `exists`, `missing`, `key_not_unique`, `unreadable`, or null."""
 _FOUND, _MANY, _CHANGED = "#found", "#many", "#changed"
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """When two texts count as the same; the target's value then stays as it is.
-
-    Attributes:
-        ignore_case: Upper and lower case don't count.
-        ignore_space: White space at the ends doesn't count, and a run of it counts as one space.
-        normalize_unicode: `é` typed as one character or as two is the same (NFC).
-    """
-
-    ignore_case: bool = False
-    ignore_space: bool = False
-    normalize_unicode: bool = False
-
-    def plain(self, text: pl.Expr) -> pl.Expr:
-        """The text as it is compared."""
-        if self.normalize_unicode:
-            text = text.str.normalize("NFC")
-        if self.ignore_space:
-            text = text.str.replace_all(r"\s+", " ").str.strip_chars()
-        return text.str.to_lowercase() if self.ignore_case else text
 
 
 def diff(
@@ -119,11 +95,7 @@ def _present(
 
 def _changed(name: str, schema: pl.Schema, compare: Compare, *, keep: bool, is_json: bool) -> pl.Expr:
     before, after = pl.col(BEFORE + name), pl.col(AFTER + name)
-    if is_json:
-        before, after = _canonical(before), _canonical(after)
-    elif schema[AFTER + name] == pl.String and compare != Compare():
-        before, after = compare.plain(before), compare.plain(after)
-    differs = before.ne_missing(after)
+    differs = compare.differs(before, after, schema[AFTER + name], is_json=is_json)
     if keep:
         differs &= after.is_not_null()
     # A lookup row that is yet to be made can't be what the target refers to already.
@@ -152,19 +124,3 @@ def _change(mode: str) -> pl.Expr:
         .otherwise(pl.lit(str(Change.UNCHANGED)))
         .alias(CHANGE)
     )
-
-
-def _canonical(text: pl.Expr) -> pl.Expr:
-    return text.map_batches(_canonical_texts, pl.String)
-
-
-def _canonical_texts(texts: pl.Series) -> pl.Series:
-    distinct = texts.drop_nulls().unique()
-    return texts.replace(distinct, pl.Series([_sorted_json(text) for text in distinct], dtype=pl.String))
-
-
-def _sorted_json(text: str) -> Any:
-    try:
-        return json.dumps(json.loads(text), sort_keys=True, ensure_ascii=False)
-    except ValueError:
-        return text

@@ -253,8 +253,8 @@ class Job:
             PlanError: Something else than a plan is at the path, or the source or target's file shall be.
         """
         from ..core.columns import FieldType
+        from ..core.compare import Compare
         from .deletes import DeleteCap
-        from .diff import Compare
         from .outline import Outline
         from .plan_file import check_place
         from .planner import make_plan

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.compare import Compare
 from ..core.problem import Problem
 from .deletes import DeleteCap
-from .diff import Compare
 
 if TYPE_CHECKING:
     from ..checking.mapping import Mapping

@@ -9,23 +9,12 @@ from typing import Any, Final
 import polars as pl
 
 from ..core.columns import CHANGE, ITEM
+from ..core.compare import STANDING, THERE, TO_SEND, Standing, kept_fields, values_now
 from ..core.states import Change, Outcome
 from ..targets.base import CallTarget, Result
 from .chunk import Chunk
 from .delivery import Delivery
-from .read_back import (
-    DONE,
-    EDITED,
-    FOUND,
-    LOOK_THERE,
-    UNTOUCHED,
-    VERDICT,
-    asked,
-    differences,
-    held_against,
-    kept,
-    was_there,
-)
+from .read_back import LOOK_THERE, asked, differences, held_against
 from .session import Session
 
 _EDITED: Final = "The target was edited since the plan was made."
@@ -68,9 +57,9 @@ class Comparison:
                 return None
             if not self._s.pace.gate.holding:
                 break  # else it may be long until it is sent: look again then
-        verdicts = held_against(rows, found)
-        settled = list(self._settled(chunk, verdicts.filter(pl.col(VERDICT) != UNTOUCHED)))
-        self._note(chunk, verdicts)
+        judged = held_against(rows, found)
+        settled = list(self._settled(chunk, judged.filter(~pl.col(STANDING).is_in(TO_SEND))))
+        self._note(chunk, judged)
         self._delivery.record_unsent(settled)
         over = {result.item for result in settled}
         items = [item for item in chunk.items if item.index not in over]
@@ -86,10 +75,10 @@ class Comparison:
     def _settled(self, chunk: Chunk, rows: pl.DataFrame) -> Iterator[Result]:
         overwrite = chunk.overwrite or self._s.settings.overwrite
         for row in rows.iter_rows(named=True):
-            if row[VERDICT] == DONE:
+            if row[STANDING] == Standing.DONE:
                 # What a session that died had sent is its doing.
                 yield Result(row[ITEM], Outcome.DONE if chunk.recovering else Outcome.UNCHANGED)
-            elif overwrite and not row[FOUND] and row[CHANGE] == Change.UPDATE:
+            elif overwrite and not row[THERE] and row[CHANGE] == Change.UPDATE:
                 yield Result(row[ITEM], Outcome.REJECTED, "missing", _GONE, _MAKE_NEW)
             elif not overwrite:
                 yield Result(row[ITEM], Outcome.CONFLICT, "changed", _why(row), LOOK_THERE, differences(row))
@@ -97,14 +86,14 @@ class Comparison:
     @staticmethod
     def _note(chunk: Chunk, rows: pl.DataFrame) -> None:
         """Remember what an undo must know: what was written over, and what others had set already."""
-        for row in rows.filter(pl.col(VERDICT) != DONE).iter_rows(named=True):
-            if row[VERDICT] == EDITED:
-                chunk.notes[row[ITEM]] = {"overwritten": was_there(row)}
-            elif not chunk.recovering and (fields := kept(row)):
+        for row in rows.filter(pl.col(STANDING) != Standing.DONE).iter_rows(named=True):
+            if row[STANDING] == Standing.EDITED:
+                chunk.notes[row[ITEM]] = {"overwritten": values_now(row)}
+            elif not chunk.recovering and (fields := kept_fields(row)):
                 chunk.notes[row[ITEM]] = {"kept": fields}
 
 
 def _why(row: dict[str, Any]) -> str:
     if row[CHANGE] == Change.CREATE:
         return _CAME
-    return _EDITED if row[FOUND] else _GONE
+    return _EDITED if row[THERE] else _GONE

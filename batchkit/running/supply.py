@@ -13,6 +13,7 @@ import polars as pl
 
 from ..core.chunks import by_count
 from ..core.columns import CHANGE, ITEM
+from ..core.compare import TO_SEND, Standing
 from ..core.states import Change, Outcome
 from ..journal.journal import CODES, Intent
 from ..planning.plan import Plan
@@ -22,7 +23,7 @@ from .comparison import Comparison
 from .delivery import Delivery
 from .feeder import Covered, Feeder, chunk_size, overwriting_chunk, recovery_chunks
 from .gate import BACKOFF
-from .read_back import DONE, EDITED, LOOK_THERE, UNTOUCHED, read_back
+from .read_back import LOOK_THERE, read_back
 from .session import Session
 from .tally import DELAY
 
@@ -30,8 +31,8 @@ MOST_AHEAD: Final = 64  # chunks whose intent is one commit
 MOST_PARKED: Final = 1_000  # calls that rest at once
 
 _AFTER_A_CRASH: Final[dict[str | None, tuple[Outcome, str | None, str | None, str | None]]] = {
-    DONE: (Outcome.DONE, None, None, None),
-    EDITED: (
+    Standing.DONE: (Outcome.DONE, None, None, None),
+    Standing.EDITED: (
         Outcome.CONFLICT,
         "changed",
         "The run died while this was being sent, and the target holds neither former nor wanted values.",
@@ -297,7 +298,7 @@ class Supply:
             frame = chunk.frame
             readable = frame.filter((pl.col(CHANGE) != Change.SEND) & self._target.readable)
             verdicts = dict(read_back(self._target, readable).iter_rows()) if readable.height else {}
-            settled = [item for item in frame[ITEM].to_list() if verdicts.get(item) != UNTOUCHED]
+            settled = [item for item in frame[ITEM].to_list() if verdicts.get(item) not in TO_SEND]
             for item in settled:
                 self._settle(item, verdicts.get(item))
             covered.add_items(settled)

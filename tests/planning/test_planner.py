@@ -13,10 +13,11 @@ import pytest
 
 from batchkit.checking.fields import Field
 from batchkit.core.columns import CHANGE, ITEM, ROW
+from batchkit.core.compare import Compare
 from batchkit.core.problem import Problem
 from batchkit.planning import planner as planning
 from batchkit.planning import spool
-from batchkit.planning.diff import Compare, diff
+from batchkit.planning.diff import diff
 from batchkit.planning.job import Job
 from batchkit.planning.plan import Plan
 from tests.support.shelf import TYPES, Shelf, kinds, planned, view

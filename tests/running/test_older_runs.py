@@ -120,7 +120,7 @@ def test_conflicts_can_be_written_all_the_same(copy: Copy) -> None:
 def test_killed_run_is_resumed(copy: Copy) -> None:
     """The chunk that had reached the database without a record counts as done; every row is there once."""
     story = copy("killed")
-    assert (story.run.folder / "journal.sqlite-wal").stat().st_size  # as the kill left it
+    assert next(story.home.rglob("journal.sqlite-wal")).stat().st_size  # as the kill left it
     assert story.run.state == "interrupted"
     call("resume", "last", code=1)
     assert story.table() == wanted(story)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from ...core.columns import AFTER, BEFORE, CHANGE, ITEM, KEY, LOST
+from ...core.compare import NOW, STANDING, THERE, Standing, fields_of, join_present, standing
 from ...core.states import Outcome
 from ..base import ChunkContext, Result
 from .checkpoint import Checkpoint
-from .dialect import Dialect, Table, key_frame, written_fields
+from .dialect import Dialect, Table, key_frame
+from .explain import ambiguous, explain, kept, overwritten, skipped
 from .lookups import Lookups
 
 if TYPE_CHECKING:
@@ -79,27 +81,31 @@ class ChunkWriter:
             written = self.dialect.write(self.link, self.table, frame)
             results += written.results
             results += self._explain(frame, written.missing, context)
-        told = {result.item for result in results}
-        return results + [mark for mark in marks if mark.item not in told]
+        return _with_marks(results, marks)
 
     def _explain(self, frame: pl.DataFrame, items: list[int], context: ChunkContext) -> list[Result]:
+        """Say of rows that the statements didn't write why, and write those that somebody had begun."""
         if not items:
             return []
         if not self.table.key:
-            return [_skipped(item) for item in items]
-        missing = frame.filter(pl.col(ITEM).is_in(items))
-        current = self._read(missing)
-        halves, marks = half_done(missing, current, self.table)
+            return [skipped(item) for item in items]
+        missing = self._judge(frame.filter(pl.col(ITEM).is_in(items)))
+        is_half = pl.col(STANDING) == Standing.PARTLY
+        results = explain(missing.filter(~is_half), self.table, context)
+        halves = missing.filter(is_half)
         if not halves.height:
-            return explain(missing, current, self.table, context)
-        written = self.dialect.write(self.link, self.table, halves)
-        missing = missing.filter(~pl.col(ITEM).is_in(halves[ITEM].implode()))
-        results = written.results + explain(missing, current, self.table, context)
+            return results
+        written = self.dialect.write(self.link, self.table, rebase(halves, frame.columns))
+        results += written.results
         if written.missing:  # edited again at this very moment
-            again = halves.filter(pl.col(ITEM).is_in(written.missing))
-            results += explain(again, self._read(again), self.table, context)
-        told = {result.item for result in results}
-        return results + [mark for mark in marks if mark.item not in told]
+            again = self._judge(frame.filter(pl.col(ITEM).is_in(written.missing)))
+            results += explain(again, self.table, context)
+        return _with_marks(results, [kept(row) for row in halves.iter_rows(named=True)])
+
+    def _judge(self, frame: pl.DataFrame, current: pl.DataFrame | None = None) -> pl.DataFrame:
+        """The rows with what the table holds of them now, and how they stand."""
+        seen = join_present(frame, self._read(frame) if current is None else current)
+        return seen.with_columns(standing(seen.columns, self.table.fills_in))
 
     def _current(self, frame: pl.DataFrame, context: ChunkContext) -> pl.DataFrame | None:
         """Present values where they must be known beforehand, read under a lock."""
@@ -112,7 +118,7 @@ class ChunkWriter:
 
     def _read(self, frame: pl.DataFrame) -> pl.DataFrame:
         return self.dialect.read(
-            self.link, self.table, key_frame(frame, self.table.key), written_fields(frame)
+            self.link, self.table, key_frame(frame, self.table.key), fields_of(frame.columns)
         )
 
     def _settle(
@@ -125,249 +131,42 @@ class ChunkWriter:
             over somebody's edit.
         """
         keys = [KEY + name for name in self.table.key]
-        present = present_values(frame, current, self.table)
-        many = present.filter(pl.struct(keys).is_duplicated()).select(keys).unique()
-        results = [_ambiguous(item) for item in frame.join(many, on=keys, how="semi")[ITEM]]
-        frame = frame.join(many, on=keys, how="anti")
+        held = current.select(pl.col(name).cast(frame.schema[KEY + name]) for name in self.table.key)
+        many = held.select(pl.all().name.prefix(KEY)).filter(pl.struct(keys).is_duplicated()).unique()
+        results = [ambiguous(item) for item in frame.join(many, on=keys, how="semi")[ITEM]]
+        frame = frame.join(many, on=keys, how="anti", maintain_order="left")
+        seen = self._judge(frame, current)
         if context.overwrite:
-            seen = frame.join(present, on=keys, how="left", maintain_order="left")
-            return rebase(seen, frame.columns), results, overwritten(seen)
-        exists = frame.join(present, on=keys, how="semi").filter(pl.col(CHANGE) == "create")
-        results += explain(exists, current, self.table, context)
+            return rebase(seen, frame.columns), results, overwritten(seen, self.table)
+        exists = seen.filter(pl.col(THERE) & (pl.col(CHANGE) == "create"))
+        results += explain(exists, self.table, context)
         return frame.filter(~pl.col(ITEM).is_in(exists[ITEM].implode())), results, []
 
 
-def present_values(frame: pl.DataFrame, current: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """What was read, under names that go beside a plan's: `key:*`, `#field`, `lost:*` and `#there`."""
-    fields = written_fields(frame)
-    return current.select(
-        *(pl.col(name).cast(frame.schema[KEY + name]).alias(KEY + name) for name in table.key),
-        *(pl.col(name).cast(frame.schema[AFTER + name]).alias("#" + name) for name in fields),
-        *(_lost_text(current, name) for name in fields),
-        pl.lit(value=True).alias("#there"),
-    )
-
-
-def _lost_text(current: pl.DataFrame, name: str) -> pl.Expr:
-    """The text of a present value that its field's type can't carry; null where it can."""
-    found = pl.col(LOST + name) if LOST + name in current.columns else pl.lit(None, pl.String)
-    return pl.when(pl.col(name).is_null()).then(found).alias(LOST + name)
+def _with_marks(results: list[Result], marks: list[Result]) -> list[Result]:
+    """Results, and the marks of those rows of which nothing worse is to be said."""
+    told = {result.item for result in results}
+    return results + [mark for mark in marks if mark.item not in told]
 
 
 def rebase(seen: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """The rows as if they had been planned on the present values: nothing is a conflict any more.
+    """Plan the rows anew on the present values: nothing is a conflict any more.
 
     A create that exists by now becomes an update. What is gone stays an update, and so a conflict: there is
     nothing to overwrite. A field that an update leaves alone stays as it is, whoever changed it since.
     """
-    there = pl.col("#there").fill_null(value=False)
+    there = pl.col(THERE)
     is_create = pl.col(CHANGE) == "create"
     sides = []
-    for name in written_fields(seen):
+    for name in fields_of(seen.columns):
         if BEFORE + name not in seen.columns:
             continue
         usable = there & pl.col(LOST + name).is_null()
         alone = (pl.col(CHANGE) == "update") & pl.col(BEFORE + name).eq_missing(pl.col(AFTER + name))
-        sides.append(pl.when(usable).then("#" + name).otherwise(BEFORE + name).alias(BEFORE + name))
-        sides.append(pl.when(usable & alone).then("#" + name).otherwise(AFTER + name).alias(AFTER + name))
+        sides.append(pl.when(usable).then(NOW + name).otherwise(BEFORE + name).alias(BEFORE + name))
+        sides.append(pl.when(usable & alone).then(NOW + name).otherwise(AFTER + name).alias(AFTER + name))
     change = pl.when(there & is_create).then(pl.lit("update")).otherwise(CHANGE).alias(CHANGE)
     return seen.with_columns(change, *sides).select(columns)
-
-
-def overwritten(seen: pl.DataFrame) -> list[Result]:
-    """What is said of the rows that hold another's edit, should they be written over it."""
-    fields = [name for name in written_fields(seen) if BEFORE + name in seen.columns]
-    concerned = seen.filter(pl.col("#there").fill_null(value=False)).filter(
-        (pl.col(CHANGE) == "create") | pl.any_horizontal(False, *(_edited(name) for name in fields))
-    )
-    results = []
-    for row in concerned.iter_rows(named=True):
-        lost = {name: text_of(row["#" + name]) for name in fields if _is_concerned(row, name)}
-        kept = kept_fields(row, fields)
-        if lost:
-            reason = f"Written over what somebody else had put there: {', '.join(lost)}."
-            results.append(
-                Result(int(row[ITEM]), Outcome.DONE, "overwritten", reason, detail={"overwritten": lost})
-            )
-        elif kept:
-            results.append(_kept(int(row[ITEM]), kept))
-    return results
-
-
-def _edited(name: str) -> pl.Expr:
-    return pl.col("#" + name).ne_missing(pl.col(BEFORE + name))
-
-
-def half_done(
-    missing: pl.DataFrame, current: pl.DataFrame, table: Table
-) -> tuple[pl.DataFrame, list[Result]]:
-    """Updates of which somebody else has made a part already, and that part only.
-
-    Returns:
-        Their rows with that part taken out of the change, and what to say of it once the rest is written: the
-        run did not change those fields, so an undo must not either.
-    """
-    fields = [name for name in written_fields(missing) if BEFORE + name in missing.columns]
-    keys = [KEY + name for name in table.key]
-    present = present_values(missing, current, table).unique(subset=keys, keep="any")
-    seen = missing.join(present, on=keys, how="inner", maintain_order="left")
-    fits, left = [pl.col(CHANGE) == "update"], [pl.lit(value=False)]
-    for name in fields:
-        same = pl.col(AFTER + name).eq_missing(pl.col(BEFORE + name))
-        found = pl.col("#" + name)
-        as_planned, as_wanted = (found.eq_missing(pl.col(side + name)) for side in (BEFORE, AFTER))
-        fits.append(same | ((as_planned | as_wanted) & pl.col(LOST + name).is_null()))
-        left.append(~same & ~as_wanted)
-    seen = seen.filter(pl.all_horizontal(fits) & pl.any_horizontal(left))
-    kept = {int(row[ITEM]): kept_fields(row, fields) for row in seen.iter_rows(named=True)}
-    marks = [_kept(item, names) for item, names in kept.items() if names]
-    return rebase(seen, missing.columns).filter(pl.col(ITEM).is_in([mark.item for mark in marks])), marks
-
-
-def kept_fields(row: Mapping[str, Any], fields: Sequence[str]) -> list[str]:
-    """Fields that were to be changed and hold the wanted value already, by somebody else's doing."""
-    changing = [name for name in fields if row[BEFORE + name] != row[AFTER + name]]
-    return [name for name in changing if row[CHANGE] == "update" and row["#" + name] == row[AFTER + name]]
-
-
-def _kept(item: int, fields: Sequence[str]) -> Result:
-    reason = f"Somebody else had set {', '.join(fields)} to the wanted value already."
-    return Result(item, Outcome.DONE, "kept", reason, detail={"kept": list(fields)})
-
-
-def explain(
-    missing: pl.DataFrame, current: pl.DataFrame, table: Table, context: ChunkContext
-) -> list[Result]:
-    """Say of items that were not written why, by the table's present values."""
-    fields = [name for name in written_fields(missing) if BEFORE + name in missing.columns]
-    keys = [KEY + name for name in table.key]
-    seen = present_values(missing, current, table).unique(subset=keys, keep="any")
-    joined = missing.join(seen, on=keys, how="left").with_columns(pl.col("#there").fill_null(value=False))
-    ours = joined.filter(_already(fields, table))
-    others = joined.join(ours.select(ITEM), on=ITEM, how="anti")
-    results = [] if context.recovering else [Result(item, Outcome.UNCHANGED) for item in ours[ITEM]]
-    results += [_verdict(row, fields) for row in others.iter_rows(named=True)]
-    return results
-
-
-def _already(fields: Sequence[str], table: Table) -> pl.Expr:
-    """Rows whose wish is fulfilled: each wanted change is there, or the row to delete is not."""
-    wanted = []
-    for name in fields:
-        same = pl.col("#" + name).eq_missing(pl.col(AFTER + name)) & pl.col(LOST + name).is_null()
-        same |= (pl.col(CHANGE) == "update") & pl.col(AFTER + name).eq_missing(pl.col(BEFORE + name))
-        column = table.columns.get(name)
-        if column is not None and column.fills_in:
-            same |= (pl.col(CHANGE) == "create") & pl.col(AFTER + name).is_null()  # the default was taken
-        wanted.append(same)
-    fulfilled = pl.col("#there") & pl.all_horizontal(wanted) if wanted else pl.col("#there")
-    return pl.when(pl.col(CHANGE) == "delete").then(~pl.col("#there")).otherwise(fulfilled)
-
-
-def _verdict(row: Mapping[str, Any], fields: Sequence[str]) -> Result:
-    item, change, there = int(row[ITEM]), row[CHANGE], row["#there"]
-    if change == "create" and not there:
-        return _skipped(item)
-    if not there:
-        planned = {name: _shown(row[BEFORE + name], None, row[AFTER + name]) for name in fields}
-        return Result(
-            item,
-            Outcome.CONFLICT,
-            "gone",
-            "The row is no longer in the table.",
-            "Make a new plan if it shall be created again.",
-            planned,
-        )
-    unreadable = {
-        name: _shown(row[BEFORE + name], row[LOST + name], row[AFTER + name])
-        for name in fields
-        if row[LOST + name] is not None and (change != "update" or row[BEFORE + name] != row[AFTER + name])
-    }
-    if unreadable:
-        return _unreadable(item, unreadable)
-    differing = {
-        name: _shown(row[BEFORE + name], row["#" + name], row[AFTER + name])
-        for name in fields
-        if _is_concerned(row, name)
-    }
-    if change == "create":
-        return Result(
-            item,
-            Outcome.CONFLICT,
-            "exists",
-            "A row with this key has been created since the plan was made.",
-            "Make a new plan to compare with it.",
-            differing,
-        )
-    if not differing:
-        return _skipped(item)
-    return Result(
-        item,
-        Outcome.CONFLICT,
-        "changed",
-        f"Changed since the plan was made: {', '.join(differing)}.",
-        "Look at both values; make a new plan, or overwrite on purpose.",
-        differing,
-    )
-
-
-def _unreadable(item: int, fields: Mapping[str, Mapping[str, Any]]) -> Result:
-    """What is said of a row whose field holds what the field's type can't carry, and so nobody compared."""
-    values = ", ".join(f"{name} holds {values['found']!r}" for name, values in fields.items())
-    return Result(
-        item,
-        Outcome.CONFLICT,
-        "unreadable",
-        f"{values}, which can't be compared with what the plan wants.",
-        "Look at the value in the table; correct it there, then make a new plan.",
-        dict(fields),
-    )
-
-
-def _is_concerned(row: Mapping[str, Any], name: str) -> bool:
-    """Whether this field is why the row could not be written."""
-    before, after, found = row[BEFORE + name], row[AFTER + name], row["#" + name]
-    if row[CHANGE] == "create":
-        return bool(found != after)
-    if row[CHANGE] == "delete":
-        return bool(found != before)
-    return before != after and found not in {before, after}
-
-
-def _shown(planned: Any, found: Any, wanted: Any) -> dict[str, Any]:
-    return {"planned": plain(planned), "found": plain(found), "wanted": plain(wanted)}
-
-
-def text_of(value: Any) -> str | None:
-    """A value as text."""
-    return None if value is None else str(plain(value))
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON takes it."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
-def _skipped(item: int) -> Result:
-    return Result(
-        item,
-        Outcome.REJECTED,
-        "skipped",
-        "The database took the row without an error, but didn't write it.",
-        "A trigger, a rule or a row-level policy of the table holds it back: ask the database's owner.",
-    )
-
-
-def _ambiguous(item: int) -> Result:
-    return Result(
-        item,
-        Outcome.REJECTED,
-        "ambiguous",
-        "Several rows of the table have this key.",
-        "Remove the doubles from the table, or choose a key that is unique there.",
-    )
 
 
 def _refuse_unwritable(frame: pl.DataFrame, key: Sequence[str]) -> tuple[pl.DataFrame, list[Result]]:

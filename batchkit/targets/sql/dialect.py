@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ...core.columns import AFTER, BEFORE, CHANGE, KEY
+from ...core.compare import fields_of
 from ..base import Result
 from .types import Column, dtype_of
 
@@ -52,6 +53,11 @@ class Table:
     foreign: tuple[ForeignKey, ...] = ()
     bulk: bool = False
     deferred: bool = False
+
+    @property
+    def fills_in(self) -> frozenset[str]:
+        """Columns in which the database puts a value of its own in the place of none."""
+        return frozenset(name for name, column in self.columns.items() if column.fills_in)
 
     @property
     def self_references(self) -> tuple[str, ...]:
@@ -181,11 +187,6 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def written_fields(frame: pl.DataFrame) -> tuple[str, ...]:
-    """The fields a plan's frame holds besides the key."""
-    return tuple(name[len(AFTER) :] for name in frame.columns if name.startswith(AFTER))
-
-
 def key_frame(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     """The keys of a plan's frame, under the fields' own names."""
     return frame.select(pl.col(KEY + name).alias(name) for name in key)
@@ -194,7 +195,7 @@ def key_frame(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
 def _update_step(updates: pl.DataFrame) -> Step:
     changes = updates.select(
         pl.col(AFTER + name).ne_missing(pl.col(BEFORE + name)).sum().alias(name)
-        for name in written_fields(updates)
+        for name in fields_of(updates.columns)
     )
     counts = changes.row(0, named=True) if changes.width else {}
     fields = tuple(name for name, count in counts.items() if count)
@@ -210,7 +211,7 @@ def steps_of(frame: pl.DataFrame, table: Table) -> Iterator[Step]:
             continue
         part = frame if len(kinds) == 1 else frame.filter(pl.col(CHANGE) == kind)
         if kind == "delete":
-            yield Step(kind, part, tuple(n for n in written_fields(frame) if BEFORE + n in frame.columns))
+            yield Step(kind, part, tuple(n for n in fields_of(frame.columns) if BEFORE + n in frame.columns))
         elif kind == "update":
             yield _update_step(part)
         else:
@@ -218,9 +219,8 @@ def steps_of(frame: pl.DataFrame, table: Table) -> Iterator[Step]:
 
 
 def _create_steps(creates: pl.DataFrame, table: Table) -> Iterator[Step]:
-    fields = written_fields(creates)
-    filled_in = [name for name in fields if (column := table.columns.get(name)) and column.fills_in]
-    empty = [name for name in filled_in if creates[AFTER + name].null_count()]
+    fields = tuple(fields_of(creates.columns))
+    empty = [name for name in fields if name in table.fills_in and creates[AFTER + name].null_count()]
     if not empty:
         yield Step("create", creates, fields)
         return

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from .dialect import Step, Table, quote, written_fields
+from ...core.compare import fields_of
+from .dialect import Step, Table, quote
 
 if TYPE_CHECKING:
     import psycopg
@@ -68,7 +69,7 @@ class Shape:
             step: What is staged.
             typed: Give the columns their true types; else everything is text, so that anything can be staged.
         """
-        names = written_fields(step.frame)
+        names = fields_of(step.frame.columns)
         sides = SIDES[step.kind]
         columns = [(f"k{i}", table.columns[name].native) for i, name in enumerate(table.key)]
         columns += [(f"{side}{names.index(n)}", table.columns[n].native) for n in names for side in sides]
@@ -119,7 +120,7 @@ def step_sql(table: Table, step: Step, stage: Shape, where: str = "") -> str:
     source = stage.source(where)
     if step.kind == "create":
         return _insert(table, step, source)
-    position = {name: i for i, name in enumerate(written_fields(step.frame))}
+    position = {name: i for i, name in enumerate(fields_of(step.frame.columns))}
     if step.kind == "delete":
         tests = [*_key_tests(table), *(_as_before(table, name, position[name]) for name in step.fields)]
         return f"DELETE FROM {table.quoted} AS t USING {source} AS s WHERE {' AND '.join(tests)}"
@@ -129,7 +130,7 @@ def step_sql(table: Table, step: Step, stage: Shape, where: str = "") -> str:
 
 
 def _insert(table: Table, step: Step, source: str) -> str:
-    position = {name: i for i, name in enumerate(written_fields(step.frame))}
+    position = {name: i for i, name in enumerate(fields_of(step.frame.columns))}
     names = [*table.key, *step.fields]
     values = [f"s.k{i}" for i in range(len(table.key))]
     values += [table.columns[name].written(f"s.a{position[name]}") for name in step.fields]

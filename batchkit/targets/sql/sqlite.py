@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ...core.columns import ITEM, KEY, LOST
+from ...core.columns import ITEM
+from ...core.compare import Standing, join_present, standing
 from ..base import Fate
 from .dialect import Dialect, Step, Table, Written, key_frame, quote, steps_of
 from .errors import classify_sql
 from .sqlite_catalog import reflect
 from .sqlite_read import fill_keys, frame_of, read_columns
-from .sqlite_rows import find_orphans, fits_plan, refuse_long_decimals, statement, write_each
+from .sqlite_rows import find_orphans, refuse_long_decimals, statement, write_each
 from .types import Column, to_sqlite
 
 if TYPE_CHECKING:
@@ -171,20 +172,9 @@ class Sqlite(Dialect):
 
     def _fitting(self, link: Connection, table: Table, step: Step, written: Written) -> Step:
         """The rows whose present values still are the plan's; we hold the write lock, so they stay so."""
-        present = self.read(link, table, key_frame(step.frame, table.key), step.fields)
-        lost = [name for name in step.fields if LOST + name in present.columns]
-        seen = present.select(
-            *(pl.col(name).alias(KEY + name) for name in table.key),
-            *(pl.col(name).alias("#" + name) for name in step.fields),
-            *(pl.col(LOST + name).alias("!" + name) for name in lost),
-            pl.lit(value=True).alias("#there"),
-        )
-        keys = [KEY + name for name in table.key]
-        joined = step.frame.join(
-            seen.unique(subset=keys, keep="any"), on=keys, how="left", maintain_order="left"
-        )
-        fits = joined.select(fits_plan(table, step, lost)).to_series()
-        written.missing += joined.filter(~fits)[ITEM].to_list()
+        seen = join_present(step.frame, self.read(link, table, key_frame(step.frame, table.key), step.fields))
+        fits = seen.select(standing(seen.columns, table.fills_in) == Standing.UNTOUCHED).to_series()
+        written.missing += step.frame.filter(~fits)[ITEM].to_list()
         return Step(step.kind, step.frame.filter(fits), step.fields)
 
 

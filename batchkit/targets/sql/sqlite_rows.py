@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -105,27 +105,6 @@ def _missing_parent(raw: sqlite3.Connection, table: Table, step: Step, item: int
     """SQLite says only that some foreign key failed; find which one, and which value."""
     row = step.frame.filter(pl.col(ITEM) == item)
     return find_orphans(raw, replace(table, deferred=True), row).get(item)
-
-
-def fits_plan(table: Table, step: Step, lost: Collection[str]) -> pl.Expr:
-    """Whether the present values (columns `#field`) of what is to be changed are those of the plan."""
-    fits, todo = [pl.col("#there").fill_null(value=False)], []
-    for name in step.fields:
-        dtype = step.frame.schema[BEFORE + name]
-        before, after = pl.col(BEFORE + name), pl.col(AFTER + name).cast(dtype)
-        fit = pl.col("#" + name).cast(dtype).eq_missing(before)
-        if name in lost:
-            fit &= pl.col("!" + name).is_null()
-        if step.kind != "delete":
-            same = before.eq_missing(after)
-            todo.append(~same)
-            fit |= same
-        elif table.columns[name].fills_in:
-            fit |= before.is_null()
-        fits.append(fit)
-    return pl.all_horizontal(fits) & (
-        pl.any_horizontal(todo) if todo else pl.lit(value=step.kind == "delete")
-    )
 
 
 def refuse_long_decimals(table: Table, frame: pl.DataFrame) -> tuple[pl.DataFrame, Written]:

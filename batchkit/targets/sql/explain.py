@@ -1,0 +1,131 @@
+"""What is said of rows that a chunk didn't write, or wrote over an edit, by what the table holds now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from ...core.columns import AFTER, BEFORE, CHANGE, ITEM, LOST
+from ...core.compare import NOW, STANDING, THERE, Standing, edited_fields, fields_of, kept_fields
+from ...core.states import Outcome
+from ..base import ChunkContext, Result
+from .dialect import Table
+
+
+def explain(missing: pl.DataFrame, table: Table, context: ChunkContext) -> list[Result]:
+    """Say of rows that were not written why.
+
+    Args:
+        missing: Rows of the plan, with what `join_present` adds and how they stand.
+        table: The table.
+        context: Whether an earlier session may have written them.
+    """
+    is_done = pl.col(STANDING) == Standing.DONE
+    done = missing.filter(is_done)[ITEM]
+    # What a session that died had written is its doing, and so done without a word.
+    results = [] if context.recovering else [Result(item, Outcome.UNCHANGED) for item in done]
+    return results + [_refuse(row, table) for row in missing.filter(~is_done).iter_rows(named=True)]
+
+
+def overwritten(seen: pl.DataFrame, table: Table) -> list[Result]:
+    """What is said of the rows that hold another's edit, should they be written over it."""
+    results = []
+    for row in seen.filter(pl.col(THERE) & (pl.col(STANDING) != Standing.DONE)).iter_rows(named=True):
+        lost = {name: _text(_found(row, name)) for name in edited_fields(row, table.fills_in)}
+        if lost:
+            reason = f"Written over what somebody else had put there: {', '.join(lost)}."
+            detail = {"overwritten": lost}
+            results.append(Result(row[ITEM], Outcome.DONE, "overwritten", reason, detail=detail))
+        elif kept_fields(row):
+            results.append(kept(row))
+    return results
+
+
+def kept(row: Mapping[str, Any]) -> Result:
+    """What is said of a row of which somebody else had written a part; an undo leaves that part alone."""
+    fields = kept_fields(row)
+    reason = f"Somebody else had set {', '.join(fields)} to the wanted value already."
+    return Result(row[ITEM], Outcome.DONE, "kept", reason, detail={"kept": fields})
+
+
+def skipped(item: int) -> Result:
+    """What is said of a row that nothing was wrong with."""
+    return Result(
+        item,
+        Outcome.REJECTED,
+        "skipped",
+        "The database took the row without an error, but didn't write it.",
+        "A trigger, a rule or a row-level policy of the table holds it back: ask the database's owner.",
+    )
+
+
+def ambiguous(item: int) -> Result:
+    """What is said of a row whose key the table has more than once."""
+    return Result(
+        item,
+        Outcome.REJECTED,
+        "ambiguous",
+        "Several rows of the table have this key.",
+        "Remove the doubles from the table, or choose a key that is unique there.",
+    )
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON takes it."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _refuse(row: Mapping[str, Any], table: Table) -> Result:
+    if not row[THERE]:
+        return skipped(row[ITEM]) if row[CHANGE] == "create" else _gone(row)
+    edited = edited_fields(row, table.fills_in)
+    unreadable = [name for name in edited if row[LOST + name] is not None]
+    if unreadable:
+        return _unreadable(row, unreadable)
+    if row[CHANGE] == "create":
+        reason = "A row with this key has been created since the plan was made."
+        return _conflict(row, "exists", reason, "Make a new plan to compare with it.", edited)
+    if not edited:
+        return skipped(row[ITEM])
+    reason = f"Changed since the plan was made: {', '.join(edited)}."
+    advice = "Look at both values; make a new plan, or overwrite on purpose."
+    return _conflict(row, "changed", reason, advice, edited)
+
+
+def _gone(row: Mapping[str, Any]) -> Result:
+    advice = "Make a new plan if it shall be created again."
+    return _conflict(row, "gone", "The row is no longer in the table.", advice, fields_of(row))
+
+
+def _unreadable(row: Mapping[str, Any], fields: list[str]) -> Result:
+    """A field holds what its type can't carry, and so nobody compared it."""
+    values = ", ".join(f"{name} holds {_found(row, name)!r}" for name in fields)
+    reason = f"{values}, which can't be compared with what the plan wants."
+    advice = "Look at the value in the table; correct it there, then make a new plan."
+    return _conflict(row, "unreadable", reason, advice, fields)
+
+
+def _conflict(row: Mapping[str, Any], rule: str, reason: str, advice: str, fields: list[str]) -> Result:
+    shown = {
+        name: {
+            "planned": plain(row.get(BEFORE + name)),
+            "found": plain(_found(row, name)),
+            "wanted": plain(row[AFTER + name]),
+        }
+        for name in fields
+    }
+    return Result(row[ITEM], Outcome.CONFLICT, rule, reason, advice, shown)
+
+
+def _found(row: Mapping[str, Any], name: str) -> Any:
+    """What the table holds, as a text where its type can't carry it."""
+    lost = row[LOST + name]
+    return row[NOW + name] if lost is None else lost
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(plain(value))
