@@ -39,13 +39,14 @@ if TYPE_CHECKING:
     from .journal.snapshot import Snapshot
     from .panel.parameters import check_parameters
     from .planning.job import Job
+    from .planning.opening import open_target
     from .planning.plan import Plan
     from .reports.progress import watch
     from .running.run import Run, list_runs
     from .sources.base import register_source
     from .sources.look import Look, look
     from .sources.tables import open_table
-    from .targets.base import open_target, register
+    from .targets.base import register
 
 __version__: Final = "0.1.0"
 
@@ -67,7 +68,7 @@ _HOMES: Final = {
     "list_runs": "running.run",
     "look": "sources.look",
     "open_table": "sources.tables",
-    "open_target": "targets.base",
+    "open_target": "planning.opening",
     "register": "targets.base",
     "register_source": "sources.base",
     "watch": "reports.progress",

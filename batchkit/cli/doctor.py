@@ -170,7 +170,7 @@ def _keyring() -> Iterator[Check]:
 def _target(to: str, table: str | None, options: Mapping[str, Any]) -> Iterator[Check]:
     from ..core import secrets
     from ..planning.job_entries import needs_table
-    from ..targets.base import open_target
+    from ..planning.opening import open_target
 
     # Append needs no key, and connecting writes nothing in any mode.
     place = {"table": table or NO_TABLE} if table or needs_table(to) else {}

@@ -10,7 +10,7 @@ from ..checking.fields import Field
 from ..checking.mapping import Mapping
 from ..core.errors import JobError, MappingError
 from ..planning.job import Job
-from ..targets.base import open_target
+from ..planning.opening import open_target
 
 if TYPE_CHECKING:
     from ..planning.plan import Plan

@@ -313,7 +313,7 @@ class Job:
         Raises:
             UsageError: No target knows the address.
         """
-        from ..targets.base import open_target
+        from .opening import open_target
 
         given: dict[str, Any] = {"key": () if self.mode == "append" else self.key, "mode": self.mode}
         if self.table:

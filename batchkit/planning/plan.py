@@ -343,7 +343,7 @@ class Plan:
     def open_target(self) -> Target:
         """The target that the plan was made for; not connected yet."""
         from ..core.secrets import search_in
-        from ..targets.base import open_target
+        from .opening import open_target
 
         if self.facts["folder"]:
             search_in(Path(self.facts["folder"]))

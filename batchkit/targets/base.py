@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from ..core.columns import (
     AFTER,
@@ -33,6 +33,8 @@ from ..core.registry import Registry, scheme_of
 from ..core.states import Outcome
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import polars as pl
 
     from ..core.problem import Level, Problem
@@ -201,6 +203,21 @@ class ChunkContext:
     timeout: float | None = None
 
 
+class Rows(Protocol):
+    """A file of rows, opened: what a target needs of a source."""
+
+    @property
+    def columns(self) -> list[str]: ...
+
+    def batches(self, size: int) -> Iterator[pl.DataFrame]: ...
+
+
+class OpenTable(Protocol):
+    """Opens a CSV or Excel file, as `sources.tables.open_table` does."""
+
+    def __call__(self, path: Path, *, header_row: int | None = None) -> Rows: ...
+
+
 class Target(ABC):
     """The system that is written to.
 
@@ -219,6 +236,8 @@ class Target(ABC):
         files: Options that are paths of files; a job reads them relative to its own folder.
         incidental: Options that change neither what is written nor where, such as time limits.
         missing_advice: What to do about an item that isn't at the target; empty for the usual words.
+        open_table: Opens a file of rows, for what a target has to read besides, such as a list of numbers;
+            handed over by whoever opens the target, for reading files lies above. None: nobody did.
     """
 
     idempotent: bool = False
@@ -236,6 +255,7 @@ class Target(ABC):
     files: tuple[str, ...] = ()
     incidental: tuple[str, ...] = ()
     missing_advice: str = ""
+    open_table: OpenTable | None = None
 
     @property
     def result_columns(self) -> Mapping[str, str]:

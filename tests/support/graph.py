@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from batchkit.sources.tables import open_table
 from batchkit.targets.whatsapp.target import WhatsAppTarget
 
 PHONE, ACCOUNT = "1060001", "2090001"
@@ -78,7 +79,9 @@ class Graph:
 
     def target(self, **options: Any) -> WhatsAppTarget:
         """The target that talks to it."""
-        return WhatsAppTarget(f"whatsapp:{PHONE}", transport=httpx.MockTransport(self._answer), **options)
+        target = WhatsAppTarget(f"whatsapp:{PHONE}", transport=httpx.MockTransport(self._answer), **options)
+        target.open_table = open_table
+        return target
 
     def numbers(self) -> list[str]:
         """Who was messaged, in order."""

@@ -9,8 +9,7 @@ from typing import Final
 
 from ...checking.identifiers import phone_reader
 from ...core.errors import SourceError, UsageError
-from ...sources.file import FileSource
-from ...sources.tables import open_table
+from ..base import OpenTable, Rows
 
 _TEXTS: Final = (".txt", ".lst", ".list")
 _SHOWN: Final = 5
@@ -34,12 +33,15 @@ class OptOuts:
         return number in self.numbers
 
     @classmethod
-    def of(cls, given: str | Path | Iterable[str] | None, region: str) -> OptOuts:
+    def of(
+        cls, given: str | Path | Iterable[str] | None, region: str, open_table: OpenTable | None = None
+    ) -> OptOuts:
         """The list as a job gives it, its numbers read as the job's own are.
 
         Args:
             given: Path of a CSV, Excel or text file (a number per line), or the numbers themselves.
             region: Region of numbers without a country code.
+            open_table: Opens a CSV or Excel file; without it only a text file can be read.
 
         Raises:
             UsageError: The file can't be read, or holds no numbers.
@@ -55,7 +57,7 @@ class OptOuts:
                 f"The opt-out list {path} isn't there.",
                 advice="Nobody is messaged without it: correct target.opt_out, or bring the file there.",
             )
-        lines = _lines(path) if path.suffix.lower() in _TEXTS else _cells(path, read)
+        lines = _lines(path) if path.suffix.lower() in _TEXTS else _cells(path, read, open_table)
         kept = _kept(lines, path.name, read)
         if lines and not kept.numbers:
             raise UsageError(
@@ -94,25 +96,29 @@ def _lines(path: Path) -> list[tuple[str, str]]:
     return [(place, line) for place, line in lines if line and not line.startswith("#")]
 
 
-def _cells(path: Path, read: Read) -> list[tuple[str, str]]:
+def _cells(path: Path, read: Read, open_table: OpenTable | None) -> list[tuple[str, str]]:
     """The cells of the column that holds most numbers."""
+    if open_table is None:
+        raise UsageError(
+            f"The opt-out list {path} is a table, and this target was given nothing to read tables with.",
+            advice="Open it by batchkit.open_target, or give the list as .txt with a number per line.",
+        )
     try:
-        columns = list(_columns(path, read))
+        columns = list(_columns(_table(path, open_table), read))
     except SourceError as error:
         raise UsageError(f"The opt-out list can't be read: {error.message}", advice=error.advice) from None
     scored = [(sum(read(text)[0] is not None for _, text in cells), cells) for cells in columns]
     return max(scored, key=lambda each: each[0])[1] if scored else []
 
 
-def _table(path: Path) -> FileSource:
+def _table(path: Path, open_table: OpenTable) -> Rows:
     try:
         return open_table(path)
     except SourceError:
         return open_table(path, header_row=0)  # nothing in it looks like a header
 
 
-def _columns(path: Path, read: Read) -> Iterator[list[tuple[str, str]]]:
-    table = _table(path)
+def _columns(table: Rows, read: Read) -> Iterator[list[tuple[str, str]]]:
     # A list without a header has a number where others have a name.
     found = {name: [("row 1", name)] if read(name)[0] else [] for name in table.columns}
     for batch in table.batches(10_000):

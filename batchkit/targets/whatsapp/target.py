@@ -181,7 +181,7 @@ class WhatsAppTarget(HttpTarget):
             TargetUnreachable: Nobody answers.
             UsageError: The opt-out list can't be read.
         """
-        self._opted_out = OptOuts.of(self._opt_out, self._region)
+        self._opted_out = OptOuts.of(self._opt_out, self._region, self.open_table)
         try:
             self.patiently(self._account.look(self._template, self._language))
         except HttpError as error:

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import batchkit
 from batchkit.core.errors import BatchkitError, MappingError, TargetError, UsageError
 from batchkit.core.states import RunState
 from batchkit.planning.job import Job
+from batchkit.sources.tables import open_table
+from batchkit.targets import base
 from batchkit.targets.whatsapp.optout import OptOuts
 from batchkit.targets.whatsapp.template import Template
 from tests.support.graph import ACCOUNT, HELLO, INVITATION, PHONE, REMINDER, Graph, refused
@@ -125,13 +128,13 @@ def test_an_opt_out_list_in_any_form(tmp_path: Path, kind: str) -> None:
             found = OptOuts.of(wanted, "FR")
         case "xlsx":
             pl.DataFrame({"id": ["1", "2"], "mobile": wanted}).write_excel(path)
-            found = OptOuts.of(str(path), "FR")
+            found = OptOuts.of(str(path), "FR", open_table)
         case "csv":
             pl.DataFrame({"id": ["1", "2"], "mobile": wanted}).write_csv(path, separator=";")
-            found = OptOuts.of(str(path), "FR")
+            found = OptOuts.of(str(path), "FR", open_table)
         case _:
             path.write_text("\n".join(wanted) + "\n", encoding="utf-8")
-            found = OptOuts.of(str(path), "FR")
+            found = OptOuts.of(str(path), "FR", open_table)
     assert found.numbers == {"+33612345678", "+33611223344"}
 
 
@@ -157,6 +160,18 @@ def test_an_opt_out_list_that_is_not_there_stops_everything(tmp_path: Path) -> N
     (tmp_path / "stop.csv").write_text("a;b\nx;y\n", encoding="utf-8")
     with pytest.raises(UsageError, match="holds no phone number"):
         Graph().target(opt_out=str(tmp_path / "stop.csv")).connect()
+
+
+def test_every_door_hands_over_what_reads_the_list(tmp_path: Path) -> None:
+    """A table of numbers is read where the target is opened by a job or by name; else one is told."""
+    stop = tmp_path / "stop.csv"
+    stop.write_text("a;b\nx;y\n", encoding="utf-8")
+    job = Job(pl.DataFrame({"to": ["1"]}), f"whatsapp:{PHONE}", target={"opt_out": str(stop)})
+    for target in (job.open_target(), batchkit.open_target(f"whatsapp:{PHONE}", opt_out=str(stop))):
+        with pytest.raises(UsageError, match="holds no phone number"):
+            target.connect()
+    with pytest.raises(UsageError, match="nothing to read tables with"):
+        base.open_target(f"whatsapp:{PHONE}", opt_out=str(stop)).connect()
 
 
 def test_numbers_as_people_type_them(shared_data: Path) -> None:
