@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 from ..core.errors import BatchkitError, DiskFull, RunBusy, RunError
 from ..core.states import Outcome, RunState
 from ..core.storable import storable, storable_all
-from .owner import owner_of
+from .owner import owner_of, unmoved
 
 VERSION: Final = 1
 """What a new journal is written as. Every version up to it is read: what came later is absent in an earlier
@@ -138,17 +138,8 @@ def _held(path: Path) -> RunBusy:
             f"Another program holds the journal {path}.",
             advice="Close it there (a viewer of databases, a backup), then do this again.",
         )
-    advice = (
-        f"Let that process go on (`fg` in its terminal, or `kill -CONT {owner.pid}`), or end it; then resume"
-        " the run: what was done is on record."
-    )
-    how = "is suspended" if owner.is_suspended() else f"has not let go of it for {PATIENCE:g} s"
-    return RunBusy(
-        f"The journal of the run {folder.name} is held by {owner}, which {how}.",
-        advice=advice,
-        pid=owner.pid,
-        host=owner.host,
-    )
+    how = "is suspended" if owner.is_suspended() else f"has not let go of its journal for {PATIENCE:g} s"
+    return unmoved(folder, owner, how)
 
 
 class JournalReader:

@@ -49,6 +49,21 @@ class Owner:
             return False
 
 
+def unmoved(folder: Path, owner: Owner, how: str) -> RunBusy:
+    """The error that says who holds a run and doesn't answer, and what to do about it."""
+    # Process 0 would be the whole group of whoever typed that.
+    by_hand = owner.pid and sys.platform != "win32"
+    waking = f" (`fg` in its terminal, or `kill -CONT {owner.pid}`)" if by_hand else ""
+    ending = f" (`kill -9 {owner.pid}`)" if by_hand else ""
+    return RunBusy(
+        f"The run {folder.name} is held by {owner}, which {how}.",
+        advice=f"Let that process go on{waking}, then do this again; or end it{ending} and resume the run:"
+        " what was done is on record.",
+        pid=owner.pid,
+        host=owner.host,
+    )
+
+
 class Ownership:
     """The right to drive a run; let go by `release`, or by the end of the process however it ends.
 

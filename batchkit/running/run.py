@@ -20,7 +20,7 @@ from ..core.settings import LIVE, Settings
 from ..core.states import ACTIVE, PLANNED_OUTCOME, Change, Outcome, RunState
 from ..journal.index import runs_with
 from ..journal.journal import JournalReader
-from ..journal.owner import owner_of
+from ..journal.owner import owner_of, unmoved
 from ..journal.run_folder import find_run, make_folder, run_folders, starting
 from ..journal.snapshot import Snapshot
 from .child import spawn, why_it_died
@@ -468,7 +468,10 @@ class Run:
 
     def _post(self, command: str, arguments: Mapping[str, Any] | None = None) -> None:
         driver = live_driver(self.folder)
-        if driver is None and owner_of(self.folder) is None and not self._child_lives():
+        owner = owner_of(self.folder) if driver is None else None
+        if owner is not None and owner.is_suspended():
+            raise unmoved(self.folder, owner, "is suspended: it hears nothing")
+        if driver is None and owner is None and not self._child_lives():
             raise RunError(
                 f"The run {self.id} is {self.state}: nobody drives it, so it can't be told to {command}.",
                 advice=f"Take it up with: batchkit resume {self.id}",

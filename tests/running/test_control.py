@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 import sqlalchemy as sa
 
 from batchkit.core.errors import RunBusy, RunError, RunNotFound
 from batchkit.core.states import RunState
+from batchkit.journal import journal as journals
+from batchkit.journal.owner import owner_of
 from batchkit.planning.job import Job
 from batchkit.planning.plan import Plan
 from batchkit.running.run import Run, list_runs
 from tests.support.crashes import companies, make_table
-
-
-def _until(true: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it didn't happen in time"
-        time.sleep(0.01)
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -41,14 +38,57 @@ def _rows(plan: Plan) -> int:
     return count
 
 
+def test_a_suspended_owner_is_named_with_what_to_do(plan: Plan) -> None:
+    """Who steers a run whose process was put to sleep is told at once who holds it, and what to do."""
+    run = plan.start(detach=True, chunk_size=20, delay=0.05, report=False)
+    until(lambda: run.snapshot().outcomes["done"] > 0)
+    owner = owner_of(run.folder)
+    assert owner is not None
+    process = psutil.Process(owner.pid)
+    process.suspend()
+    try:
+        until(owner.is_suspended)
+        before = time.monotonic()
+        with pytest.raises(RunBusy, match=f"held by pid {owner.pid} .* suspended") as caught:
+            run.pause()
+        assert time.monotonic() - before < 2
+        assert f"kill -CONT {owner.pid}" in caught.value.advice
+    finally:
+        process.resume()
+    run.set(delay=0)
+    assert run.wait(30) is RunState.FINISHED
+
+
+def test_a_journal_that_stays_locked_names_who_holds_it(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that nobody lets go of is told as one, with its holder; copying the folder would not help."""
+    run = plan.start(detach=True, chunk_size=20, delay=30, report=False)
+    until(lambda: run.snapshot().outcomes["done"] > 0)
+    monkeypatch.setattr(journals, "PATIENCE", 0.1)
+    onlooker = Run.open(run.id)
+    other = sqlite3.connect(run.folder / "journal.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(RunBusy, match="held by pid") as caught:
+        onlooker.pause()
+    assert "copy" not in str(caught.value)
+    other.execute("ROLLBACK")
+    other.close()
+    run.stop()
+    run.wait(30)
+    other = sqlite3.connect(run.folder / "journal.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(RunBusy, match="Another program holds"):
+        onlooker.journal.post("pause", {}, "me")
+    other.close()
+
+
 def test_detached_run_obeys_this_process(plan: Plan) -> None:
     """Pause, set, resume and stop reach a run in another process within half a second, and lose no row."""
     run = plan.start(detach=True, chunk_size=20, delay=0.05, report=False)
-    _until(lambda: run.state is RunState.RUNNING and run.snapshot().outcomes["done"] > 0)
+    until(lambda: run.state is RunState.RUNNING and run.snapshot().outcomes["done"] > 0)
     assert run.snapshot().owner.startswith("pid ")
     before = time.monotonic()
     run.pause()
-    _until(lambda: run.state is RunState.PAUSED)
+    until(lambda: run.state is RunState.PAUSED)
     assert time.monotonic() - before < 0.6
     written = _rows(plan)
     time.sleep(0.3)
@@ -63,7 +103,7 @@ def test_detached_run_obeys_this_process(plan: Plan) -> None:
 def test_second_resume_names_the_owner(plan: Plan) -> None:
     """A run that another process drives can't be taken up; the refusal names that process."""
     run = plan.start(detach=True, chunk_size=20, delay=0.2, report=False)
-    _until(lambda: run.state is RunState.RUNNING)
+    until(lambda: run.state is RunState.RUNNING)
     assert run._child is not None
     with pytest.raises(RunBusy, match=f"pid {run._child.pid}"):
         Run.open(run.id).resume()
@@ -82,7 +122,7 @@ def test_stopped_run_says_nobody_drives_it(plan: Plan) -> None:
 def test_killed_process_leaves_an_interrupted_run(plan: Plan) -> None:
     """After kill -9 the run shows as interrupted with true counts, and ends in this process when resumed."""
     run = plan.start(detach=True, chunk_size=20, delay=0.05, report=False)
-    _until(lambda: run.snapshot().outcomes["done"] > 0)
+    until(lambda: run.snapshot().outcomes["done"] > 0)
     assert run._child is not None
     run._child.kill()
     run._child.wait()
@@ -98,11 +138,11 @@ def test_killed_process_leaves_an_interrupted_run(plan: Plan) -> None:
 def test_dry_run_resumed_never_touches_the_real_one(plan: Plan) -> None:
     """A dry run that is stopped and resumed stays dry: the table is empty, the real run not begun."""
     dry = plan.start(dry_run=True, chunk_size=50, delay=0.05, report=False)
-    _until(lambda: dry.snapshot().outcomes["done"] > 0)
+    until(lambda: dry.snapshot().outcomes["done"] > 0)
     dry.stop()
     dry.wait(20)
     real = plan.start(canary=100, chunk_size=100, report=False)
-    _until(lambda: real.state is RunState.PAUSED)
+    until(lambda: real.state is RunState.PAUSED)
     dry.resume(delay=0)
     assert dry.wait(20) is RunState.FINISHED
     assert _rows(plan) == 100
@@ -131,7 +171,7 @@ def test_copied_folder_resumes_elsewhere(plan: Plan, tmp_path: Path, monkeypatch
     import shutil
 
     run = plan.start(canary=500, chunk_size=100, report=False)
-    _until(lambda: run.state is RunState.PAUSED)
+    until(lambda: run.state is RunState.PAUSED)
     run.stop()
     run.wait(20)
     elsewhere = tmp_path / "elsewhere" / run.id
@@ -146,14 +186,14 @@ def test_copied_folder_resumes_elsewhere(plan: Plan, tmp_path: Path, monkeypatch
 def test_what_is_asked_right_after_resume_is_not_lost(plan: Plan) -> None:
     """A pause posted before the new session is even connected holds; one posted to a dead session doesn't."""
     run = plan.start(detach=True, chunk_size=20, delay=0.05, report=False)
-    _until(lambda: run.snapshot().outcomes["done"] > 0)
+    until(lambda: run.snapshot().outcomes["done"] > 0)
     assert run._child is not None
     run._child.kill()
     run._child.wait()
     run.journal.post("stop", {}, "somebody who came too late")
     run.resume()
     run.pause()
-    _until(lambda: run.state is RunState.PAUSED)
+    until(lambda: run.state is RunState.PAUSED)
     run.resume(delay=0)
     assert run.wait(20) is RunState.FINISHED
     assert _rows(plan) == 2_000
