@@ -9,6 +9,7 @@ import polars as pl
 
 from ..core.columns import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY
 from ..targets.base import Item
+from .tries import Tries
 
 
 @dataclass(slots=True)
@@ -54,21 +55,15 @@ class Call:
     Attributes:
         chunk: The chunk it belongs to.
         items: What it carries; empty where it carries the whole chunk.
-        attempt: How often it was sent.
-        forgiven: Attempts that don't count, for the target was busy with others.
-        pardons: How often its tries began anew.
+        tries: How often it was sent, and what of that counts.
         doubt: One of its tries may have been done all the same.
-        done_before: Items of the session that were done when it was first sent, or last forgiven.
         intent: First item of its own intent on record, where each call has one.
     """
 
     chunk: Chunk
     items: list[Item] = field(default_factory=list)
-    attempt: int = 0
-    forgiven: int = 0
-    pardons: int = 0
+    tries: Tries = field(default_factory=Tries)
     doubt: bool = False
-    done_before: int = 0
     intent: int | None = None
 
     @property

@@ -60,7 +60,7 @@ class Comparison:
         judged = held_against(rows, found)
         settled = list(self._settled(chunk, judged.filter(~pl.col(STANDING).is_in(TO_SEND))))
         self._note(chunk, judged)
-        self._delivery.record_unsent(settled)
+        self._delivery.recorder.unsent(settled)
         over = {result.item for result in settled}
         items = [item for item in chunk.items if item.index not in over]
         if not items:

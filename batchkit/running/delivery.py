@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import polars as pl
 
 from ..core.advice import joined
 from ..core.columns import ITEM
-from ..core.pacing import KeyLimit
 from ..core.retry import Backoff
 from ..core.secrets import redact
-from ..core.states import Change, Outcome
-from ..journal.journal import CODES, Intent, OutcomeRow
+from ..core.states import Outcome
 from ..reports.top_errors import signature
-from ..targets.base import FIREWALL, CallTarget, ChunkContext, Failure, Fate, FrameTarget, Item, Result
+from ..targets.base import FIREWALL, CallTarget, Failure, Fate, FrameTarget, Result
+from .calls import Calls
 from .chunk import Call, Chunk
 from .deadlines import Deadlines
+from .frames import Frames
 from .gate import BACKOFF, TARGET
+from .outage import Outage
 from .read_back import asked, looked_back
+from .recorder import Recorder
 from .session import Session
 
-_DONE: Final = CODES[Outcome.DONE]
-_REASON_LENGTH: Final = 500
-_PROBE_EVERY: Final = 5.0
-_PARDONS: Final = 5
-"""How often the tries of a call that is turned away while others get through begin anew."""
 INTERNAL: Final = "internal"
+_PING_TIMEOUT: Final = 10.0
+"""Seconds in which a target that is there answers whether it is."""
 
 Answer = TypeVar("Answer")
 
@@ -42,44 +39,51 @@ class Delivery:
     Args:
         session: What the session shares.
         target: The target.
+
+    Attributes:
+        deadlines: Cut off what takes too long.
+        recorder: Puts outcomes on record.
     """
 
     def __init__(self, session: Session, target: CallTarget | FrameTarget) -> None:
         self._s = session
         self._target = target
-        self._send: Callable[[Call], Awaitable[Sequence[Result] | None]]
-        self._frames = isinstance(target, FrameTarget)
-        self._send = self._apply if self._frames else self._request
-        self._intend_calls = not self._frames and not target.idempotent
-        self._keys = KeyLimit(0.0)
-        self._outage: float | None = None
         self.deadlines = Deadlines(session.pace.clock, lambda: session.settings.timeout)
+        self.recorder = Recorder(session)
+        self._shape: Calls | Frames
+        if isinstance(target, FrameTarget):
+            self._shape = Frames(session, target, self.recorder)
+        else:
+            self._shape = Calls(session, target, self.recorder, self.deadlines)
+        self._outage = Outage(session, self._is_there)
+        # Calls in a row that a gateway left in doubt.
+        self._doubtful = 0
 
     async def deliver(self, call: Call) -> bool:
         """Bring a call to its end; False when the session ended first and its items stay pending."""
         gate, tally, throttle = self._s.pace.gate, self._s.record.tally, self._s.pace.throttle
         while True:
-            if (not gate.free or self._s.settings.key_rest) and not await self._admitted(call):
+            if (not gate.free or self._s.settings.key_rest) and not await self._shape.admit(call):
                 return not gate.leaving
-            if not call.attempt:
-                call.done_before = tally.done
-            call.attempt += 1
+            call.tries.begin(tally.done)
             tally.calls += 1
             tally.in_flight += 1
             before = self._s.pace.clock()
             try:
-                results = await self._send(call)
+                results = await self._shape.send(call)
             except Exception as error:  # noqa: BLE001 - whatever a target raises is judged by its table
                 failure = self._judge(error, call)
             else:
-                self._answered()
                 if throttle is not None:
                     now = self._s.pace.clock()
                     throttle.answered(now, now - before, call.size)
-                left = self._record(call, results)
+                left = self._shape.record(call, results)
                 if left is None:
+                    self._got_through()
                     return True
-                self._close_intent(call)
+                if len(left) < call.size:
+                    self._got_through()
+                self.recorder.close_intent(call)
                 call.items = left
                 failure = _why_again(results or ())
             finally:
@@ -88,36 +92,6 @@ class Delivery:
             if not await self._failed(call, failure):
                 return not gate.leaving
 
-    async def _admitted(self, call: Call) -> bool:
-        """Wait until a call may leave; False when the session ends, or when the call was put aside."""
-        gate = self._s.pace.gate
-        # What is tried again waits by the backoff, not by its own first try.
-        limited = self._s.settings.key_rest > 0 and not self._frames and not call.attempt
-        if limited and not gate.leaving and self._rests(call):
-            return False
-        if not await gate.admit(call.size):
-            return False
-        if limited:
-            if self._rests(call):  # another call for that key left meanwhile
-                gate.give_back(call.size)
-                return False
-            self._count_keys(call)
-        return True
-
-    def _rests(self, call: Call) -> bool:
-        """Put a call aside whose key had its last one only just now; True when it is put aside."""
-        target, now = cast(CallTarget, self._target), self._s.pace.clock()
-        self._keys.seconds = self._s.settings.key_rest
-        rest = max((self._keys.wait(target.limited_by(item), now) for item in call.items), default=0.0)
-        if rest > 0:
-            self._s.orders.park(call, rest)
-        return rest > 0
-
-    def _count_keys(self, call: Call) -> None:
-        target, now = cast(CallTarget, self._target), self._s.pace.clock()
-        for item in call.items:
-            self._keys.take(target.limited_by(item), now)
-
     async def ask(self, chunk: Chunk, question: Callable[[], Awaitable[Answer]]) -> Answer | None:
         """Ask the target something before a chunk is sent; None when the session ended first.
 
@@ -125,13 +99,14 @@ class Delivery:
         """
         call = Call(chunk)
         while await self._s.pace.gate.admit(0):
-            call.attempt += 1
+            call.tries.begin(self._s.record.tally.done)
             try:
                 answer = await self.deadlines.watch(question(), question=True)
             except Exception as error:  # noqa: BLE001 - whatever a target raises is judged by its table
                 failure = self._judge(error, call)
             else:
-                self._answered()
+                self._s.pace.breakers.answered()
+                self._outage.question_answered()
                 return answer
             if self._s.pace.gate.leaving:
                 return None
@@ -154,39 +129,20 @@ class Delivery:
 
         return bool(await self.ask(Chunk(pl.DataFrame(), 0, 0), begin))
 
-    # Sending.
-
-    async def _request(self, call: Call) -> Sequence[Result] | None:
-        target = cast(CallTarget, self._target)
-        if self._intend_calls:
-            call.intent = call.items[0].index
-            intent = Intent(call.intent, call.items[-1].index)
-            await asyncio.wrap_future(self._s.record.journal.intend([intent]))
-        return await self.deadlines.watch(target.send(call.items, dry_run=self._s.dry_run))
-
-    async def _apply(self, call: Call) -> Sequence[Result]:
-        target, chunk = cast(FrameTarget, self._target), call.chunk
-        context = ChunkContext(
-            run=self._s.run,
-            first=chunk.first,
-            last=chunk.last,
-            recovering=chunk.recovering or call.attempt > 1,
-            dry_run=self._s.dry_run,
-            overwrite=self._s.settings.overwrite or chunk.overwrite,
-            timeout=self._s.settings.timeout,
-        )
-        return await asyncio.to_thread(target.apply, chunk.frame, context)
+    async def close(self) -> None:
+        """Ask nothing any more: the session is over."""
+        await self._outage.close()
 
     # Judging.
 
-    def _judge(self, error: Exception, call: Call) -> Failure:
+    def _judge(self, error: Exception, call: Call | None = None) -> Failure:
         try:
             failure = self._target.classify(error)
         except Exception as second:  # noqa: BLE001 - a hole in that table must not end in a guess
             # A target whose table has a hole must not send on: nobody knows what happened.
             words = f"{type(error).__name__}: {error} ({second!r} while judging it)"
             failure = Failure(Fate.ABORT, INTERNAL, words)
-        if failure.fate is Fate.UNKNOWN and self._may_repeat(call):
+        if failure.fate is Fate.UNKNOWN and call is not None and self._shape.repeatable(call):
             failure = replace(failure, fate=Fate.RETRY, doubt=True)
         # Whatever a target says may hold what it was sent: from here on it goes to journal, log and screen.
         return replace(
@@ -196,124 +152,177 @@ class Delivery:
             advice=redact(failure.advice),
         )
 
-    def _may_repeat(self, call: Call) -> bool:
-        target = self._target
-        if isinstance(target, CallTarget) and call.items:
-            return target.repeatable(call.items)
-        return target.idempotent
-
-    def _answered(self) -> None:
+    def _got_through(self) -> None:
+        """A call was answered on its items: whatever stood in the way is over."""
+        self._doubtful = 0
         self._s.pace.breakers.answered()
-        if self._outage is not None:
-            self._s.record.log.write(
-                "target answers again", after_seconds=round(self._s.pace.clock() - self._outage, 1)
-            )
-            self._outage = None
+        self._outage.end()
+
+    async def _is_there(self) -> bool | None:
+        """Whether the target answers what changes nothing; None where there is nothing to ask."""
+        if not isinstance(self._target, CallTarget):
+            return None
+        try:
+            async with asyncio.timeout(_PING_TIMEOUT):
+                return await self.deadlines.watch(self._target.ping(), question=True) or None
+        except Exception as error:  # noqa: BLE001 - whatever a target raises is judged by its table
+            failure = self._judge(error)
+            # What refuses us is there.
+            return None if failure.rule == INTERNAL else failure.fate in (Fate.REJECT, Fate.ABORT)
+
+    # Failures.
 
     async def _failed(self, call: Call, failure: Failure) -> bool:
         """Act on a failed call; True when the very same call is to be tried again."""
-        self._feel(call, failure)
+        own_rest = self._feel(call, failure)
         call.doubt |= failure.doubt
-        if failure.fate is not Fate.UNKNOWN and failure.rule != INTERNAL:
+        if failure.fate is not Fate.UNKNOWN and failure.rule != INTERNAL and not call.doubt:
             # It is known not to have been done, so a crash from here on leaves nothing in doubt.
-            self._close_intent(call)
+            self.recorder.close_intent(call)
         match failure.fate:
             case Fate.RETRY:
-                return await self._retry(call, failure)
-            case Fate.UNKNOWN if self._can_look_back(call):
+                return await self._retry(call, failure, own_rest)
+            case Fate.UNKNOWN if self._shape.can_look_back(call):
                 return await self._look_back(call, failure)
             case Fate.UNKNOWN:
-                self._settle(call, Outcome.UNKNOWN, failure)
+                self._shape.settle(call, Outcome.UNKNOWN, failure)
+                await self._spare_the_rest(failure)
             case Fate.ABORT:
                 self._s.record.log.write("aborted", rule=failure.rule, reason=failure.reason)
                 self._s.orders.give_up(joined(failure.reason, failure.advice), False)
             case Fate.REJECT if call.size > 1:
                 await self._split(call)
             case Fate.REJECT:
-                self._settle(call, Outcome.REJECTED, failure)
+                self._shape.settle(call, Outcome.REJECTED, failure)
         return False
 
-    def _feel(self, call: Call, failure: Failure) -> None:
-        """Let the whole run feel a failure: slower, or waiting, where the target asked for that."""
-        if failure.fate in (Fate.RETRY, Fate.ABORT):  # else it counts when the items get their outcome
-            self._s.record.tally.error(signature(failure.rule, failure.reason))
-        # Where others got through meanwhile, a firewall minds this very item and not the pace.
-        own = failure.rule == FIREWALL and call.attempt > 1 and self._s.record.tally.done > call.done_before
-        if self._s.pace.throttle is not None and (failure.pushback or failure.retry_after) and not own:
-            self._s.pace.throttle.pushed_back(self._s.pace.clock(), failure.rule)
-        if failure.retry_after and not own:
-            wait = min(failure.retry_after, self._s.settings.retry_after_max)
-            self._s.pace.gate.slow_down(wait, "the target asked to wait")
-        if not failure.connection:
-            self._answered()
+    def _feel(self, call: Call, failure: Failure) -> float:
+        """Let the whole run feel a failure: slower, or waiting, where the target asked for that.
 
-    async def _retry(self, call: Call, failure: Failure) -> bool:
-        settings, gate = self._s.settings, self._s.pace.gate
-        if failure.connection and self._outlasts(failure):
-            call.forgiven += 1
-            gate.slow_down(min(_PROBE_EVERY, settings.wait_for_target), "the target does not answer")
-            return True
+        Returns:
+            Seconds that this call alone is to rest.
+        """
+        tally, throttle = self._s.record.tally, self._s.pace.throttle
+        if failure.fate in (Fate.RETRY, Fate.ABORT):  # else it counts when the items get their outcome
+            tally.error(signature(failure.rule, failure.reason))
+        # Where others got through meanwhile, a firewall minds this very item and not the pace.
+        own = failure.rule == FIREWALL and call.tries.made > 1 and call.tries.others_passed(tally.done)
+        if throttle is not None and (failure.pushback or failure.retry_after) and not own:
+            throttle.pushed_back(self._s.pace.clock(), failure.rule)
+        if _turned_away(failure):
+            self._outage.begin(asking=not call.items)
+        elif failure.fate is Fate.REJECT and call.items:
+            self._got_through()
+        if not failure.connection:
+            self._s.pace.breakers.answered()
+        wait = min(failure.retry_after or 0.0, self._s.settings.retry_after_max)
+        rest = min(failure.rest or 0.0, self._s.settings.retry_after_max)
+        if own:
+            return max(wait, rest)
+        if wait and failure.away:
+            self._outage.hold(wait, failure.rule)
+        elif wait:
+            self._s.pace.gate.slow_down(wait, "the target asked to wait")
+        return rest
+
+    async def _retry(self, call: Call, failure: Failure, own_rest: float) -> bool:
+        """Try a call again, when it is time; True when it is to be sent now."""
+        settings, gate, tally, tries = self._s.settings, self._s.pace.gate, self._s.record.tally, call.tries
+        if failure.connection and settings.wait_for_target:
+            return await self._wait_for_target(call, failure)
         tripped = self._s.pace.breakers.not_answered(settings, failure.reason) if failure.connection else None
         if tripped:
-            self._s.orders.give_up(joined(tripped, failure.advice), True)
-            return not gate.leaving
+            return self._give_up(call, joined(tripped, failure.advice), self._outage.advice())
         backoff = Backoff(settings.backoff, settings.backoff_max, settings.retries)
-        others_pass = self._s.record.tally.done > call.done_before
-        tries = call.attempt - call.forgiven
-        if not backoff.may_retry(tries) and others_pass and self._is_only_unlucky(call, failure):
-            call.forgiven, call.done_before, tries = call.attempt, self._s.record.tally.done, 1
-            call.pardons += 1
-        if backoff.may_retry(tries):
-            if call.items or self._frames:
-                self._s.record.tally.retries += call.size
-            ordered = max(failure.rest or 0.0, failure.retry_after or 0.0)
-            wait = max(backoff.wait(tries), min(ordered, settings.retry_after_max))
-            self._s.record.log.write(
-                "retry", item=call.chunk.first, attempt=call.attempt, reason=failure.reason
-            )
-            if ordered and call.items:
-                self._s.orders.park(call, wait)  # so that its worker goes on with others, as far as those may
-                return False
-            await gate.wait_out(lambda: wait, BACKOFF)
-            return True
-        pushed = failure.pushback and not others_pass
-        if failure.connection or pushed or not call.items:
-            # The items are sound: it is the target that can't take them now, so they stay pending.
-            self._s.orders.give_up(
-                joined(f"The target failed {call.attempt} times: {failure.reason}", failure.advice), True
-            )
-            call.attempt = call.forgiven = 0
-            return not gate.leaving
-        return await self._give_up_on(call, failure)
-
-    @staticmethod
-    def _is_only_unlucky(call: Call, failure: Failure) -> bool:
-        """Whether a busy target never had room for a call that it may have room for later."""
-        return failure.pushback and failure.rule != FIREWALL and call.pardons < _PARDONS
-
-    async def _give_up_on(self, call: Call, failure: Failure) -> bool:
-        """Settle what was tried often enough; True when it is to be tried once more after all."""
-        if call.doubt and self._can_look_back(call):
-            return await self._look_back(call, failure)
-        words = f"Gave up after {call.attempt} tries: {failure.reason}"
-        self._settle(
-            call, Outcome.UNKNOWN if call.doubt else Outcome.REJECTED, replace(failure, reason=words)
-        )
-        return False
-
-    def _outlasts(self, failure: Failure) -> bool:
-        """Whether the operator wants to wait (still) for a target that doesn't answer."""
-        if self._s.settings.wait_for_target <= 0:
+        if not tries.may_go_on(backoff) and not await self._count_anew(call, failure):
+            if await self._is_away(call, failure):
+                # The items are sound: it is the target that can't take them now, so they stay pending.
+                return await self._wait_for_target(call, failure)
+            if not call.items:
+                return self._give_up(call, _failed_so_often(call, failure), "")
+            return await self._settle_failed(call, failure)
+        if call.items or isinstance(self._shape, Frames):
+            tally.retries += call.size
+        self._s.record.log.write("retry", item=call.chunk.first, attempt=tries.made, reason=failure.reason)
+        wait = max(tries.wait(backoff), own_rest)
+        if own_rest and call.items:
+            self._s.orders.park(call, wait)  # so that its worker goes on with others
             return False
-        now = self._s.pace.clock()
-        if self._outage is None:
-            self._outage = now
-            self._s.record.log.write("target does not answer", reason=failure.reason)
-        return now - self._outage < self._s.settings.wait_for_target
+        await gate.wait_out(lambda: wait, BACKOFF)
+        return True
 
-    def _can_look_back(self, call: Call) -> bool:
-        sends = any(item.change == Change.SEND for item in call.items)
-        return self._target.readable and bool(call.items) and not sends and not self._s.dry_run
+    async def _count_anew(self, call: Call, failure: Failure) -> bool:
+        """Whether the tries of a call begin anew: it was unlucky, and there may be room for it later."""
+        tally, tries = self._s.record.tally, call.tries
+        if failure.rule == FIREWALL or not call.items:
+            return False
+        if failure.pushback:
+            # A busy target served others meanwhile.
+            return tries.others_passed(tally.done) and tries.restart(tally.done)
+        # A gateway failed for it and the target is there (again): once more, then it is the items' doing.
+        return (
+            failure.away
+            and not tries.restarts
+            and bool(await self._outage.is_there())
+            and (tries.restart(tally.done))
+        )
+
+    async def _is_away(self, call: Call, failure: Failure) -> bool:
+        """Whether it is everybody that the target doesn't serve, and not these items."""
+        if failure.connection:
+            return True
+        if not call.items:
+            return not isinstance(self._shape, Frames)
+        others_passed = call.tries.others_passed(self._s.record.tally.done)
+        if failure.away and not failure.pushback:
+            there = await self._outage.is_there()
+            return not others_passed if there is None else not there
+        return failure.pushback and not others_passed
+
+    async def _wait_for_target(self, call: Call, failure: Failure) -> bool:
+        """Wait for a target that is away; True when the call is to be sent again."""
+        if self._s.settings.wait_for_target and await self._outage.wait(failure):
+            call.tries.forgive_last()
+            return True
+        if self._s.pace.gate.leaving:
+            return False
+        return self._give_up(call, _failed_so_often(call, failure), self._outage.advice())
+
+    def _give_up(self, call: Call, words: str, advice: str) -> bool:
+        """Give up the run, or pause it; True when the call is to be sent again after the pause."""
+        self._s.orders.give_up(joined(words, advice), True)
+        self._outage.forget()
+        call.tries.forgive_all()
+        return not self._s.pace.gate.leaving
+
+    async def _spare_the_rest(self, failure: Failure) -> None:
+        """Send nothing more into a gateway behind which nobody is: each item would end in doubt."""
+        if not failure.away:
+            return
+        self._doubtful += 1
+        waits, too_many = (
+            self._s.settings.wait_for_target,
+            self._doubtful >= self._s.settings.connection_limit,
+        )
+        there = await self._outage.is_back() if waits or too_many else None
+        if self._s.pace.gate.leaving or not (too_many or there is False):
+            return
+        # Without a harmless question each try to find out would leave one more item in doubt.
+        if waits and there is not None and await self._outage.wait(failure):
+            return
+        words = f"{self._doubtful} calls in a row are in doubt, nobody else got through: {failure.reason}"
+        self._s.orders.give_up(joined(words, self._outage.advice()), True)
+        self._outage.forget()
+        self._doubtful = 0
+
+    async def _settle_failed(self, call: Call, failure: Failure) -> bool:
+        """Settle what was tried often enough; True when it is to be tried once more after all."""
+        if call.doubt and self._shape.can_look_back(call):
+            return await self._look_back(call, failure)
+        words = f"Gave up after {call.tries.made} tries: {failure.reason}"
+        outcome = Outcome.UNKNOWN if call.doubt else Outcome.REJECTED
+        self._shape.settle(call, outcome, replace(failure, reason=words))
+        return False
 
     async def _look_back(self, call: Call, failure: Failure) -> bool:
         """Ask the target what became of a call that nobody answered; True when it is to be tried again.
@@ -323,185 +332,46 @@ class Delivery:
         rows = call.chunk.frame.filter(pl.col(ITEM).is_in([item.index for item in call.items]))
         wait = Backoff(self._s.settings.backoff, self._s.settings.backoff_max, 1).wait(1)
         await self._s.pace.gate.wait_out(lambda: wait, BACKOFF)
-        call.doubt = False
         keys, fields = asked(rows)
         target = cast(CallTarget, self._target)
         found = await self.ask(call.chunk, lambda: target.read_now(keys, fields))
         if found is None:
-            self._settle(call, Outcome.UNKNOWN, failure)
+            # The session ends before the target could tell. The intent stays open: a resume compares.
             return False
+        call.doubt = False
         again, results = looked_back(call.items, rows, found, failure)
         self._s.record.log.write(
             "looked back", item=call.items[0].index, again=len(again), reason=failure.reason
         )
         results += [Result(item.index, Outcome.PENDING) for item in again]
-        left = self._record_results(call, results)
+        left = self._shape.record(call, results)
         if left is None:
             return False
-        self._close_intent(call)
+        self.recorder.close_intent(call)
         call.items = left
-        return await self._retry(call, replace(failure, fate=Fate.RETRY))
+        return await self._retry(call, replace(failure, fate=Fate.RETRY, doubt=False), 0.0)
 
     async def _split(self, call: Call) -> None:
         """Halve a call that was refused as a whole until the bad item stands alone."""
-        for half in await self._halves(call):
+        for half in await self._shape.halves(call):
             if not await self.deliver(half):
                 return
 
-    async def _halves(self, call: Call) -> list[Call]:
-        middle = call.size // 2
-        if call.items:
-            parts = [call.items[:middle], call.items[middle:]]
-            call.chunk.open_calls += 1
-            return [Call(call.chunk, items) for items in parts]
-        frame = call.chunk.frame
-        old = call.chunk
-        chunks = [
-            replace(Chunk.of(part, recovering=old.recovering, itemised=old.itemised), overwrite=old.overwrite)
-            for part in (frame[:middle], frame[middle:])
-        ]
-        intents = [Intent(chunk.first, chunk.last) for chunk in chunks]
-        # The target knows a chunk by its range: on record before the halves are sent, or a crash would send
-        # the whole.
-        await asyncio.wrap_future(self._s.record.journal.intend(intents, instead_of=call.chunk.first))
-        return [Call(chunk) for chunk in chunks]
 
-    # Putting on record.
+def _failed_so_often(call: Call, failure: Failure) -> str:
+    return joined(f"The target failed {call.tries.made} times: {failure.reason}", failure.advice)
 
-    def _record(self, call: Call, results: Sequence[Result] | None) -> list[Item] | None:
-        """Record an answered call; returns the items that are to be sent again, None when there are none."""
-        if self._frames:
-            self._record_chunk(call, results or ())
-            return None
-        if not results:
-            self._record_done(call, call.items)
-            self._close(call)
-            return None
-        return self._record_results(call, results)
 
-    def _record_done(self, call: Call, items: Sequence[Item]) -> None:
-        now, attempts, notes = time.time(), call.attempt, call.chunk.notes
-        record = self._s.record.journal.record
-        for item in items:
-            note = json.dumps(notes[item.index], default=str) if item.index in notes else None
-            record((item.index, _DONE, attempts, now, None, None, None, note))
-        self._s.record.tally.attempts += attempts * len(items)
-        self._s.record.tally.settle(Outcome.DONE, len(items))
-        self._s.pace.breakers.succeeded()
-
-    def _record_results(self, call: Call, results: Sequence[Result]) -> list[Item] | None:
-        found = {result.item: result for result in results}
-        strangers = found.keys() - {item.index for item in call.items}
-        if strangers:
-            raise ValueError(f"the target answered for items that it was not sent: {sorted(strangers)[:5]}")
-        self._record_done(call, [item for item in call.items if item.index not in found])
-        again = {result.item for result in results if result.outcome is Outcome.PENDING}
-        notes = call.chunk.notes
-        for result in results:
-            if result.outcome is not Outcome.PENDING:
-                row = self._row(result, call.attempt, notes.get(result.item))
-                self._s.record.journal.record(row)
-                self._count(result, call.attempt)
-        left = [item for item in call.items if item.index in again]
-        if left:
-            return left
-        self._close(call)
-        return None
-
-    def _record_chunk(self, call: Call, results: Sequence[Result]) -> None:
-        chunk, size = call.chunk, call.chunk.frame.height
-        rows = [self._row(result, call.attempt) for result in results]
-        done = size - len(rows)
-        if chunk.itemised:
-            named = {result.item for result in results}
-            now = time.time()
-            rows += [
-                (item, _DONE, call.attempt, now, None, None, None, None)
-                for item in chunk.frame["item"].to_list()
-                if item not in named
-            ]
-            self._s.record.journal.record_items(chunk.first, rows)
-        else:
-            self._s.record.journal.record_chunk(chunk.first, chunk.last, done, call.attempt, rows)
-        self._s.record.tally.attempts += call.attempt * done
-        self._s.record.tally.settle(Outcome.DONE, done)
-        if done:
-            self._s.pace.breakers.succeeded()
-        for result in results:
-            self._count(result, call.attempt, quiet=done > 0)
-        self._s.record.tally.chunks += 1
-        chunk.open_calls = 0
-
-    def record_unsent(self, results: Sequence[Result]) -> None:
-        """Record items that were settled without being sent."""
-        for result in results:
-            self._s.record.journal.record(self._row(result, 0))
-            self._count(result, 0)
-
-    def _settle(self, call: Call, outcome: Outcome, failure: Failure) -> None:
-        """Give every item of a call the same outcome."""
-        numbers = [item.index for item in call.items] or call.chunk.frame["item"].to_list()
-        results = [
-            Result(number, outcome, failure.rule, failure.reason, failure.advice) for number in numbers
-        ]
-        if call.items:
-            self._record_results(call, results)
-        else:
-            self._record_chunk(call, results)
-
-    def _close(self, call: Call) -> None:
-        self._close_intent(call)
-        chunk = call.chunk
-        chunk.open_calls -= 1
-        if chunk.open_calls == 0:
-            if not self._intend_calls:
-                self._s.record.journal.close_intent(chunk.first)
-            self._s.record.tally.chunks += 1
-
-    def _close_intent(self, call: Call) -> None:
-        if call.intent is not None:
-            self._s.record.journal.close_intent(call.intent)
-            call.intent = None
-
-    def _row(self, result: Result, attempts: int, note: dict[str, Any] | None = None) -> OutcomeRow:
-        known = result.detail
-        # Of an item that was written in part, an undo must know the same.
-        if note is not None and (result.outcome is Outcome.DONE or "written" in (known or {})):
-            known = {**note, **(known or {})}
-        detail = json.dumps(known, ensure_ascii=False, default=str) if known else None
-        return (
-            result.item,
-            CODES[result.outcome],
-            attempts,
-            time.time(),
-            redact(result.rule),
-            redact(result.reason)[:_REASON_LENGTH],
-            redact(result.advice),
-            redact(detail) if detail else None,
-        )
-
-    def _count(self, result: Result, attempts: int, *, quiet: bool = False) -> None:
-        session = self._s
-        session.record.tally.attempts += attempts
-        session.record.tally.settle(result.outcome)
-        if result.outcome in (Outcome.UNCHANGED, Outcome.DONE):
-            session.pace.breakers.succeeded()
-            return
-        reason = signature(redact(result.rule), redact(result.reason))
-        session.record.tally.error(reason)
-        tripped = None if quiet else session.pace.breakers.failed(session.settings, reason)
-        tripped = tripped or session.pace.breakers.judge(
-            session.settings, session.record.tally.failed, session.record.tally.settled
-        )
-        if tripped:
-            session.orders.give_up(tripped, True)
+def _turned_away(failure: Failure) -> bool:
+    """Whether a failure may be everybody's: nobody answered, or nobody was let in."""
+    return failure.connection or failure.away or failure.pushback
 
 
 def _why_again(results: Sequence[Result]) -> Failure:
-    """Why items of an answered call are to be sent again: what weighs most of what the target says."""
-    told = [result.failure for result in results if result.failure and result.outcome is Outcome.PENDING]
+    """Why items of an answered call are to be sent again: the gravest of what the target says."""
+    reasons = [result.failure for result in results if result.failure and result.outcome is Outcome.PENDING]
     plain = Failure(Fate.RETRY, "again", "the target asked for these items again")
     worst = max(
-        told, key=lambda one: (one.fate is Fate.ABORT, one.retry_after or 0.0, one.pushback), default=plain
+        reasons, key=lambda one: (one.fate is Fate.ABORT, one.retry_after or 0.0, one.pushback), default=plain
     )
     return worst if worst.fate is Fate.ABORT else replace(worst, fate=Fate.RETRY)

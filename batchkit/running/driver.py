@@ -26,6 +26,7 @@ from ..reports.data import ReportData, report_data
 from ..reports.report import write_fix_file, write_report
 from ..targets.base import CallTarget, FrameTarget, Target
 from .engine import Engine
+from .outage import SAY_WAIT
 
 _live: dict[Path, Driver] = {}
 _last_words: dict[Path, str] = {}
@@ -204,6 +205,8 @@ class Driver(threading.Thread):
             return True
         except TargetUnreachable as error:
             if not (settings.wait_for_target and isinstance(target, CallTarget)):
+                if isinstance(target, CallTarget):
+                    error.advice = " ".join(filter(None, [error.advice, SAY_WAIT]))
                 raise
             # The engine waits for it, where a pause or a stop is heard.
             self._log.write("target does not answer", reason=str(error))

@@ -11,7 +11,7 @@ import contextlib
 import time
 import traceback
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -193,6 +193,7 @@ class Engine:
         finally:
             ticker.cancel()
             await asyncio.gather(ticker, return_exceptions=True)
+            await self._delivery.close()
             if isinstance(self._target, CallTarget):
                 await asyncio.gather(self._target.end(), return_exceptions=True)
         return self._end()
@@ -449,10 +450,8 @@ class Engine:
         window = self._settings.window
         if window and until_window(window_times(window), datetime.now().astimezone()) > 0:
             return f"the run works only from {window.replace('-', ' to ')}"
-        held = self._gate.brake.wait(self._clock())
-        if held > 0:
-            until = datetime.now().astimezone() + timedelta(seconds=held)
-            return f"{self._gate.brake.reason}; it goes on at {until:%H:%M:%S}"
+        if held := self._gate.held_by_target():
+            return held
         resting = len(self._queue.parked)
         if resting and not self._queue.calls and not self._tally.in_flight:
             return f"{resting} calls rest a while" if resting > 1 else "a call rests a while"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from ..core.pacing import Brake, Bucket, until_window
@@ -31,7 +31,8 @@ class Gate:
     def __init__(self, settings: Settings, tally: Tally, clock: Callable[[], float]) -> None:
         self.holding = False
         self.leaving = False
-        self.brake = Brake()
+        # What the target ordered, and what ends as soon as the target is back.
+        self._brake, self._away = Brake(), Brake()
         self.free = False
         self._bucket = Bucket(settings.rate)
         self._settings = settings
@@ -70,8 +71,27 @@ class Gate:
 
     def slow_down(self, seconds: float, reason: str) -> None:
         """Hold the whole run back, because the target asked for it."""
-        self.brake.hold(seconds, self._clock(), reason)
+        self._brake.hold(seconds, self._clock(), reason)
         self._look()
+
+    def await_target(self, seconds: float, reason: str) -> None:
+        """Hold the whole run back until the target is back, so many seconds at most."""
+        self._away.hold(seconds, self._clock(), reason)
+        self._look()
+
+    def target_is_back(self) -> None:
+        """Let calls leave that waited for the target, and end their naps."""
+        self._away = Brake()
+        self.poke()
+
+    def held_by_target(self) -> str:
+        """What the target keeps the whole run from, and until when; empty when it doesn't."""
+        now = self._clock()
+        for brake, words in ((self._away, "at the latest"), (self._brake, "")):
+            if (seconds := brake.wait(now)) > 0:
+                until = datetime.now().astimezone() + timedelta(seconds=seconds)
+                return f"{brake.reason}; it goes on at {until:%H:%M:%S} {words}".rstrip()
+        return ""
 
     async def admit(self, items: int) -> bool:
         """Wait until a call of so many items may leave; False when the session ends instead."""
@@ -123,7 +143,8 @@ class Gate:
 
     def _wait_now(self) -> tuple[float, str]:
         now = self._clock()
-        waits = [(self.brake.wait(now), self.brake.reason), (self._bucket.wait(now), RATE)]
+        waits = [(brake.wait(now), brake.reason) for brake in (self._away, self._brake)]
+        waits.append((self._bucket.wait(now), RATE))
         if self._settings.window:
             waits.append(
                 (until_window(window_times(self._settings.window), datetime.now().astimezone()), WINDOW)
@@ -136,5 +157,6 @@ class Gate:
             and not self.leaving
             and self._settings.rate is None
             and self._settings.window is None
-            and self.brake.wait(self._clock()) <= 0
+            and self._brake.wait(self._clock()) <= 0
+            and self._away.wait(self._clock()) <= 0
         )

@@ -95,6 +95,7 @@ class Failure:
         pushback: The target says that it is asked too much: fewer calls at once from now on.
         rest: Seconds that this call waits, at least, before its next try, while others go on.
         doubt: It may have been done all the same, and is tried again because that does no harm.
+        away: The target isn't there for now, for anybody: it said so, or what stands before it did.
     """
 
     fate: Fate
@@ -106,6 +107,7 @@ class Failure:
     pushback: bool = False
     rest: float | None = None
     doubt: bool = False
+    away: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,6 +422,17 @@ class CallTarget(Target):
 
     async def begin(self) -> None:
         """Called on the engine's loop before the first call: open clients here."""
+
+    async def ping(self) -> bool:
+        """Ask the target something that changes nothing and costs little: whether it is back after an outage.
+
+        Returns:
+            True when it answered; False when there is nothing harmless to ask.
+
+        Raises:
+            Exception: Anything `classify` can judge.
+        """
+        return False
 
     async def end(self) -> None:
         """Called on the engine's loop after the last call."""

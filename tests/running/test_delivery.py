@@ -301,7 +301,7 @@ def test_message_that_may_have_gone_out_ends_unknown(tmp_path: Path) -> None:
 
 def test_tries_during_an_outage_use_up_no_retries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was tried while nobody answered doesn't count when the target is back and stumbles once."""
-    monkeypatch.setattr("batchkit.running.delivery._PROBE_EVERY", 0.05)
+    monkeypatch.setattr("batchkit.running.outage.FIRST_LOOK", 0.05)
     faults = [refuse(Fate.RETRY, "refused", connection=True)] * 4 + [refuse(Fate.RETRY, "500")]
 
     def behave(_: Sequence[Item]) -> None:

@@ -79,6 +79,8 @@ _UNREADABLE: Final[Mapping[str, str]] = {
 }
 
 _PUSHBACK: Final = frozenset({429, 503})
+_AWAY: Final = frozenset({502, 503, 504, 520, 521, 522, 523, 524})
+"""What a gateway says in the place of a server that is down, and a server that is under maintenance."""
 
 
 class HttpError(Exception):
@@ -219,6 +221,7 @@ def _judge_answer(answer: Answer) -> Failure | None:
         _LOGIN if status == 401 else "",
         retry_after=retry_after(answer.headers.get("retry-after")) if fate is not Fate.REJECT else None,
         pushback=status in _PUSHBACK,
+        away=status in _AWAY,
     )
 
 

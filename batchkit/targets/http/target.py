@@ -112,6 +112,20 @@ class HttpTarget(CallTarget):
         if self._client is None:
             self._client = self.open_client(read=None)
 
+    async def ping(self) -> bool:
+        """Ask what tells whether the target is there; False where nothing does.
+
+        Raises:
+            HttpError: It isn't, or refuses us.
+        """
+        url = self.probe()
+        if url is None or self._client is None:
+            return False
+        failure = self.judged_probe(await self.exchange("GET", url))
+        if failure is not None:
+            raise HttpError(failure)
+        return True
+
     async def end(self) -> None:
         """Close the run's client."""
         clients, self._client, self._lone = (self._client, self._lone), None, None

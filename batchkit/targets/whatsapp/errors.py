@@ -203,6 +203,7 @@ def judge_answer(answer: Answer, *, sending: bool) -> Failure | None:
         LOOK if fate is Fate.UNKNOWN else meaning.advice,
         retry_after=_pause(answer, meaning) if fate is Fate.RETRY else None,
         pushback=limited and fate is Fate.RETRY,
+        away=meaning.advice == _LATER,
     )
 
 

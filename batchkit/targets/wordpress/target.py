@@ -219,6 +219,15 @@ class WordPressTarget(HttpTarget):
         if self._site is None and self._client is not None:
             await self._discover(self._client)
 
+    async def ping(self) -> bool:
+        """Ask for the site's name: a site under maintenance answers nobody."""
+        if self._site is None or self._client is None:
+            return False
+        failure = judged(await self.exchange("GET", self.site.url("", _fields="name")), idempotent=True)
+        if failure is not None:
+            raise HttpError(failure)
+        return True
+
     # Planning
 
     def read(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:  # noqa: D102 - the base class says it
