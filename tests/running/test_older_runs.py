@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,8 @@ from batchkit.journal.owner import owner_of
 from batchkit.planning.job import Job
 from batchkit.planning.plan import Plan
 from batchkit.running.run import Run, list_runs
-from tests.support.older import OLDER, RELEASES, Story, read_report, rows_of
+from batchkit.targets.sql.target import SqlTarget
+from tests.support.older import MADE_IN, OLDER, RELEASES, Story, read_report, rows_of
 from tests.support.sandboxes import sandbox
 from tests.support.terminal import call, told
 
@@ -168,6 +170,24 @@ def test_messages_are_not_sent_again_by_a_new_plan(copy: Copy, tmp_path: Path) -
         with pytest.raises(RunError, match=story.run.id):
             plan.start()
         assert not server.messages()
+
+
+def test_appended_rows_are_not_added_again_by_a_new_plan(copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same job, planned anew for the same table, is refused: it is the work of the killed run."""
+    story = copy("killed-append")
+    describe, address = SqlTarget.describe, SqlTarget.address.__get__
+
+    def as_then(text: str) -> str:  # the place is part of what was noted, and it can't be had again
+        return text.replace(story.folder.as_posix(), f"{MADE_IN}/killed-append")
+
+    with monkeypatch.context() as then:
+        then.setattr(SqlTarget, "describe", lambda self: json.loads(as_then(json.dumps(describe(self)))))
+        then.setattr(SqlTarget, "address", property(lambda self: as_then(address(self))))
+        plan = Job.load(story.folder / "moves.toml").plan()
+    target = SqlTarget(f"sqlite:///{story.folder.as_posix()}/shop.sqlite", table="moves", mode="append")
+    with pytest.raises(RunError, match=story.run.id):
+        plan.start(target=target)
+    assert len(story.table("moves")) == 30
 
 
 def test_killed_messages_leave_the_one_in_doubt(copy: Copy, tmp_path: Path) -> None:

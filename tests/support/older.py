@@ -21,7 +21,8 @@ from tests.support.needs import ROOT
 OLDER: Final = ROOT / "tests" / "fixtures" / "older"
 RELEASES: Final = sorted(path.name for path in OLDER.iterdir() if path.is_dir())
 """Every release of which something is kept; a test takes each in turn."""
-_MADE_IN: Final = "/srv/shop"
+MADE_IN: Final = "/srv/shop"
+"""Where every release made its stories."""
 _SERVER: Final = "http://127.0.0.1:8000"
 
 
@@ -42,7 +43,7 @@ class Story:
         """Copy a story to `to`, with every path and the address of the practice server brought up to date."""
         story = cls(to, OLDER / release / name)
         shutil.copytree(story.left, to, dirs_exist_ok=True)
-        moved = {f"{_MADE_IN}/{name}": to.as_posix(), _SERVER: server}
+        moved = {f"{MADE_IN}/{name}": to.as_posix(), _SERVER: server}
         for path in to.rglob("*.toml"):
             path.write_text(_replaced(path.read_text(encoding="utf-8"), moved), encoding="utf-8")
         for path in to.rglob("*.parquet"):
