@@ -97,7 +97,7 @@ def sandbox(**wanted: Any) -> int:
     Faults: a status such as 429, 500 or 503; reset, hang, html, login, firewall, redirect, maintenance; and,
     after the request was carried out: drop-after-write, hang-after-write, truncate, warnings, close.
     """
-    from ..sandbox.server import serve
+    from ..sandbox.server.serve import serve
 
     rules = Rules(**{field.name: wanted.pop(field.name) for field in fields(Rules)})
     serve(**wanted, rules=rules, say=click.echo)

@@ -7,10 +7,10 @@ import re
 from http import HTTPStatus
 from typing import Any, Final
 
-from . import chat
+from .. import chat
+from ..whatsapp import errors as whatsapp
+from ..wordpress import answers as wordpress
 from .faults import Fault
-from .whatsapp import errors as whatsapp
-from .wordpress import answers as wordpress
 
 Headers = list[tuple[bytes, bytes]]
 

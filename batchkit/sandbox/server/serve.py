@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import UsageError
-from ..core.install import install_command
+from ...core.errors import UsageError
+from ...core.install import install_command
+from ..rules import Rules
 from .faults import Orders
-from .rules import Rules
 
 
 def serve(
@@ -54,7 +54,7 @@ def serve(
             "The practice server needs two more packages.",
             advice=f"Run: {install_command('sandbox')}",
         ) from None
-    from .state import State
+    from ..state import State
 
     kept = State(state)
     listening = _listen(host, port)

@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..core.errors import UsageError
+from ...core.errors import UsageError
+from ..items import object_in, refused
+from ..state import State
+from ..whatsapp.inbox import Inbox
 from .faults import Orders
-from .items import object_in, refused
-from .state import State
-from .whatsapp.inbox import Inbox
 
 
 class Control:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from batchkit.core.errors import UsageError
-from batchkit.sandbox.faults import _OPTIONS, Fault, Orders
+from batchkit.sandbox.server.faults import _OPTIONS, Fault, Orders
 from tests.support.sandboxes import Sandbox, sandbox
 
 

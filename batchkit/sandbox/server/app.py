@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 
-from .chat import Chat
+from ..chat import Chat
+from ..items import Api
+from ..rules import Rules
+from ..state import State
+from ..whatsapp.api import WhatsApp
+from ..whatsapp.inbox import Inbox
+from ..wordpress.routes import WordPress
 from .control import Control
 from .faults import Orders
-from .items import Api
-from .rules import Rules
-from .state import State
-from .whatsapp.api import WhatsApp
-from .whatsapp.inbox import Inbox
 from .wire import Wire
-from .wordpress.routes import WordPress
 
 
 def app(state: State, orders: Orders, rules: Rules, most_at_once: int | None = None) -> Wire:

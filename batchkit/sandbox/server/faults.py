@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..core.errors import UsageError
-from ..core.settings import seconds
+from ...core.errors import UsageError
+from ...core.settings import seconds
 
 BEFORE: Final = ("reset", "hang", "html", "login", "firewall", "redirect", "maintenance")
 """Faults that keep the request from being carried out; a status such as `429` does too."""

@@ -9,8 +9,8 @@ import struct
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+from ..record import Record
 from .faults import Fault, Orders
-from .record import Record
 from .shapes import Headers, page
 
 Message = MutableMapping[str, Any]

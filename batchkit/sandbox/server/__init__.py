@@ -1,0 +1,1 @@
+"""The server itself: the app, its faults, and what they do to the wire."""
