@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import filelock
 
@@ -70,12 +71,16 @@ class Ownership:
     Args:
         folder: The run folder.
 
+    Attributes:
+        left: The last owner died.
+        beat: The beat it noted last.
+
     Raises:
         RunBusy: Another process (or another thread of this one) drives the run.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._note = folder / _NOTE
+        self._folder = folder
         self._lock = filelock.FileLock(folder / _LOCK, thread_local=False)
         try:
             # Tried for a while: somebody who only looks holds a shared lock for a moment.
@@ -88,17 +93,30 @@ class Ownership:
                 pid=owner.pid if owner else None,
                 host=owner.host if owner else None,
             ) from None
-        facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
-        part = self._note.with_suffix(".part")
-        part.write_text(json.dumps(facts), encoding="utf-8")
-        part.replace(self._note)
+        # A note that is still there is of an owner who died: who lets go in good order takes it along.
+        left = _facts(folder)
+        self.left = left is not None
+        self.beat = (left or {}).get("beat", 0)
+        self._facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
+        self.note(self.beat)
+
+    def note(self, beat: int) -> None:
+        """Leave word of who drives the run, and of the last beat that its journal has taken.
+
+        Args:
+            beat: A number that rises with each commit it is noted after. A journal that is found with a lower
+                one has lost its end.
+        """
+        part = self._folder / f"{_NOTE}.part"
+        part.write_text(json.dumps({**self._facts, "beat": beat}), encoding="utf-8")
+        part.replace(self._folder / _NOTE)
 
     def release(self) -> None:
         """Let go. Safe to call twice."""
         if self._lock.is_locked:
             # The note goes first: once the lock is free, it may be the next owner's.
             with contextlib.suppress(OSError):
-                self._note.unlink(missing_ok=True)
+                (self._folder / _NOTE).unlink(missing_ok=True)
             self._lock.release()
 
 
@@ -166,7 +184,15 @@ else:
 
 
 def _noted(folder: Path) -> Owner | None:
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        facts = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
+    with contextlib.suppress(KeyError, TypeError):
+        facts = _facts(folder) or {}
         return Owner(facts["pid"], facts["host"], facts["since"])
+    return None
+
+
+def _facts(folder: Path) -> dict[str, Any] | None:
+    """What the note says; None where there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        facts = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
+        return facts if isinstance(facts, dict) else {}
     return None

@@ -146,15 +146,18 @@ class Journal(JournalReader):
         """The state last set by this owner."""
         return self._state
 
+    def committed(self) -> Future[None]:
+        """Done once everything recorded so far is on disk; it carries what prevents that."""
+        with self._work:
+            return self._wait_for_commit()
+
     def flush(self) -> None:
         """Wait until everything recorded so far is on disk.
 
         Raises:
             DiskFull, RunError: It could not be written.
         """
-        with self._work:
-            future = self._wait_for_commit()
-        future.result()
+        self.committed().result()
 
     def reopen(self, outcome: Outcome, *, overwrite: bool = False) -> None:
         """Make the items with this outcome pending again (the operator decided to send them once more).

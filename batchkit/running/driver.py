@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from ..core.errors import BatchkitError, DiskFull, TargetUnreachable
 from ..core.estimate import disk_estimate, disk_need
@@ -27,6 +27,9 @@ from ..reports.report import write_fix_file, write_report
 from ..targets.base import CallTarget, FrameTarget, Target
 from .engine import Engine
 from .outage import SAY_WAIT
+
+_RAN: Final = '"state": "running"'
+"""What stands in the log of a run that was begun."""
 
 _live: dict[Path, Driver] = {}
 _last_words: dict[Path, str] = {}
@@ -105,6 +108,7 @@ class Driver(threading.Thread):
         try:
             journal = Journal(folder / "journal.sqlite")
             try:
+                _note_loss(journal, ownership)
                 chosen = Settings.of(journal.meta("settings")).changed(settings or {})
                 if settle == "resend":
                     journal.reopen(Outcome.UNKNOWN)
@@ -132,7 +136,7 @@ class Driver(threading.Thread):
         """The thread's work; nothing it meets goes past here."""
         try:
             journal = Journal(self._folder / "journal.sqlite")
-        except BatchkitError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run must be let go of
             self._log.write("not started", error=str(error))
             self._let_go()
             return
@@ -162,6 +166,7 @@ class Driver(threading.Thread):
     def _session(self, journal: Journal) -> None:
         if self._tidy is not None:
             self._tidy()
+        _note_loss(journal, self._ownership)
         if journal.present_state() in ACTIVE:
             journal.set_state(RunState.INTERRUPTED)
         plan = Plan.load(self._folder / "plan.parquet")
@@ -182,6 +187,8 @@ class Driver(threading.Thread):
                 folder=self._folder,
                 dry_run=journal.meta("dry_run", False),
                 owner=str(owner_of(self._folder) or ""),
+                note_beat=self._ownership.note,
+                beat=self._ownership.beat,
             )
             asyncio.run(self.engine.drive())
         if journal.meta("report", True):
@@ -261,3 +268,18 @@ class Driver(threading.Thread):
         # Somebody may have taken the run up again in the moment since.
         if _live.get(self._folder) is self:
             del _live[self._folder]
+
+
+def _note_loss(journal: Journal, ownership: Ownership) -> None:
+    """Note that a journal has lost its end: what was sent last isn't on record, nor that it was to be sent.
+
+    The write-ahead log of a run that died lies beside its journal, and is easily left behind in a copy. An
+    owner notes each beat after the journal has taken it, so a journal behind its note has lost something.
+    """
+    behind = ownership.beat > journal.meta("beat", 0)
+    # An owner of an earlier version noted no beats: then it shows only where the whole session is gone.
+    log = journal.path.with_name("log.jsonl")
+    ran = journal.present_state() is RunState.PLANNED and log.is_file() and _RAN in log.read_text("utf-8")
+    if ownership.left and (behind or ran):
+        journal.set_meta(lost=True)
+        RunLog(log).write("journal lost its end", beat=journal.meta("beat", 0), noted=ownership.beat)

@@ -11,6 +11,7 @@ import contextlib
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -57,6 +58,8 @@ class Engine:
         folder: The run folder.
         dry_run: Nothing may stay written.
         owner: `pid 123 on host`.
+        note_beat: Called, in another thread, with each beat that the journal has taken.
+        beat: The beat that was noted last.
         clock: Monotonic seconds.
     """
 
@@ -71,6 +74,8 @@ class Engine:
         folder: Path,
         dry_run: bool = False,
         owner: str = "",
+        note_beat: Callable[[int], None] = lambda _: None,
+        beat: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plan = plan
@@ -99,6 +104,8 @@ class Engine:
         self._threads = Threads(MOST_THREADS)
         self._queue = CallQueue()
         self._alive = journal.meta("alive", 0.0)
+        self._beat = max(beat, journal.meta("beat", 0))
+        self._note_beat = note_beat
         self._run = run
         self._dry_run = dry_run
         if dry_run and not self._frames:  # nothing is sent that would need its pace
@@ -179,6 +186,8 @@ class Engine:
         self._delivery = Delivery(self._session, self._target)
         self._journal.set_meta(alive=time.time())
         self._set_state(RunState.RUNNING)
+        # Noted before anything is sent, since an intent is waited for and commits no sooner than this.
+        self._give_beat()
         self._read_messages()
         ticker = asyncio.create_task(self._tick())
         try:
@@ -415,6 +424,20 @@ class Engine:
         self._journal.set_meta(
             snapshot=self.snapshot().to_dict(), seconds=self._tally.seconds, alive=time.time()
         )
+        self._give_beat()
+
+    def _give_beat(self) -> None:
+        """Let the journal take a beat, then the note beside it: so a journal is seen to lack its end."""
+        self._beat += 1
+        beat = self._beat
+        self._journal.set_meta(beat=beat)
+
+        def note(committed: Future[None]) -> None:
+            if committed.exception() is None:
+                with contextlib.suppress(OSError):  # a full disk is the journal's to tell
+                    self._note_beat(beat)
+
+        self._journal.committed().add_done_callback(note)
 
     def _sample(self) -> None:
         counts = self._tally.outcomes

@@ -83,10 +83,12 @@ class Feeder:
     Args:
         plan: The plan.
         covered: Items to leave out.
+        recovering: Whatever has no outcome may have been sent before.
     """
 
-    def __init__(self, plan: Plan, covered: Covered) -> None:
+    def __init__(self, plan: Plan, covered: Covered, *, recovering: bool = False) -> None:
         self._plan = plan
+        self._recovering = recovering
         self._covered = covered
         self._blocks: Iterator[pl.DataFrame] = plan.blocks(BLOCK)
         self._buffer: deque[pl.DataFrame] = deque()
@@ -106,6 +108,7 @@ class Feeder:
                 frame[start : start + size],
                 first=numbers[start],
                 last=numbers[min(start + size, len(numbers)) - 1],
+                recovering=self._recovering,
                 itemised=self._covered.reopened,
                 items=items[start : start + size],
             )

@@ -21,7 +21,7 @@ from ..targets.base import CallTarget, FrameTarget
 from .chunk import Call, Chunk
 from .comparison import Comparison
 from .delivery import Delivery
-from .feeder import Covered, Feeder, chunk_size, overwriting_chunk, recovery_chunks
+from .feeder import BLOCK, Covered, Feeder, chunk_size, overwriting_chunk, recovery_chunks
 from .gate import BACKOFF
 from .read_back import LOOK_THERE, read_back
 from .session import Session
@@ -137,6 +137,8 @@ class Supply:
         self._target = target
         self._queue = queue
         self._frames = isinstance(target, FrameTarget)
+        # What was under way when a session died isn't simply sent again: that may do harm.
+        self._in_doubt = not self._frames and not target.idempotent
         compares = isinstance(target, CallTarget) and target.readable
         self._comparison = Comparison(session, cast(CallTarget, target), delivery) if compares else None
         # Whoever resumed a run has said yes to its next chunk by that.
@@ -149,10 +151,14 @@ class Supply:
         """Do it."""
         covered = await self._aside(lambda: Covered(len(self._plan), self._s.record.journal))
         intents = await self._aside(self._s.record.journal.intents)
+        # A journal that lost its end doesn't say what was under way: it may have been anything.
+        lost = self._s.record.journal.meta("lost", False)
+        if lost and self._in_doubt:
+            intents = [Intent(i, i + BLOCK - 1) for i in range(0, len(self._plan), BLOCK)]
         if intents:
             await self._recover(covered, intents)
         await self._overwrite(covered)
-        feeder = Feeder(self._plan, covered)
+        feeder = Feeder(self._plan, covered, recovering=lost)
         sent, ahead = self._plan.to_send() - self._s.record.tally.outcomes[Outcome.PENDING], 1
         self._note_canary(sent)
         upcoming = self._fetch(feeder, sent, ahead)
@@ -257,7 +263,7 @@ class Supply:
 
     async def _recover(self, covered: Covered, intents: list[Intent]) -> None:
         """Deal with what was under way when an earlier session died."""
-        if not self._frames and not self._target.idempotent:
+        if self._in_doubt:
             await self._let_arrive()
             await self._aside(lambda: self._look_back(covered, intents))
             return
@@ -304,6 +310,7 @@ class Supply:
             covered.add_items(settled)
         for intent in intents:
             self._s.record.journal.close_intent(intent.first)
+        self._s.record.journal.set_meta(lost=False)  # from here on it says what is under way
 
     def _settle(self, item: int, verdict: str | None) -> None:
         outcome, rule, reason, advice = _AFTER_A_CRASH[verdict]
