@@ -9,7 +9,7 @@ from pathlib import Path
 
 ALL = (
     "engine", "read_csv", "check_rows", "plan_million", "sql_postgres", "sql_sqlite", "whole_runs",
-    "report_speed", "crash", "http", "wordpress",
+    "report_speed", "kept_runs", "crash", "http", "wordpress",
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import sqlite3
 import sys
 import time
 import unicodedata
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -156,25 +157,33 @@ def find_run(name: str | Path) -> Path:
     path = Path(name)
     if is_run(path):
         return path.absolute()
-    folders = run_folders()
-    if str(name) != "last":
-        exact = [folder for folder in folders if folder.name == str(name)]
-        begun = exact or [folder for folder in folders if folder.name.startswith(str(name))]
-        folders = begun or [folder for folder in folders if str(name) in folder.name]
+    names = run_names()
+    if str(name) in names:
+        names = [str(name)]
+    elif str(name) != "last":
+        begun = [each for each in names if each.startswith(str(name))]
+        names = begun or [each for each in names if str(name) in each]
+    folders = (runs_folder() / each for each in names)
     fitting = list(islice(filter(is_run, folders), 1 if str(name) == "last" else 5))
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        names = ", ".join(folder.name for folder in fitting)
-        raise RunNotFound(f"More than one run fits {str(name)!r}: {names}.", advice="Write more of its id.")
+        named = ", ".join(folder.name for folder in fitting)
+        raise RunNotFound(f"More than one run fits {str(name)!r}: {named}.", advice="Write more of its id.")
     raise RunNotFound(f"There is no run {str(name)!r}.", advice="`batchkit runs` lists them.")
 
 
-def run_folders() -> list[Path]:
+def run_folders() -> Iterator[Path]:
     """The run folders, newest first."""
-    folders = [folder for folder in runs_folder().iterdir() if not folder.name.startswith(".")]
-    folders.sort(key=lambda folder: folder.name, reverse=True)
-    return [folder for folder in folders if (folder / JOURNAL).is_file()]
+    for name in run_names():
+        if (runs_folder() / name / JOURNAL).is_file():
+            yield runs_folder() / name
+
+
+def run_names() -> list[str]:
+    """Names of the folders that may hold a run, newest first; nothing in them is looked at."""
+    with os.scandir(runs_folder()) as entries:
+        return sorted((entry.name for entry in entries if not entry.name.startswith(".")), reverse=True)
 
 
 def is_run(folder: Path) -> bool:
@@ -203,11 +212,18 @@ def leftovers() -> list[Path]:
 
     None while some process makes a run, and nobody can tell its half from others.
     """
+    suspects = [folder for folder in sorted(runs_folder().iterdir()) if not _was_begun(folder)]
+    if not suspects:
+        return []
     try:
         with starting().acquire(timeout=0):
-            return [folder for folder in sorted(runs_folder().iterdir()) if _is_left_over(folder)]
+            return [folder for folder in suspects if _is_left_over(folder)]
     except (Timeout, OSError):
         return []
+
+
+def _was_begun(folder: Path) -> bool:
+    return (folder / "log.jsonl").is_file() and (folder / JOURNAL).is_file()
 
 
 def _is_left_over(folder: Path) -> bool:

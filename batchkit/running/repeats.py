@@ -123,14 +123,15 @@ def _others(plan: Plan) -> Iterator[_Other]:
     facts = {name: plan.facts.get(name) for name in ("work", "rows")}
     if _messages_alone(plan):
         facts["address"] = plan.facts["address"]
-    for folder in runs_with(**facts):
+    for entry in runs_with(**facts):
+        if entry.dry_run or (entry.quiet and not (entry.did and unseen(plan.facts))):
+            continue  # it can be in nobody's way
         try:
-            journal = JournalReader(folder / JOURNAL)
+            journal = JournalReader(entry.folder / JOURNAL)
         except RunError:
             continue  # removed meanwhile, or unreadable: it can't be gone on with either
         with closing(journal):
-            if not journal.meta("dry_run", False):
-                yield _Other(folder, journal, plan)
+            yield _Other(entry.folder, journal, plan)
 
 
 def _recorded(plan: Plan, target: Target | None, run: str) -> bool | None:

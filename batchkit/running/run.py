@@ -459,8 +459,11 @@ class Run:
         return inverse(self.plan, self.outcome_frames(), run_id=self.id, path=path)
 
     def _undone_by(self) -> str | None:
-        for run in map(Run, runs_with(undoes=self.id)):
-            if not run.dry_run and run.snapshot().outcomes["done"]:
+        for entry in runs_with(undoes=self.id):
+            if entry.dry_run or not entry.did:
+                continue
+            run = Run(entry.folder)
+            if run.snapshot().outcomes["done"]:
                 return None if run._undone_by() else run.id
         return None
 

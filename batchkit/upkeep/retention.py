@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from ..core.home import home
-from ..journal.run_folder import JOURNAL, REMOVED, leftovers, run_folders
+from ..journal.run_folder import JOURNAL, REMOVED, leftovers
 
 DAY: Final = 86_400.0
 OFTEN: Final = 3_600.0
@@ -91,10 +91,15 @@ def clean_quietly() -> None:
 
 
 def _old_runs(before: float) -> Iterator[Removal]:
-    for folder in reversed(run_folders()):
-        ended = _finished_at(folder)
+    from ..journal.index import all_runs
+
+    for entry in reversed(all_runs()):
+        # The index says which to look at, the journal whether it goes.
+        if entry.ended is None or entry.ended > before:
+            continue
+        ended = _finished_at(entry.folder)
         if ended is not None and ended <= before:
-            yield Removal("run", folder, _size(folder))
+            yield Removal("run", entry.folder, _size(entry.folder))
 
 
 def _finished_at(folder: Path) -> float | None:
