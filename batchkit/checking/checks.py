@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from ..core.advice import field_option
 from ..core.columns import ROW
 from ..core.errors import MappingError
 from ..core.problem import SHOWN, Problem
@@ -112,7 +113,7 @@ class Checker:
                 value=None,
                 rule="white_space",
                 message=f"White space around {plural(total, 'cell')} is left out: {names}.",
-                advice="To keep it: --field FIELD.strip=false, or strip = false for the field in a job file.",
+                advice=f"To keep it: {field_option(next(iter(trimmed)), 'strip', value=False)}.",
                 level="notice",
             )
         ]

@@ -11,6 +11,7 @@ from functools import partial
 
 import polars as pl
 
+from ..core.advice import option
 from ..core.errors import MappingError
 from .cells import Cells, Verdict
 
@@ -181,8 +182,8 @@ def explain(text: str, formats: Sequence[DateFormat], rule: str = "date") -> Ver
         return Verdict(
             rule,
             "The year has two digits.",
-            f"Write the year in full, as {wanted.example}, or say how the file has it: --dates dd/mm/yy"
-            ', or dates = ["dd/mm/yy"] in a job file.',
+            f"Write the year in full, as {wanted.example}, or say how the file has it: "
+            f"{option('dates', ['dd/mm/yy'])}.",
         )
     return Verdict(rule, f"This is not a date written {wanted.shown}.", _rewritten(text, wanted))
 
@@ -199,10 +200,8 @@ def _rewritten(text: str, wanted: DateFormat) -> str:
     possible = {shown: written for shown, written in readings.items() if written}
     if not possible:
         return f"There is no such day; write the date as {wanted.example}."
-    option = " or ".join(f"--dates {shown}" for shown in possible)
-    entry = " or ".join(f'dates = ["{shown}"]' for shown in possible)
     written = " or ".join(dict.fromkeys(possible.values()))
-    how = f"{option}, or {entry} in a job file"
+    how = "; or ".join(option("dates", [shown]) for shown in possible)
     return f"Write the date as {written}, or say how the file writes dates: {how}."
 
 

@@ -13,6 +13,7 @@ from annotated_types import Ge, Le
 from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 
+from ..core.advice import field_option
 from ..core.errors import MappingError
 from ..core.model import STRICT, OneOf, Place, Takes, as_texts, told_at
 
@@ -170,12 +171,12 @@ class Field:
         if self.repair and self.repaired_width is None:
             self._refuse(
                 ": repair needs to know how long a whole value is.",
-                f"Say it, as in --field {self.name}.width=5 (width=5) for postal codes.",
+                f"Say it, as for postal codes: {field_option(self.name, 'width', 5)}.",
             )
         if self.phone is not None and not re.fullmatch(r"[A-Z]{2}", self.phone):
             self._refuse(
                 f": phone takes a region, not {self.phone!r}.",
-                'Write two capital letters, such as phone="FR".',
+                'Write two capital letters, such as "FR".',
             )
 
     def _refuse(self, message: str, advice: str) -> NoReturn:
@@ -195,7 +196,7 @@ class Field:
         if self.check is not None:
             raise MappingError(
                 f"Field {self.name!r} has a check written in Python, which a file can't hold.",
-                advice="Give the check again in Python after loading, or use pattern=, one_of= and the like.",
+                advice="Give the check again in Python after loading, or use pattern, one_of and the like.",
             )
         changed = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "name"}
         defaults = {f.name: f.default for f in fields(self)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -10,6 +11,7 @@ from types import ModuleType
 
 import polars as pl
 
+from ..core.advice import field_option
 from ..core.errors import SettingsError
 from ..core.install import install_command
 from .cells import Cells, Verdict, patched
@@ -217,13 +219,13 @@ def _read_firm(library: ModuleType, kind: str, digits: int, text: str) -> Readin
     return None, Verdict(kind, *_why_not_a_firm(library, name, digits, plain))
 
 
-_GIVEN_BACK = '--field FIELD.repair=leading_zero, or repair = "leading_zero" for the field in a job file'
+_GIVEN_BACK = field_option("FIELD", "repair", "leading_zero")
 
 
 def _named(reading: Reading, field: str) -> Reading:
     # The readers remember their answers for all fields, so the field's name comes in behind them.
     text, remark = reading
-    return text, remark and remark._replace(advice=remark.advice.replace("FIELD", field))
+    return text, remark and remark._replace(advice=remark.advice.replace('"FIELD"', json.dumps(field)))
 
 
 def _why_not_a_firm(library: ModuleType, name: str, digits: int, plain: str) -> tuple[str, str]:

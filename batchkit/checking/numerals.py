@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import polars as pl
 
+from ..core.advice import option
 from .cells import Cells, Verdict, patched
 
 DEFAULT_SCALE = 10
@@ -136,8 +137,8 @@ def _mark_of(plain: str, rule: NumberRule) -> str:
     if dots + commas > 1 or re.fullmatch(r"[+-]?(?!0[.,])\d{1,3}[.,]\d{3}", plain, re.ASCII):
         raise Unreadable(
             f"{plain!r} can be read as {_readings(plain, mark)}.",
-            "Say which mark the file has before decimals: --decimal , or --decimal . "
-            f'(decimal = "," or "." in a job file); or write no {mark!r}.',
+            f"Say which mark the file has before decimals, {option('decimal', ',')}, or . in its place; "
+            f"or write no {mark!r}.",
         )
     return mark
 

@@ -83,25 +83,6 @@ def shorten(text: str, room: int) -> str:
     return line[: max(1, room - len(dots))] + dots
 
 
-def in_options(text: str) -> str:
-    """Advice as this face says it: `sheet=` of the Python interface is `--sheet` here."""
-    for said, here in _WORDS.items():
-        text = text.replace(said, here)
-    text = _REPAIR.sub(r"--field FIELD.repair=\1", text)
-    return _ARGUMENT.sub(lambda match: f"--{match[1].replace('_', '-')}{' ' if match[3] else ''}", text)
-
-
-_WORDS = {
-    "raise delete_cap.": "raise it: --delete-cap N or N%, or delete_cap in a job file.",
-    'key=["siret"]': "--key siret",
-    'table = "companies"': "--table companies",
-}
-_REPAIR = re.compile(r"repair=\(\"(\w+)\",\)")
-_ARGUMENT = re.compile(
-    r"\b(sheet|header_row|encoding|delimiter|table|key|mode|create|delete|delete_cap|map|keep_duplicates|dates|decimal)=(True)?(?=(\")|[^\w=]|$)"
-)
-
-
 def value_text(value: object, room: int = 40) -> str:
     """A field's value as a person reads it; no value is shown as `(empty)`."""
     return "(empty)" if value is None or value == "" else shorten(str(value), room)

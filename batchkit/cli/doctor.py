@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, Literal
 
 from ..core import words
+from ..core.advice import worded
 from ..core.errors import BatchkitError
 from ..core.home import home
 from ..core.install import install_command, installed_version, required_packages
@@ -180,7 +181,7 @@ def _target(to: str, table: str | None, options: Mapping[str, Any]) -> Iterator[
         fields = target.fields()
         yield Check("target", "ok", f"{target.address} answers, {words.number(len(fields))} fields")
         for finding in target.checkup():
-            yield Check(*finding)
+            yield Check(finding.name, finding.level, finding.found, worded(finding.advice))
     except BatchkitError as error:
         if table is None and error.facts.get("table") == NO_TABLE:  # so far it came, and no further was asked
             yield Check("target", "ok", f"{secrets.redact(to)} answers")

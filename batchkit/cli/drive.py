@@ -12,10 +12,10 @@ from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from ..core.advice import resume, worded
 from ..core.states import OVER, Outcome, RunState
 from . import console
 from .family import DONE, FAILED, SOME_FAILED, STOPPED
-from .steps import resume_command
 
 if TYPE_CHECKING:
     from ..journal.snapshot import Snapshot
@@ -83,7 +83,7 @@ def drive(begin: Callable[[], Run], *, yes: bool = False) -> tuple[Run, Snapshot
     stop = Stop()
     with signals_to(stop):
         run = begin()
-        stop.resume = resume_command(run)
+        stop.resume = worded(resume(run.id))
         snapshot = _watch(run, stop)
     agreed = _is_before_the_first_chunk(snapshot)  # the yes to the whole is the yes to that one
     while snapshot.state is RunState.PAUSED:

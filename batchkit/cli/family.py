@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from ..core.advice import sentence
+from ..core.advice import as_command, sentence, spoken
 from ..core.errors import BatchkitError, DiskFull, RunError, RunFailed, TargetError, UsageError
 from . import console, wrapping
 
@@ -71,17 +71,18 @@ class Verbs(click.Group):
         console.prepare_streams()
         words = list(sys.argv[1:] if args is None else args)
         extra.setdefault("color", console.colour_wanted())
-        code = _guard(
-            lambda: super(Verbs, self).main(
-                args,
-                prog_name,
-                complete_var,
-                standalone_mode=False,
-                windows_expand_args=windows_expand_args,
-                **extra,
-            ),
-            with_json="--json" in words,
-        )
+        with spoken(as_command):
+            code = _guard(
+                lambda: super(Verbs, self).main(
+                    args,
+                    prog_name,
+                    complete_var,
+                    standalone_mode=False,
+                    windows_expand_args=windows_expand_args,
+                    **extra,
+                ),
+                with_json="--json" in words,
+            )
         return leave(code) if standalone_mode else code
 
 
@@ -137,7 +138,7 @@ def code_of(error: BatchkitError) -> int:
 
 def tell(message: str, advice: str, code: int, *, with_json: bool) -> int:
     """Say what went wrong, to people on stderr or to programs as JSON on stdout, and return the exit code."""
-    message, advice = (console.in_options(_redacted(text)) for text in (message, advice))
+    message, advice = (_redacted(text) for text in (message, advice))
     try:
         if with_json:
             click.echo(console.as_json({"error": {"message": message, "advice": advice}}))

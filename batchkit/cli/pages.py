@@ -10,7 +10,7 @@ from ..core.states import OVER, Change, Outcome, RunState
 from ..core.words import number, plural
 from ..reports import progress
 from .alike import KEPT, Alike, alike, alike_in, title, wrong_key
-from .console import bold, columns, dim, in_options, mark, shell, shorten, style, value_text, width
+from .console import bold, columns, dim, mark, shell, shorten, style, value_text, width
 from .wrapping import with_command, wrapped
 
 if TYPE_CHECKING:
@@ -226,14 +226,14 @@ def problem_lines(problem: Problem) -> Iterator[str]:
     where = f"row {problem.row}" if problem.row is not None else "file"
     where += f", {problem.column}" if problem.column else ""
     where = where if problem.level == "error" else f"{problem.level}, {where}"
-    message, value = in_options(problem.message), ""
+    message, value = problem.message, ""
     if problem.value is not None:
         message, value = message.rstrip("."), f" (value {value_text(problem.value)})"
     first, *others = wrapped(f"{where}: {shorten(message, 240)}{value}", 2, 4)
     yield first.replace(where, style(where, fg=COLOURS[problem.level]), 1)
     yield from others
     if problem.advice:
-        yield from map(dim, wrapped(shorten(in_options(problem.advice), 240), 6))
+        yield from map(dim, wrapped(shorten(problem.advice, 240), 6))
 
 
 def run_page(snapshot: Snapshot, more: Mapping[str, str]) -> Iterator[str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.states import RESUMABLE, RunState
-from ..core.words import plural
+from ..core import words
+from ..core.advice import resume, worded
+from ..core.states import OVER, RunState
+from ..core.words import Step, plural
 from .console import has_terminal
 
 if TYPE_CHECKING:
@@ -14,61 +18,53 @@ if TYPE_CHECKING:
     from ..running.run import Run
 
 
-def resume_command(run: Run) -> str:
-    """The exact command that takes the run up again."""
-    return f"batchkit resume {run.id}"
-
-
 def next_steps(run: Run, snapshot: Snapshot) -> dict[str, str]:
     """Label → what the operator can look at or do now; what stands behind a line end explains it."""
     steps = {}
     if report := report_path(run):
         steps["report"] = str(report)
-    if fix := fix_path(run, snapshot):
-        bad = sum(snapshot.outcomes.get(kind, 0) for kind in ("rejected", "conflict"))
-        steps["to fix"] = f"{fix}\n{plural(bad, 'row')} with the reason: correct them, then plan that file"
-    if snapshot.outcomes.get("conflict") and not snapshot.dry_run:
-        steps["conflicts"] = (
-            f"{resume_command(run)} --overwrite-conflicts\n"
-            "writes them all the same; plan again to see the present values first"
-        )
-    if snapshot.outcomes.get("unknown"):
-        steps["settle"] = f"{resume_command(run)} --settle done (or resend)"
-    if snapshot.state in RESUMABLE:
-        steps["go on"] = _way_on(run, snapshot)
-    if _can_be_undone(run, snapshot):
-        steps["undo"] = f"batchkit undo {run.id}"
+    for step in _steps(run, snapshot):
+        if step.label == "to fix":
+            why = f"{plural(_bad(snapshot), 'row')} with the reason: correct them, then plan that file"
+            steps[step.label] = f"{fix_path(run, snapshot)}\n{why}"
+        elif step.actions:
+            how = ", or ".join(map(worded, step.actions))
+            steps[step.label] = f"{how}\n{step.note}" if step.note else how
     return steps
-
-
-def _way_on(run: Run, snapshot: Snapshot) -> str:
-    if snapshot.settings.get("confirm") == "chunk" and not has_terminal():
-        return (
-            f"{resume_command(run)}\nsends the next chunk; all the rest without being asked: "
-            f"{resume_command(run)} --set confirm="
-        )
-    return resume_command(run)
 
 
 def advice(run: Run, snapshot: Snapshot) -> str:
     """The same in a few sentences: what to do about a run that isn't simply done; empty where it is."""
-    sentences = []
-    if snapshot.state in RESUMABLE:
-        first, _, more = _way_on(run, snapshot).partition("\n")
-        sentences.append(f"To go on: {first}" + (f" ({more})" if more else ""))
-    if snapshot.outcomes.get("unknown"):
-        sentences.append(f"Look at the target, then: {resume_command(run)} --settle done (or resend)")
-    if snapshot.outcomes.get("conflict") and not snapshot.dry_run:
-        sentences.append(f"To write the conflicts all the same: {resume_command(run)} --overwrite-conflicts")
-    if fix := fix_path(run, snapshot):
-        sentences.append(f"Correct the rows in {fix}, then plan that file.")
-    return "\n".join(sentences)
+    return "\n".join(worded(str(step)) for step in _steps(run, snapshot) if step.label != "undo")
 
 
-def _can_be_undone(run: Run, snapshot: Snapshot) -> bool:
-    written = bool(snapshot.outcomes.get("done")) and not snapshot.dry_run
-    quiet = snapshot.state in (RunState.FINISHED, RunState.STOPPED, RunState.FAILED)
-    return written and quiet and run.plan.summary().reversible
+def _steps(run: Run, snapshot: Snapshot) -> Iterator[Step]:
+    fix, quiet = (
+        fix_path(run, snapshot),
+        snapshot.state in OVER and snapshot.state is not RunState.INTERRUPTED,
+    )
+    left_out = {"dry run"} | ({"to fix"} if not fix else set()) | ({"undo"} if not quiet else set())
+    for step in words.next_steps(
+        run.id,
+        snapshot.state,
+        snapshot.outcomes,
+        dry_run=snapshot.dry_run,
+        reversible=run.plan.summary().reversible,
+        fix_file=str(fix or ""),
+    ):
+        if step.label not in left_out:
+            yield _way_on(run.id, snapshot, step) if step.label == "go on" else step
+
+
+def _way_on(run: str, snapshot: Snapshot, step: Step) -> Step:
+    if snapshot.settings.get("confirm") != "chunk" or has_terminal():
+        return step
+    everything = worded(resume(run, confirm=""))
+    return replace(step, note=f"sends the next chunk; all the rest without being asked: {everything}")
+
+
+def _bad(snapshot: Snapshot) -> int:
+    return sum(snapshot.outcomes.get(kind, 0) for kind in ("rejected", "conflict"))
 
 
 def report_path(run: Run) -> Path | None:
@@ -83,5 +79,4 @@ def report_path(run: Run) -> Path | None:
 def fix_path(run: Run, snapshot: Snapshot) -> Path | None:
     """The rows to fix in the run's folder, if there are any."""
     path = run.folder / "fix.csv"
-    bad = any(snapshot.outcomes.get(kind) for kind in ("rejected", "conflict"))
-    return path if bad and path.is_file() else None
+    return path if _bad(snapshot) and path.is_file() else None

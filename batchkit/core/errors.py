@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .advice import joined
+from .advice import Wording, joined, worded
 
 
 class BatchkitError(Exception):
@@ -42,13 +42,17 @@ class BatchkitError(Exception):
 
     def __init__(self, message: str, *, advice: str = "", **facts: Any) -> None:
         super().__init__(message)
-        self.message = message
-        self.advice = advice
+        self.message: str = Wording(message)
+        self.advice: str = Wording(advice)
         self.facts = facts
         for name, value in facts.items():
             setattr(self, name, value)
 
     def __str__(self) -> str:
+        return worded(self.stored())
+
+    def stored(self) -> str:
+        """The same for a journal, from which every face words the advice anew."""
         return joined(self.message, self.advice)
 
     def _render_traceback_(self) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
+from .advice import Wording, marked
+
 Level = Literal["error", "warning", "notice"]
 
 SHOWN: Final = 200
@@ -33,9 +35,18 @@ class Problem:
     advice: str = ""
     level: Level = "error"
 
+    def __post_init__(self) -> None:
+        """Word what can be done as the face that is speaking does."""
+        if "⟦" in self.advice:
+            object.__setattr__(self, "advice", Wording(self.advice))
+
     def to_dict(self) -> dict[str, Any]:
         """The problem as plain JSON-able values."""
         return asdict(self)
+
+    def stored(self) -> dict[str, Any]:
+        """The same for a file, from which every face words the advice anew."""
+        return self.to_dict() | {"advice": marked(self.advice)}
 
     def __str__(self) -> str:
         where = [f"row {self.row}"] if self.row is not None else []

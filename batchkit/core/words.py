@@ -1,15 +1,17 @@
-"""What people read, whatever the face: meanings, figures, durations, sizes, moments."""
+"""What people read, whatever the face: meanings, next steps, figures, durations, sizes, moments."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from math import floor
 from typing import Any, Final
 
-from .states import Change, Outcome, RunState
+from .advice import resume, undo
+from .states import RESUMABLE, Change, Outcome, RunState
 
 UNKNOWN: Final = "unknown"
 EMPTY: Final = "(empty)"
@@ -66,6 +68,73 @@ def outcome_meanings(*, dry_run: bool = False) -> Mapping[str, str]:
 def as_sentence(meaning: str) -> str:
     """A meaning with a capital and a full stop."""
     return f"{meaning[:1].upper()}{meaning[1:]}." if meaning else ""
+
+
+# What can be done about a run.
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that an operator can do about a run.
+
+    Attributes:
+        label: What it is about, in a word or two.
+        why: What there is, and what doing it is for.
+        actions: The ways to do it; none where `why` says it all.
+        note: What to know about it.
+    """
+
+    label: str
+    why: str
+    actions: tuple[str, ...] = ()
+    note: str = ""
+
+    def __str__(self) -> str:
+        how = f": {', or '.join(self.actions)}" if self.actions else ""
+        return f"{self.why}{how}" + (f" ({self.note})" if self.note else "")
+
+
+def next_steps(
+    run: str,
+    state: RunState,
+    outcomes: Mapping[str, int],
+    *,
+    dry_run: bool,
+    reversible: bool = True,
+    fix_file: str = "",
+) -> Iterator[Step]:
+    """What can be done about a run, most pressing first.
+
+    Args:
+        run: Its id.
+        state: Where it stands.
+        outcomes: How many items have each outcome.
+        dry_run: Nothing was written.
+        reversible: Whether what was done can be undone.
+        fix_file: Where the rows to correct are; empty where they weren't written.
+    """
+    got = {outcome: plural(n, "item") for outcome, n in outcomes.items() if n}
+    if state in RESUMABLE:
+        why = "To go on once the cause is mended" if state is RunState.FAILED else "To go on"
+        yield Step("go on", why, (resume(run),))
+    if unknown := got.get(Outcome.UNKNOWN):
+        why = f"{unknown} may or may not have been written: look at the target, then settle that"
+        yield Step("settle", why, (resume(run, settle="done"), resume(run, settle="resend")))
+    if conflicts := got.get(Outcome.CONFLICT):
+        edited = f"{conflicts} changed at the target after the plan was made"
+        if dry_run:
+            yield Step("conflicts", f"{edited}: plan again to see the present values.")
+        else:
+            why, note = f"{edited}; to write all the same", "plan again to see the present values first"
+            yield Step("conflicts", why, (resume(run, overwrite=True),), note)
+    if refused := got.get(Outcome.REJECTED):
+        place = fix_file or "the file of rows to correct"
+        yield Step("to fix", f"{refused} refused: correct the cells in {place}, then plan that file.")
+    if dry_run:
+        yield Step("dry run", "This was a dry run: nothing was written. Apply the plan to write it.")
+    elif got.get(Outcome.DONE):
+        way = Step("undo", "To take it back", (undo(run),), "shows first what it would do")
+        yield way if reversible else Step("undo", "What was done here can't be undone by batchkit.")
 
 
 # Figures.

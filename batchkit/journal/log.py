@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..core.advice import as_entry, worded
 from ..core.secrets import redact, redact_all
 
 
@@ -26,7 +27,7 @@ class RunLog:
         entry = {
             "at": datetime.now().astimezone().isoformat(timespec="milliseconds"),
             "event": event,
-            **facts,
+            **{name: _readable(fact) for name, fact in facts.items()},
         }
         with (
             contextlib.suppress(OSError, ValueError, TypeError),
@@ -35,3 +36,7 @@ class RunLog:
             line = json.dumps(redact_all(entry), ensure_ascii=False, default=lambda fact: redact(str(fact)))
             # Once more as a line: what became text only here may hold a secret too.
             file.write(redact(line) + "\n")
+
+
+def _readable(fact: Any) -> Any:
+    return worded(fact, as_entry) if isinstance(fact, str) else fact

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from ..core.advice import Say, about_run, worded
 from ..core.columns import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW, RENDERED, ROW
 from ..core.states import PLANNED_OUTCOME, SENDABLE, Change, Outcome
 from .journal import OUTCOMES, JournalReader
@@ -33,7 +34,13 @@ SCHEMA: Final = pl.Schema([
 
 
 def outcome_frames(
-    plan: Plan, journal: JournalReader, *, size: int = 50_000, raw: bool = False, values: bool = False
+    plan: Plan,
+    journal: JournalReader,
+    *,
+    size: int = 50_000,
+    raw: bool = False,
+    values: bool = False,
+    say: Say | None = None,
 ) -> Iterator[pl.DataFrame]:
     """A row per item of the plan, in plan order.
 
@@ -43,6 +50,7 @@ def outcome_frames(
         size: Items per frame.
         raw: Bring the source's columns as well, as `raw:<column>`.
         values: Bring what each item was to change in words, as `values`.
+        say: How the advice words what can be done; None for the face that is speaking.
 
     Yields:
         Frames with `item, row, key, change, outcome, attempts, at, rule, reason, advice, detail`. `at` is a
@@ -66,7 +74,15 @@ def outcome_frames(
             extra.append(_values_in_words(plan, set(rows.collect_schema())))
         frame = rows.select(ITEM, FILE_ROW, CHANGE, PROBLEMS, pl.col(f"^{KEY}.*$"), *extra).collect()
         own = pl.DataFrame(journal.outcomes(start, start + size - 1), schema=_JOURNAL_SCHEMA, orient="row")
-        yield _joined(frame, own, chunks, plan.key)
+        yield _in_words(_joined(frame, own, chunks, plan.key), journal.path.parent.name, say)
+
+
+def _in_words(frame: pl.DataFrame, run: str, say: Say | None) -> pl.DataFrame:
+    """The frame with what the advice says can be done in words, each advice once and not each row."""
+    told = frame["advice"].unique()
+    acting = told.filter(told.str.contains("⟦", literal=True))
+    said = {text: worded(about_run(text, run), say) for text in acting}
+    return frame.with_columns(pl.col("advice").replace(said)) if said else frame
 
 
 def result_frames(plan: Plan, journal: JournalReader, *, size: int = 50_000) -> Iterator[pl.DataFrame]:

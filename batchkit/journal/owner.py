@@ -14,6 +14,7 @@ from typing import Any
 
 import filelock
 
+from ..core.advice import watch
 from ..core.errors import RunBusy
 
 if sys.platform == "win32":
@@ -89,7 +90,7 @@ class Ownership:
             owner = owner_of(folder)
             raise RunBusy(
                 f"The run {folder.name} is driven by {owner or 'another process'}.",
-                advice="Watch it with `batchkit watch`, or stop it first.",
+                advice=f"Watch it: {watch(folder.name)}; or stop it first.",
                 pid=owner.pid if owner else None,
                 host=owner.host if owner else None,
             ) from None

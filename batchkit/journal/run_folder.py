@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock, Timeout
 
+from ..core.advice import list_runs
 from ..core.errors import DiskFull, RunNotFound
 from ..core.estimate import disk_estimate, disk_need
 from ..core.home import runs_folder
@@ -170,7 +171,7 @@ def find_run(name: str | Path) -> Path:
     if fitting:
         named = ", ".join(folder.name for folder in fitting)
         raise RunNotFound(f"More than one run fits {str(name)!r}: {named}.", advice="Write more of its id.")
-    raise RunNotFound(f"There is no run {str(name)!r}.", advice="`batchkit runs` lists them.")
+    raise RunNotFound(f"There is no run {str(name)!r}.", advice=f"See which there are: {list_runs()}")
 
 
 def run_folders() -> Iterator[Path]:

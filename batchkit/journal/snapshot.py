@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from ..core.advice import Wording, about_run
 from ..core.states import Outcome, RunState
 
 
@@ -64,6 +65,10 @@ class Snapshot:
     disk_need: int = 0
     owner: str = ""
     in_flight: int = 0
+
+    def __post_init__(self) -> None:
+        """Word what can be done as the face that is speaking does."""
+        object.__setattr__(self, "message", Wording(about_run(self.message, self.run)))
 
     @property
     def settled(self) -> int:

@@ -2,6 +2,7 @@
 
 pages.py        which changes of a plan are on the screen, as plain values
 screen.py       what is on the screen of a run, as plain values
+clicks.py       what can be done next, by the names of buttons and fields
 html.py         those values as escaped HTML
 controller.py   what the buttons do: post a control message and return
 ticker.py       the one thread that looks at runs and refreshes views

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from ..core.advice import Say, as_python, worded
 from ..core.words import number
 from .screen import changes_in_words
 
@@ -83,14 +84,14 @@ def _from_difference(before: Any, after: Any) -> tuple[Any, Any]:
     return (before, after) if start < LONGEST_LINE else (f"…{before[start:]}", f"…{after[start:]}")
 
 
-def changes_html(rows: Sequence[ChangeView], key: Sequence[str]) -> str:
+def changes_html(rows: Sequence[ChangeView], key: Sequence[str], say: Say = as_python) -> str:
     """A page of changes as a table; what is wrong with a row stands below it."""
     if not rows:
         return '<p class="bk-note">No rows.</p>'
     names, hidden = _columns(rows)
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
     width = len(names) + 3
-    body = "".join(_change_rows(row, names, width) for row in rows)
+    body = "".join(_change_rows(row, names, width, say) for row in rows)
     note = ""
     if hidden:
         note = f'<p class="bk-note">{hidden} fields without a change on this page are left out.</p>'
@@ -113,7 +114,7 @@ def _columns(rows: Sequence[ChangeView]) -> tuple[list[str], int]:
     return shown, len(names) - len(shown)
 
 
-def _change_rows(row: ChangeView, names: Sequence[str], width: int) -> str:
+def _change_rows(row: ChangeView, names: Sequence[str], width: int, say: Say) -> str:
     fields = {field.name: field for field in row.fields}
     cells = "".join(cell_html(fields[name], row.change) if name in fields else "<td></td>" for name in names)
     at = "" if row.row is None else number(row.row)
@@ -123,7 +124,7 @@ def _change_rows(row: ChangeView, names: Sequence[str], width: int) -> str:
     )
     below = _letter(row, width) + "".join(
         f'<tr class="bk-problem bk-{escape(problem.level)}"><td></td><td colspan="{width - 1}">'
-        f"<div>{_problem_words(problem)}</div></td></tr>"
+        f"<div>{_problem_words(problem, say)}</div></td></tr>"
         for problem in row.problems
     )
     return first + below
@@ -139,10 +140,12 @@ def _letter(row: ChangeView, width: int) -> str:
     )
 
 
-def _problem_words(problem: Problem) -> str:
+def _problem_words(problem: Problem, say: Say) -> str:
     column = f"<b>{escape(problem.column)}</b>: " if problem.column else ""
     value = f" ({value_html(problem.value)})" if problem.value is not None else ""
-    return f"{column}{escape(problem.message.rstrip('.'))}{value}. {escape(problem.advice)}".strip()
+    return (
+        f"{column}{escape(problem.message.rstrip('.'))}{value}. {escape(worded(problem.advice, say))}".strip()
+    )
 
 
 def chip_html(kind: str) -> str:
@@ -150,12 +153,12 @@ def chip_html(kind: str) -> str:
     return f'<span class="bk-chip bk-{escape(kind)}">{escape(kind)}</span>'
 
 
-def problems_html(problems: Iterable[Problem]) -> str:
+def problems_html(problems: Iterable[Problem], say: Say = as_python) -> str:
     """Problems as a table: where, what, and what to do."""
     body = "".join(
         f'<tr><td class="bk-number">{"file" if each.row is None else number(each.row)}</td>'
         f"<td>{escape(each.column or '')}</td><td>{'' if each.value is None else value_html(each.value)}</td>"
-        f"<td>{escape(each.message)}</td><td>{escape(each.advice)}</td></tr>"
+        f"<td>{escape(each.message)}</td><td>{escape(worded(each.advice, say))}</td></tr>"
         for each in problems
     )
     head = "<th>Column</th><th>Value</th><th>What is wrong</th><th>What to do</th>"
@@ -192,7 +195,7 @@ def message_html(words: str, tone: str) -> str:
     return f'<div class="bk-message bk-tone-{tone}">{escape(words)}</div>' if words else ""
 
 
-def look_html(found: Look) -> str:
+def look_html(found: Look, say: Say = as_python) -> str:
     """What was understood of a file: how it is written, its first rows, and its problems."""
     facts = [found.encoding, f"delimiter {found.delimiter!r}" if found.delimiter else "", found.kind]
     facts += [f"sheet {found.sheet!r}"] if found.sheet else []
@@ -207,7 +210,7 @@ def look_html(found: Look) -> str:
         for row in found.preview[:5]
     )
     table = f'<table class="bk-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    problems = problems_html(found.problems[:10]) if found.problems else ""
+    problems = problems_html(found.problems[:10], say) if found.problems else ""
     return f'<p>{escape(line)}</p><div class="bk-scroll">{table}</div>{problems}'
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets
 
+from ..core.advice import worded
 from ..planning.job_entries import MODES
+from .clicks import on_form
 from .form import CHECKS, DATE_FORMATS, TYPES, ColumnChoice, JobForm
 from .html import look_html, message_html, stylesheet
 from .plan_view import PreviewView
@@ -180,7 +182,7 @@ class WizardView(LiveView):
         with self._drawing:
             if self._closed:
                 return
-            words = self.tasks.notice or self.tasks.busy
+            words = worded(self.tasks.notice or self.tasks.busy, on_form)
             self._message.value = message_html(words, "bad" if self.tasks.notice else "calm")
             if not self.tasks.busy:
                 self._draw()
@@ -189,13 +191,13 @@ class WizardView(LiveView):
         form = self.form
         if form.proposals != self._proposals:
             self._proposals = form.proposals
-            self._found.value = look_html(form.found) if form.found else ""
+            self._found.value = look_html(form.found, on_form) if form.found else ""
             replace(self._columns, [_column_head(), *map(self._column_row, form.choices)])
         show(self._map, form.found is not None)
         show(self._check, form.found is not None and form.connected)
         if self.plan is not None and self.plan is not self._previewed:
             self._previewed = self.plan
-            views = [PreviewView(self.plan), ControlView(self.plan, self._report_folder, {})]
+            views = [PreviewView(self.plan, say=on_form), ControlView(self.plan, self._report_folder, {})]
             replace(self._result, [_step("4. What would change"), views[0], _step("5. Run"), views[1]])
 
 

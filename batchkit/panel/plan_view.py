@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from ..core.advice import Say, as_python, worded
 from ..core.words import number
 from .html import changes_html, problems_html, stylesheet
 from .pages import PROBLEMS, PreviewModel
@@ -22,9 +23,11 @@ class PreviewView(widgets.VBox):  # type: ignore[misc]  # ipywidgets ships no ty
     Args:
         plan: The plan to look at.
         page_size: Items per page.
+        say: How the advice words what can be done.
     """
 
-    def __init__(self, plan: Plan, page_size: int = 20) -> None:
+    def __init__(self, plan: Plan, page_size: int = 20, say: Say = as_python) -> None:
+        self._say = say
         self.model = PreviewModel(plan, page_size)
         summary = self.model.summary
         self._filters = {each.name: self._filter_button(each) for each in self.model.filters}
@@ -80,12 +83,12 @@ class PreviewView(widgets.VBox):  # type: ignore[misc]  # ipywidgets ships no ty
     def _page_html(self) -> str:
         try:
             if self.model.kind == PROBLEMS:
-                return problems_html(self.model.problems())
-            return changes_html(self.model.rows(), self._key)
+                return problems_html(self.model.problems(), self._say)
+            return changes_html(self.model.rows(), self._key, self._say)
         except Exception as error:  # noqa: BLE001  the plan's file may be gone: a sentence, not a traceback
             from html import escape
 
-            return f'<div class="bk-message bk-tone-bad">{escape(say(error))}</div>'
+            return f'<div class="bk-message bk-tone-bad">{escape(worded(say(error), self._say))}</div>'
 
     def close(self) -> None:
         """Take the view off the screen; the plan doesn't notice."""

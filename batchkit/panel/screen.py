@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from ..core.advice import worded
 from ..core.settings import SHOWN_AS, Settings, written
 from ..core.states import OVER, SENDABLE, Change, Outcome, RunState
 from ..core.words import FAILING, format_bytes, format_seconds, format_share, number, plural
 from ..reports.progress import figures, settled, slow_because
+from .clicks import on_run
 
 if TYPE_CHECKING:
     from ..journal.snapshot import Snapshot
@@ -125,7 +127,7 @@ def planned_screen(plan: Plan, title: str, notice: str = "", busy: str = "") -> 
         line=f"To send: {changes_in_words(summary.changes)}" if count else "",
         outcomes=[],
         facts=[],
-        message=notice or busy,
+        message=worded(notice or busy),
         message_tone="bad" if notice else "calm",
         limiter="",
         errors=[],
@@ -158,7 +160,7 @@ def run_screen(snapshot: Snapshot, title: str, notice: str = "", busy: str = "")
         line=f"{int(fraction * 100)} %   " + "  ·  ".join(figures(snapshot, limiter=False)),
         outcomes=[(kind.value, snapshot.outcomes.get(kind, 0), _OUTCOME_TONES[kind]) for kind in Outcome],
         facts=_facts(snapshot),
-        message=notice or busy or snapshot.message or _left_to_do(snapshot),
+        message=worded(notice or busy or snapshot.message or _left_to_do(snapshot), on_run(snapshot.run)),
         message_tone="bad" if notice else "calm" if busy else _tone(snapshot),
         limiter=slow_because(snapshot) if snapshot.state is RunState.RUNNING else "",
         errors=snapshot.top_errors[:5],

@@ -57,5 +57,5 @@ class Tasks:
 
 
 def say(error: BaseException) -> str:
-    """An error as an operator reads it: batchkit's own words, or its kind and text."""
-    return str(error) if isinstance(error, BatchkitError) else f"{type(error).__name__}: {error}"
+    """An error as a text that each view words its own way: batchkit's words, or its kind and text."""
+    return error.stored() if isinstance(error, BatchkitError) else f"{type(error).__name__}: {error}"

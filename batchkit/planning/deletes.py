@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from ..core.advice import option
 from ..core.columns import AFTER, BEFORE, CHANGE, FILE_ROW, KEY, LOST
 from ..core.errors import JobError, PlanError
 from ..core.states import Change
@@ -100,7 +101,8 @@ def planned_deletes(
         raise PlanError(
             f"{plural(deletes, 'item')} of {total:,} would be deleted, because the source lacks them; "
             f"the cap is {cap}.",
-            advice="Check that the source is complete. If it is, raise delete_cap.",
+            advice="Check that the source is complete. If it is, raise the cap: "
+            f"{option('delete_cap', str(deletes))}.",
             deletes=deletes,
             total=total,
         )

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from ..core.advice import map_column, option
 from ..core.problem import notice, warning
 from ..core.states import Change
 from ..core.words import plural
@@ -49,7 +50,7 @@ def facts_of(
         "types": {name: asdict(kind) for name, kind in known.items()},
         "preset": dict(outline.target.preset),
         "settings": dict(outline.settings),
-        "notices": [each.to_dict() for each in notices],
+        "notices": [each.stored() for each in notices],
         "irreversible_because": _irreversible(outline),
         "undoes": None,
         "results": dict(outline.target.result_columns),
@@ -74,18 +75,18 @@ def what_is_foreseen(
     filled = {*outline.key, *fields}
     free = [name for name, kind in outline.types.items() if name not in filled and not kind.generated]
     if unused:
-        example = f'"{unused[0]}={free[0]}"' if free else '"COLUMN=FIELD"'
+        example = map_column(free[0] if free else "FIELD", unused[0])
         known = f" Fields: {listed(free)}." if free and not fields else ""
         yield notice(
             "unused",
             f"No field is fed by {plural(len(unused), 'column')} of the source: {listed(unused)}",
-            f"Map them if they are wanted, as in --map {example}.{known}",
+            f"Map them if they are wanted, as in {example}.{known}",
         )
     if not fields and not counts.get(Change.CREATE) and outline.types:
         yield warning(
             "no_fields",
             "No column feeds a field besides the key: nothing would be written",
-            f"Map one: --map COLUMN=FIELD. Fields: {listed(free)}.",
+            f"Map one: {map_column()}. Fields: {listed(free)}.",
         )
     others = {name: kind for name, kind in outline.types.items() if name not in filled and not kind.generated}
     needed = [name for name, kind in others.items() if not kind.nullable and not kind.has_default]
@@ -114,7 +115,7 @@ def what_is_cleared(counts: Mapping[str, int]) -> Iterator[Problem]:
         yield warning(
             "cleared",
             f"Blank cells would empty what the target holds: {named}",
-            "To leave such fields as they are: --blank keep.",
+            f"To leave such fields as they are: {option('blank', 'keep')}.",
         )
 
 

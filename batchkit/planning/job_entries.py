@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..checking.fields import Field
+from ..core.advice import option
 from ..core.errors import BatchkitError, JobError
 from ..core.words import did_you_mean
 
@@ -113,14 +114,16 @@ def check_sense(job: Job) -> None:
     if not job.key and job.mode != "append":
         raise JobError(
             f"The mode {job.mode} needs a key: the fields that identify an item.",
-            advice='Name it, as in key=["siret"]; or use mode append to add every row.',
+            advice=f"Name it, as in {option('key', ['siret'])}; or use mode append to add every row.",
         )
     if job.delete and job.mode in {"append", "insert"}:
         raise JobError(
             f"The mode {job.mode} only adds items, so it can't delete any.", advice="Use upsert or update."
         )
     if needs_table(job.to) and not job.table:
-        raise JobError("The job doesn't say its table.", advice='Name it: table = "companies".')
+        raise JobError(
+            "The job doesn't say its table.", advice=f"Name it, as in {option('table', 'companies')}."
+        )
     looked_up = sorted(set(job.key) & set(job.all_lookups))
     if looked_up:
         raise JobError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from ..checking.checks import problem_schema
+from ..core.advice import create_missing
 from ..core.columns import AFTER, NAME, ROW
 from ..core.errors import BatchkitError
 from ..core.problem import SHOWN
@@ -126,10 +127,7 @@ class LookupFields:
 
     def _advice(self, name: str, absent: Sequence[str]) -> dict[str, str]:
         table = self._lookups[name].get("table")
-        general = (
-            f"Correct it, add it to {table}, or let missing ones be created: --create-missing, "
-            "or create = true in the lookup of a job file."
-        )
+        general = f"Correct it, add it to {table}, or let missing ones be created: {create_missing()}."
         there = self._names_there(name)
         return {text: _did_you_mean(text, there) + general for text in absent}
 

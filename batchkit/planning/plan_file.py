@@ -202,7 +202,7 @@ def read_facts(path: Path, *, verify: bool = True) -> dict[str, Any]:
         raise PlanError(
             f"{path} is a Parquet file, but no plan of batchkit.",
             advice="To use it as a source, make a plan from it; to apply a plan, give the file that "
-            "`batchkit plan` wrote.",
+            "was written when it was made.",
             path=path,
         )
     if verify and (len(found) != 1 or _digest(path, len(footer)) != found[0].decode()):
@@ -316,7 +316,7 @@ def _is_plan(path: Path) -> bool:
 def _unreadable(path: Path, error: OSError) -> PlanError:
     return PlanError(
         f"The plan {path} can't be read: {error.strerror or error}.",
-        advice="Give the path that `batchkit plan` printed.",
+        advice="Give the path that was shown when the plan was made.",
         path=path,
     )
 

@@ -11,7 +11,6 @@ import re
 import secrets
 from collections import Counter, abc
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -178,7 +177,7 @@ class _Planner:
 
     def _source_problems(self, spool: Spool) -> pl.DataFrame:
         # A problem belongs to its row if that row became an item; else (a skipped row) to the file.
-        about_rows = [asdict(each) for each in self.outline.source.problems if each.row is not None]
+        about_rows = [each.stored() for each in self.outline.source.problems if each.row is not None]
         problems = pl.DataFrame(about_rows, schema=problem_schema())
         items = pl.concat([part[ROW] for part in spool.columns([ROW])]) if about_rows and len(spool) else None
         mine = problems["row"].is_in(items.implode()) if items is not None else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from ..checking.checks import problem_schema
+from ..core.advice import option
 from ..core.columns import ROW
 from ..core.problem import SHOWN
 from .held import decimal_text
@@ -100,8 +101,8 @@ def _problems(twins: pl.DataFrame, key: Sequence[str], column: str, keep: str) -
     if keep == "none":
         message = pl.concat_str(pl.lit("The same key stands on "), _others(), pl.lit(" as well"))
         advice = (
-            "Keep one of these rows, or say which one counts: --keep-duplicates first or last, "
-            'or keep_duplicates = "first" in a job file.'
+            "Keep one of these rows, or let the first of them count (or the last): "
+            f"{option('keep_duplicates', 'first')}."
         )
     else:
         message = pl.concat_str(pl.lit("Row "), pl.col("#kept"), pl.lit(", which has the same key, counts"))

@@ -295,7 +295,7 @@ def _facts(plan: Plan, run_id: str, notices: Sequence[Problem]) -> dict[str, Any
         "source": {"kind": "undo", "name": f"undo of {run_id}"},
         "columns": [],
         "unused": [],
-        "notices": [each.to_dict() for each in notices],
+        "notices": [each.stored() for each in notices],
         "irreversible_because": "",
         "undoes": run_id,
         "job": None,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.advice import as_entry, worded
 from ..core.problem import Problem
 from ..core.secrets import redact_all
 from ..core.states import ACTIVE, RunState
@@ -94,13 +95,13 @@ def report_data(plan: Plan, journal: JournalReader, snapshot: Snapshot, folder: 
     def failed_frames(outcomes: Collection[str], size: int) -> Iterator[pl.DataFrame]:
         import polars as pl
 
-        for frame in outcome_frames(plan, journal, size=size, raw=True):
+        for frame in outcome_frames(plan, journal, size=size, raw=True, say=as_entry):
             failed = frame.filter(pl.col("outcome").is_in(list(outcomes)))
             if failed.height:
                 yield failed
 
     def frames(size: int) -> Iterator[pl.DataFrame]:
-        return outcome_frames(plan, journal, size=size, values=True)
+        return outcome_frames(plan, journal, size=size, values=True, say=as_entry)
 
     return ReportData(
         run=snapshot.run,
@@ -115,11 +116,11 @@ def report_data(plan: Plan, journal: JournalReader, snapshot: Snapshot, folder: 
         outcomes=snapshot.outcomes,
         attempts=snapshot.attempts,
         settings=redact_all(dict(snapshot.settings)),
-        message=snapshot.message,
+        message=worded(snapshot.message, as_entry),
         reversible=summary.reversible,
         fix_file="fix.csv" if (folder / "fix.csv").is_file() else "",
         samples=journal.samples(),
-        notices=summary.notices,
+        notices=[replace(each, advice=worded(each.advice, as_entry)) for each in summary.notices],
         columns=summary.columns,
         frames=frames,
         raw_frames=failed_frames,

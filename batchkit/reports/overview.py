@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ..core.states import RESUMABLE, Outcome, RunState
+from ..core import words
+from ..core.advice import as_entry, worded
+from ..core.states import Outcome
 from ..core.words import FAILING, format_moment, format_rate, format_seconds, format_value, number, plural
 
 if TYPE_CHECKING:
@@ -45,41 +47,15 @@ def headline(data: ReportData) -> str:
 
 def next_steps(data: ReportData) -> list[str]:
     """What the operator can do now, most pressing first; a sentence each."""
-    steps = []
-    got = data.outcomes.get
-    if data.state in RESUMABLE:
-        mend = " once the cause is mended" if data.state == RunState.FAILED else ""
-        steps.append(f"Go on where it stopped{mend}: batchkit resume {data.run}")
-    if got(Outcome.UNKNOWN):
-        steps.append(
-            f"{_items(got(Outcome.UNKNOWN, 0))} may or may not have been written: look at the target, then "
-            f"settle them by batchkit resume {data.run} --settle done (or resend)."
-        )
-    if got(Outcome.CONFLICT):
-        overwrite = (
-            f", or write the wanted ones all the same: batchkit resume {data.run} --overwrite-conflicts"
-        )
-        steps.append(
-            f"{_items(got(Outcome.CONFLICT, 0))} changed at the target after the plan was made: make a new "
-            f"plan to see the present values{'.' if data.dry_run else overwrite}"
-        )
-    if got(Outcome.REJECTED):
-        steps.append(_correct(data, got(Outcome.REJECTED, 0)))
-    if data.dry_run:
-        steps.append("This was a dry run: nothing was written. Apply the plan to write it.")
-    elif got(Outcome.DONE):
-        undo = f"Take it back: batchkit undo {data.run} (shows first what it would do)."
-        steps.append(undo if data.reversible else "What was done here can't be undone by batchkit.")
-    return steps
-
-
-def _correct(data: ReportData, rejected: int) -> str:
-    where = f"in {data.fix_file}" if data.fix_file else "in the fix-and-rerun file"
-    return f"{_items(rejected)} refused: correct the cells {where} and give that file back as the source."
-
-
-def _items(count: int) -> str:
-    return plural(count, "item")
+    steps = words.next_steps(
+        data.run,
+        data.state,
+        data.outcomes,
+        dry_run=data.dry_run,
+        reversible=data.reversible,
+        fix_file=data.fix_file,
+    )
+    return [worded(str(step), as_entry) for step in steps]
 
 
 def facts(data: ReportData) -> list[tuple[str, str]]:

@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from ..core.states import OVER, Outcome, RunState
-from ..core.words import FAILING, UNKNOWN, format_eta, format_rate, format_seconds, number
+from ..core import words
+from ..core.advice import worded
+from ..core.states import OVER, RESUMABLE, Outcome, RunState
+from ..core.words import FAILING, STATES, UNKNOWN, format_eta, format_rate, format_seconds, number
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -61,8 +63,8 @@ def figures(snapshot: Snapshot, *, limiter: bool = True) -> list[str]:
 
 def slow_because(snapshot: Snapshot) -> str:
     """What slows the run, as a sentence without its full stop; empty when nothing is known."""
-    words = snapshot.limiter.rstrip(".")
-    return words if not words or words.lower().startswith("slow") else f"Slow because {words}"
+    limiter = snapshot.limiter.rstrip(".")
+    return limiter if not limiter or limiter.lower().startswith("slow") else f"Slow because {limiter}"
 
 
 def summary_line(snapshot: Snapshot) -> str:
@@ -74,18 +76,13 @@ def summary_line(snapshot: Snapshot) -> str:
     return f"{line} Nothing was written." if snapshot.dry_run else line
 
 
-def next_step(snapshot: Snapshot, *, notebook: bool = False) -> str:
+def next_step(snapshot: Snapshot) -> str:
     """What the operator can do about a run that stands still; empty when it moves or is finished."""
-    if snapshot.state is RunState.FINISHED:
+    if snapshot.state not in RESUMABLE:
         return ""
-    resume = "run.resume()" if notebook else f"batchkit resume {snapshot.run}"
-    words = {
-        RunState.PAUSED: f"Paused. To go on: {resume}",
-        RunState.STOPPED: f"Stopped in good order; nothing is lost. To go on: {resume}",
-        RunState.INTERRUPTED: f"Its process ended before the run did; nothing is lost. To go on: {resume}",
-        RunState.FAILED: f"The run gave up; what is done stays done. Once the cause is mended: {resume}",
-    }.get(snapshot.state, "")
-    return "\n".join(part for part in (snapshot.message, words) if part)
+    steps = words.next_steps(snapshot.run, snapshot.state, {}, dry_run=False)
+    parts = [snapshot.message, f"{STATES[snapshot.state]} {worded(str(next(steps)))}"]
+    return "\n".join(filter(None, parts))
 
 
 class Bar:
@@ -216,7 +213,7 @@ def watch(
                 time.sleep(interval)
                 snapshot = bar.update()
                 if snapshot.state is RunState.PAUSED and not hinted:
-                    bar.say(next_step(snapshot, notebook=notebook))
+                    bar.say(next_step(snapshot))
                 hinted = snapshot.state is RunState.PAUSED
             except KeyboardInterrupt:
                 ask = interrupt or (run.stop if _is_ours(snapshot) else None)
@@ -229,7 +226,7 @@ def watch(
             run.wait(SETTLES)  # its owner may still be writing the last figures
             snapshot = run.snapshot()
         bar.update(snapshot)
-    ending = (summary_line(snapshot), next_step(snapshot, notebook=notebook))
+    ending = (summary_line(snapshot), next_step(snapshot))
     bar.say("\n".join(part for part in ending if part))
     return snapshot.state
 

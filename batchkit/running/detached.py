@@ -18,7 +18,7 @@ def main() -> int:
     try:
         driver = Driver.start_on(folder)
     except BatchkitError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{error.stored()}\n")
         return error.exit_code
     run = Run(folder)
 

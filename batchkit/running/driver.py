@@ -250,8 +250,9 @@ class Driver(threading.Thread):
         return path.name
 
     def _fail(self, journal: Journal, error: BaseException) -> None:
-        words = str(error)
-        if not isinstance(error, BatchkitError):
+        if isinstance(error, BatchkitError):
+            words = error.stored()
+        else:
             self._log.write("internal error", error=repr(error), trace=traceback.format_exc())
             words = f"Something inside batchkit failed: {error!r}. The details are in its log.jsonl."
         self._log.write("failed", message=words)

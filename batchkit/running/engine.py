@@ -241,7 +241,7 @@ class Engine:
     def _internal_error(self, error: Exception) -> None:
         if self._failure:
             return  # the first is the reason; what follows from it, tick by tick, would fill the log
-        words = str(error) if isinstance(error, BatchkitError) else f"{type(error).__name__}: {error}"
+        words = error.stored() if isinstance(error, BatchkitError) else f"{type(error).__name__}: {error}"
         if not isinstance(error, BatchkitError):
             self._log.write("internal error", error=words, trace=traceback.format_exc())
             words = (

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from ..core.advice import resume
 from ..core.columns import AFTER, BEFORE, ITEM, KEY
 from ..core.compare import (
     NOW,
@@ -22,7 +23,7 @@ from ..core.states import Change, Outcome
 from ..targets.base import Failure, Item, Result, Target
 
 NEITHER: Final = "Nobody knows what became of it, and the target holds neither former nor wanted values."
-LOOK_THERE: Final = "Look at it there; make a new plan, or resume with `--overwrite-conflicts`."
+LOOK_THERE: Final = f"Look at it there; make a new plan, or write it all the same: {resume(overwrite=True)}."
 
 
 def read_back(target: Target, frame: pl.DataFrame) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from ..core.advice import resume, start_again, watch
 from ..core.columns import ITEM, KEY, RENDERED
 from ..core.errors import RunError, WorkRepeated
 from ..core.states import Change, Outcome, RunState
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 _TO_BEGIN: Final = 60.0
 """Seconds in which a run that was made has begun, or never will."""
-
-_ANYWAY: Final = "--again, or {}(again=True)"
 
 
 def refuse_repeat(plan: Plan, target: Target | None = None) -> None:
@@ -54,8 +53,8 @@ def refuse_repeat(plan: Plan, target: Target | None = None) -> None:
         elif other.at_it():
             raise WorkRepeated(
                 f"The run {other.id} is at these very rows.",
-                advice=f"Watch it: batchkit watch {other.id}. Should its process have died, go on with: "
-                f"batchkit resume {other.id}. To start another: {_ANYWAY.format('start')}.",
+                advice=f"Watch it: {watch(other.id)}. Should its process have died, go on with: "
+                f"{resume(other.id)}. To start another: {start_again()}.",
                 run=other.id,
             )
         elif unseen(plan.facts) and other.did_any(plan, target):
@@ -85,7 +84,7 @@ def refuse_resume(plan: Plan, journal: JournalReader, target: Target | None = No
             raise WorkRepeated(
                 f"The run {other.id} has taken over: it {_verb(plan)} {other.done:,} of the same rows.",
                 advice=f"{_way_on(other)}To go on with {own} all the same, so that rows come twice: "
-                f"{_ANYWAY.format('resume')}.",
+                f"{resume(str(own), again=True)}.",
                 run=other.id,
             )
 
@@ -150,7 +149,7 @@ def _refuse_whole(plan: Plan, other: _Other) -> None:
     done = f"{other.done:,} of them" if other.done else "or may have been"
     raise WorkRepeated(
         f"These rows were {_verb(plan)} already, {done}: see the run {other.id}.",
-        advice=f"{_way_on(other)}To have all of them a second time: {_ANYWAY.format('start')}.",
+        advice=f"{_way_on(other)}To have all of them a second time: {start_again()}.",
         run=other.id,
     )
 
@@ -160,7 +159,7 @@ def _verb(plan: Plan) -> str:
 
 
 def _way_on(other: _Other) -> str:
-    return f"Go on with it: batchkit resume {other.id}. " if other.left else ""
+    return f"Go on with it: {resume(other.id)}. " if other.left else ""
 
 
 def _messages_alone(plan: Plan) -> bool:
@@ -186,8 +185,8 @@ def _refuse_same_messages(plan: Plan, other: _Other) -> None:
     if doubled:
         raise WorkRepeated(
             f"{doubled:,} of these messages were sent already, word for word: see the run {other.id}.",
-            advice=f"Plan only those that are left: its fix file has what failed, batchkit resume {other.id} "
-            f"sends what it left. To send all of them: {_ANYWAY.format('start')}.",
+            advice=f"Plan only those that are left: its fix file has what failed, {resume(other.id)} "
+            f"sends what it left. To send all of them: {start_again()}.",
             run=other.id,
         )
 

@@ -12,12 +12,15 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..core import advice
 from ..core.errors import RunBusy, RunError, RunFailed, SettingsError, UsageError
 from ..core.settings import LIVE, Settings
 from ..core.states import ACTIVE, PLANNED_OUTCOME, Change, Outcome, RunState
+from ..core.words import plural
 from ..journal.index import runs_with
 from ..journal.journal import JournalReader
 from ..journal.owner import owner_of, unmoved
@@ -259,7 +262,7 @@ class Run:
                 return self
             raise RunBusy(
                 f"The run {self.id} is {state}, driven by {owner}.",
-                advice="Watch it with `batchkit watch`, or stop it first.",
+                advice=f"Watch it: {advice.watch(self.id)}; or stop it first.",
                 pid=owner.pid,
                 host=owner.host,
             )
@@ -308,22 +311,21 @@ class Run:
         if snapshot.state is not RunState.FINISHED:
             raise RunFailed(
                 f"The run {self.id} is {snapshot.state}. {snapshot.message}".strip(),
-                advice=f"When the cause is mended, go on with: batchkit resume {self.id}",
+                advice=f"Once the cause is mended: {advice.resume(self.id)}",
                 run=self.id,
                 state=snapshot.state,
             )
 
     def _what_remains(self) -> str:
-        outcomes = self.snapshot().outcomes
+        outcomes, here = self.snapshot().outcomes, partial(advice.resume, self.id)
         if outcomes["unknown"]:
             return (
-                f"The fate of {outcomes['unknown']} items is unknown: look at the target, then resume with"
-                " --settle done or --settle resend."
+                f"The fate of {plural(outcomes['unknown'], 'item')} is unknown: look at the target, then "
+                f"settle it: {here(settle='done')}, or {here(settle='resend')}."
             )
         if outcomes["conflict"]:
-            return (
-                f"To write the {outcomes['conflict']} items in conflict all the same: --overwrite-conflicts."
-            )
+            conflicts = plural(outcomes["conflict"], "item")
+            return f"To write the {conflicts} in conflict all the same: {here(overwrite=True)}."
         return ""
 
     # Results.
@@ -452,7 +454,7 @@ class Run:
         if self._journal.intents():
             raise RunError(
                 f"The run {self.id} was cut off: what became of its last chunks isn't on record yet.",
-                advice=f"Settle that first: batchkit resume {self.id}. Then stop it, if you like, and undo.",
+                advice=f"Settle that first: {advice.resume(self.id)}. Then stop it, if you like, and undo.",
             )
         if self.dry_run:
             raise RunError(f"The run {self.id} was a dry run: it wrote nothing, so there is nothing to undo.")
@@ -477,7 +479,7 @@ class Run:
         if driver is None and owner is None and not self._child_lives():
             raise RunError(
                 f"The run {self.id} is {self.state}: nobody drives it, so it can't be told to {command}.",
-                advice=f"Take it up with: batchkit resume {self.id}",
+                advice=f"To take it up: {advice.resume(self.id)}",
             )
         sender = f"pid {os.getpid()} on {socket.gethostname()}"
         self._journal.post(command, dict(arguments or {}), sender)

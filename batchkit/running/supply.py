@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 import polars as pl
 
+from ..core.advice import resume
 from ..core.chunks import by_count
 from ..core.columns import CHANGE, ITEM
 from ..core.compare import TO_SEND, Standing
@@ -42,7 +43,7 @@ _AFTER_A_CRASH: Final[dict[str | None, tuple[Outcome, str | None, str | None, st
         Outcome.UNKNOWN,
         "interrupted",
         "The run died while this was being sent; whether it arrived is not known.",
-        "Look at the target, then resume with `--settle done` or `--settle resend`.",
+        f"Look at the target, then settle it: {resume(settle='done')}, or {resume(settle='resend')}.",
     ),
 }
 """What becomes of an item that was under way when the run died, by what reading back says."""

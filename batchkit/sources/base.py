@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 
+from ..core.advice import option
 from ..core.errors import SourceError
 from ..core.problem import Problem
 from ..core.registry import Registry, scheme_of
@@ -144,7 +145,7 @@ def refuse_wrong_entries(opener: Any, entries: Mapping[str, Any], what: str) -> 
     if missing:
         raise SourceError(
             f"{what} needs {' and '.join(map(repr, missing))}.",
-            advice="Give it beside the address: source = {address = ..., query = ...}, or --query.",
+            advice=f"Give it beside the address: {option(missing[0], '...')}.",
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from ..core.advice import option
 from ..core.columns import ROW
 from ..core.errors import SourceError
 from ..core.problem import Problem, error, notice, warning
@@ -282,7 +283,7 @@ def header_unknown(
     question = f" It could be {rows}." if rows else " No row looks like names of columns."
     return SourceError(
         f"The header row of {path.name}{place} can't be told.{question}",
-        advice="Say it: --header-row N, or header_row = N in a job file; 0 when there is none.",
+        advice=f"Say which it is, as in {option('header_row', 2)}; 0 when there is none.",
         path=path,
         lines=list(lines),
         candidates=[row for row, _ in candidates],

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from ..core.advice import option
 from ..core.errors import SourceError
 from ..core.problem import Problem, notice, warning
 
@@ -30,8 +31,8 @@ _WESTERN = frozenset(
     "àâäáãåçéèêëíìîïñóòôöõøúùûüÿæœßÀÂÄÁÃÅÇÉÈÊËÍÌÎÏÑÓÒÔÖÕØÚÙÛÜŸÆŒ’‘“”«»–—…•€£©®°²³·´ªº½¼§±×\u00a0"
 )
 _ADVICE = (
-    "Overrule the encoding: --encoding cp1252 (Windows), utf-8 or mac_roman, "
-    'or encoding = "cp1252" and the like in a job file.'
+    f"Overrule the encoding, as in {option('encoding', 'cp1252')}; cp1252 is that of Windows, others are "
+    "utf-8 and mac_roman."
 )
 
 
@@ -237,8 +238,8 @@ def _single_byte(path: Path) -> Encoding:
             notice(
                 "encoding",
                 f"The file is not UTF-8 and says no encoding; it is read as {name}",
-                "Look at the accents in the preview; if they are wrong, overrule it: --encoding mac_roman, "
-                'say, or encoding = "mac_roman" in a job file.',
+                "Look at the accents in the preview; if they are wrong, overrule it, as in "
+                f"{option('encoding', 'mac_roman')}.",
             ),
         ),
     )

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 from python_calamine import CalamineSheet
 
+from ..core.advice import option
 from ..core.columns import ROW
 from ..core.problem import Problem, error, notice, warning
 from ..core.words import plural
@@ -84,10 +85,10 @@ class SheetSource(FileSource):
             what = "left out" if self._skip_hidden else "read like the others"
             other = "keep" if self._skip_hidden else "skip"
             does = "read them" if self._skip_hidden else "leave them out"
-            advice = f'To {does}: --hidden-rows {other}, or hidden_rows = "{other}" in a job file.'
+            advice = f"To {does}: {option('hidden_rows', other)}."
             yield warning("hidden_rows", f"{count} hidden in the sheet; {what}", advice, row=min(hidden))
         if merged and not self._merged:
-            advice = "To repeat it over the range: --fill-merged, or fill_merged = true in a job file."
+            advice = f"To repeat it over the range: {option('fill_merged', value=True)}."
             yield notice("merged", "Merged cells: the value is taken once, in the first cell", advice)
         if self._marks.uncalculated:
             count = plural(self._marks.uncalculated, "formula has", "formulas have")

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
+from ..core.advice import option
 from ..core.errors import SourceError
 from .csv import open_csv
 from .file import FileSource
@@ -56,7 +57,8 @@ def open_table(
     if kind == "csv":
         if sheet is not None:
             raise SourceError(
-                f"{file.name} is a CSV file: it has no sheet {sheet!r}.", advice="Leave sheet= out."
+                f"{file.name} is a CSV file: it has no sheet {sheet!r}.",
+                advice=f"Leave out {option('sheet')}.",
             )
         return open_csv(
             file,

@@ -19,6 +19,7 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
+from ..core.advice import option
 from ..core.errors import SourceError
 from ..core.problem import Problem, notice, warning
 from .csv import header_unknown
@@ -255,11 +256,7 @@ def _choose_among(book: Workbook, but: str | None = None) -> str:
         for name in book.data_sheets(visibility)
         if name != but
     ]
-    return (
-        f"Choose one with --sheet (sheet in a job file): {', '.join(others)}."
-        if others
-        else "There is no other sheet."
-    )
+    return f"Choose one by {option('sheet')}: {', '.join(others)}." if others else "There is no other sheet."
 
 
 def _found_header(book: Workbook, name: str, cells: CalamineSheet) -> int:
@@ -290,13 +287,13 @@ def _about_sheets(book: Workbook, read: str) -> Iterator[Problem]:
         yield tell(
             "sheet",
             f"Sheet {read!r} is read; not read: {_listed(others)}",
-            "Choose another with --sheet (sheet in a job file).",
+            f"Choose another by {option('sheet')}.",
         )
     if hidden:
         yield notice(
             "hidden_sheet",
             f"Hidden sheets are not read: {_listed(hidden)}",
-            "Choose one with --sheet (sheet in a job file).",
+            f"Choose one by {option('sheet')}.",
         )
     if charts:
         yield notice("sheet", f"Sheets without a table: {_listed(charts)}")

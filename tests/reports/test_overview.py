@@ -27,7 +27,7 @@ def test_the_headline_counts_what_matters() -> None:
 def test_next_steps_follow_from_state_and_outcomes() -> None:
     """A stopped run tells how to go on, a finished one how to undo; a dry run offers no undo."""
     steps = next_steps(run_data([outcome(0), outcome(1, "pending")], state=RunState.STOPPED))
-    assert steps[0] == "Go on where it stopped: batchkit resume companies-7f3a"
+    assert steps[0] == "To go on: batchkit resume companies-7f3a"
     assert any("batchkit undo companies-7f3a" in step for step in steps)
     assert not any("undo" in step for step in next_steps(run_data([outcome(0)], dry_run=True)))
     assert any("can't be undone" in step for step in next_steps(run_data([outcome(0)], reversible=False)))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from batchkit.core.advice import as_command, spoken
 from batchkit.core.states import RunState
 from batchkit.reports.progress import (
     Bar,
@@ -90,14 +91,15 @@ def test_watch_returns_when_the_run_is_over_and_tells_how() -> None:
 @pytest.mark.parametrize("state", [RunState.PAUSED, RunState.STOPPED, RunState.INTERRUPTED, RunState.FAILED])
 def test_next_step_names_the_command(state: RunState) -> None:
     """Every state that stands still tells how to go on, after the reason."""
-    words = next_step(snapshot(state=state, message="The disk is full."))
+    with spoken(as_command):
+        words = next_step(snapshot(state=state, message="The disk is full."))
     assert words.startswith("The disk is full.\n")
     assert words.endswith("batchkit resume r1")
 
 
 def test_next_step_in_a_notebook_names_the_method() -> None:
     """In a notebook the way on is a method, not a command."""
-    assert next_step(snapshot(state=RunState.STOPPED), notebook=True).endswith("run.resume()")
+    assert next_step(snapshot(state=RunState.STOPPED)).endswith('Run.open("r1").resume()')
 
 
 def test_summary_of_a_dry_run_says_that_nothing_was_written() -> None:

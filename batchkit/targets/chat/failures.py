@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from ...core.advice import terminal
 from ...core.retry import DAY, retry_after
 from ..base import Failure, Fate
 from ..http.answer import Answer
@@ -102,7 +103,7 @@ def _refused(answer: Answer, told: Complaint, options: Collection[str]) -> Failu
 
 def _about_the_model(answer: Answer, told: Complaint) -> Failure | None:
     if told.names & _NO_MODEL or told.param == "model" or _MODEL_WORDS.search(told.message):
-        advice = f"Correct target.model; `batchkit doctor` lists those that the server offers. {_RESUME}"
+        advice = f"Correct target.model; {terminal('doctor')} lists those that the server offers. {_RESUME}"
         return _abort("model", "The server doesn't have the model", told, advice)
     if answer.status == 404:
         advice = "Correct the address: for most servers it ends in /v1."

@@ -12,6 +12,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from ...core import secrets
+from ...core.advice import resume
 from ...core.errors import TargetError, TargetUnreachable
 from ...core.retry import retry_after
 from ..base import FIREWALL, Failure, Fate
@@ -23,7 +24,7 @@ FIREWALL_PAUSE: Final = 10.0
 LONGEST_PATIENCE: Final = 30.0
 """Seconds a server may ask for while somebody waits for a plan."""
 
-_LOOK: Final = "Look at the target, then resume with `--settle done` or `--settle resend`."
+_LOOK: Final = f"Look at the target, then settle it: {resume(settle='done')}, or {resume(settle='resend')}."
 _LATER: Final = "Resume the run when the server is well again."
 _LOGIN: Final = "Check the user and the secret that the job names."
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from ...core.advice import option
 from ...core.errors import TargetError, TargetUnreachable, UsageError
 from ...core.install import install_command
 from ..base import Failure
@@ -121,9 +122,11 @@ def _check_absent(address: Address, *, create: bool) -> None:
         return
     beside = [other.name for other in path.parent.iterdir() if other.suffix in {".sqlite", ".db", ".sqlite3"}]
     near = get_close_matches(path.name, beside, n=1)
-    hint = f"Did you mean {near[0]}? Otherwise use" if near else "Correct the address, or use"
+    hint = f"Did you mean {near[0]}? Otherwise have" if near else "Correct the address, or have"
     raise TargetError(
-        f"There is no SQLite file {path}.", advice=f"{hint} --create to have it made.", path=str(path)
+        f"There is no SQLite file {path}.",
+        advice=f"{hint} it made: {option('create', value=True)}.",
+        path=str(path),
     )
 
 
@@ -140,7 +143,7 @@ def check_table(
         near = _near(name, dialect.table_names(link, schema), "Tables there are")
         raise TargetError(
             f"There is no table {name!r} in the database.",
-            advice=f"{near} Use --create to have it made.",
+            advice=f"{near} To have it made: {option('create', value=True)}.",
             table=name,
         )
     _check_columns(table, key, "the key")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from ...core.advice import option
 from ...core.columns import AFTER, KEY, FieldType
 from ...core.errors import TargetError, UsageError
 from ..base import ChunkContext, Failure, FrameTarget, Refusal, Result
@@ -82,7 +83,7 @@ class SqlTarget(FrameTarget):
         if mode != "append" and not key:
             raise UsageError(
                 f"Mode {mode} needs a key: the columns that identify a row of {table}.",
-                advice="Name them with --key, or choose mode append.",
+                advice=f"Name them, as in {option('key', ['siret'])}, or choose mode append.",
             )
         self._address: Address = parse_address(url)
         self._name, self._schema = table, schema

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
+from ...core.advice import resume
 from ...core.retry import retry_after
 from ..base import Failure, Fate
 from ..http.answer import Answer, Unreadable
@@ -162,7 +163,7 @@ CODES: Final[Mapping[int, Meaning]] = {
 """Code → what it means. Codes that aren't here go by the HTTP status."""
 
 _MISSING_OBJECT: Final = 33
-LOOK: Final = "Ask the recipient, then resume with `--settle done` or `--settle resend`."
+LOOK: Final = f"Ask the recipient, then settle it: {resume(settle='done')}, or {resume(settle='resend')}."
 """What to do about a message that may have gone out."""
 _LONGEST: Final = 240
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from ...core.advice import map_column
 from ...core.columns import FieldType
 from ...core.errors import MappingError
 from ...core.words import did_you_mean
@@ -86,7 +87,7 @@ class TemplateForm(Form):
             if lacking:
                 raise MappingError(
                     f"The template {self._name!r} takes {', '.join(lacking)}, which nothing fills.",
-                    advice=f"Map a column to it, as in --map COLUMN={lacking[0]}.",
+                    advice=f"Map a column to it, as in {map_column(lacking[0])}.",
                     missing=tuple(lacking),
                 )
             return
@@ -95,7 +96,7 @@ class TemplateForm(Form):
             lacking = [str(n) for n in range(1, numbers[-1]) if n not in numbers]
             raise MappingError(
                 f"The template {self._name!r} takes {', '.join(lacking)} too, which nothing fills.",
-                advice=f"Map a column to it, as in --map COLUMN={lacking[0]}.",
+                advice=f"Map a column to it, as in {map_column(lacking[0])}.",
             )
 
     def refusals(self, frame: pl.DataFrame) -> Iterator[Refusal]:  # noqa: D102 - the base class says it
