@@ -137,8 +137,8 @@ def _mark_of(plain: str, rule: NumberRule) -> str:
     if dots + commas > 1 or re.fullmatch(r"[+-]?(?!0[.,])\d{1,3}[.,]\d{3}", plain, re.ASCII):
         raise Unreadable(
             f"{plain!r} can be read as {_readings(plain, mark)}.",
-            f"Say which mark the file has before decimals, {option('decimal', ',')}, or . in its place; "
-            f"or write no {mark!r}.",
+            "Say which mark the file has before decimals: "
+            f"{option('decimal', ',')}; {option('decimal', '.')}; or write no {mark!r}.",
         )
     return mark
 

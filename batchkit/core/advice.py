@@ -144,7 +144,7 @@ def _literal(value: Any) -> str:
 
 
 def as_command(action: Action) -> str:
-    """An action as a command or an option of the command line."""
+    """An action as a command or an option of the command line; so do documents, which lie beside it."""
     given = dict(action.arguments)
     match action.name:
         case "resume" | "undo" | "watch":
@@ -156,17 +156,19 @@ def as_command(action: Action) -> str:
             return "--again"
         case "terminal":
             return f"batchkit {given['command']}"
-        case "field":
-            rule = f"{given['field']}.{given['rule']}={_text(given['value'])}"
-            return f"{shlex.join(['--field', rule])}, or {as_entry(action)}"
         case "map":
             return f"--map {shlex.quote('{column}={field}'.format_map(given))}"
-        case "create_missing":
-            return f"--create-missing, or {as_entry(action)}"
         case "setting":
             return shlex.join(["--set", f"{given['name']}={_text(given['value'])}"])
+        case "create_missing":
+            return _or_entry(["--create-missing"], "create = true in the lookup of a job file")
+        case "field":
+            rule, value = given["rule"], given["value"]
+            flag = ["--field", f"{given['field']}.{rule}={_text(value)}"]
+            return _or_entry(flag, f"{_entry(rule, value)} for the field in a job file")
         case _:
-            return f"{shlex.join(_flag(given['name'], given['value']))}, or {as_entry(action)}"
+            name, value = given["name"], given["value"]
+            return _or_entry(_flag(name, value), f"{_entry(name, value)} in a job file")
 
 
 def _of_resume(name: str, value: Any) -> list[str]:
@@ -192,18 +194,9 @@ def _text(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def as_entry(action: Action) -> str:
-    """An action as a document says it, whoever reads it: the command, or the entry of a job file."""
-    given = action.arguments
-    match action.name:
-        case "field":
-            return f"{_entry(given['rule'], given['value'])} for the field in a job file"
-        case "create_missing":
-            return "create = true in the lookup of a job file"
-        case "option" | "setting":
-            return f"{_entry(given['name'], given['value'])} in a job file"
-        case _:
-            return as_command(action)
+def _or_entry(flag: list[str], entry: str) -> str:
+    words = shlex.join(flag)
+    return f"{words}{'' if words.endswith(',') else ','} or {entry}"
 
 
 def _entry(name: str, value: Any) -> str:

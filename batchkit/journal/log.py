@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..core.advice import as_entry, worded
+from ..core.advice import as_command, worded
 from ..core.secrets import redact, redact_all
 
 
@@ -39,4 +39,4 @@ class RunLog:
 
 
 def _readable(fact: Any) -> Any:
-    return worded(fact, as_entry) if isinstance(fact, str) else fact
+    return worded(fact, as_command) if isinstance(fact, str) else fact

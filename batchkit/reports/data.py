@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.advice import as_entry, worded
+from ..core.advice import as_command, worded
 from ..core.problem import Problem
 from ..core.secrets import redact_all
 from ..core.states import ACTIVE, RunState
@@ -95,13 +95,13 @@ def report_data(plan: Plan, journal: JournalReader, snapshot: Snapshot, folder: 
     def failed_frames(outcomes: Collection[str], size: int) -> Iterator[pl.DataFrame]:
         import polars as pl
 
-        for frame in outcome_frames(plan, journal, size=size, raw=True, say=as_entry):
+        for frame in outcome_frames(plan, journal, size=size, raw=True, say=as_command):
             failed = frame.filter(pl.col("outcome").is_in(list(outcomes)))
             if failed.height:
                 yield failed
 
     def frames(size: int) -> Iterator[pl.DataFrame]:
-        return outcome_frames(plan, journal, size=size, values=True, say=as_entry)
+        return outcome_frames(plan, journal, size=size, values=True, say=as_command)
 
     return ReportData(
         run=snapshot.run,
@@ -116,11 +116,11 @@ def report_data(plan: Plan, journal: JournalReader, snapshot: Snapshot, folder: 
         outcomes=snapshot.outcomes,
         attempts=snapshot.attempts,
         settings=redact_all(dict(snapshot.settings)),
-        message=worded(snapshot.message, as_entry),
+        message=worded(snapshot.message, as_command),
         reversible=summary.reversible,
         fix_file="fix.csv" if (folder / "fix.csv").is_file() else "",
         samples=journal.samples(),
-        notices=[replace(each, advice=worded(each.advice, as_entry)) for each in summary.notices],
+        notices=[replace(each, advice=worded(each.advice, as_command)) for each in summary.notices],
         columns=summary.columns,
         frames=frames,
         raw_frames=failed_frames,

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ..core import words
-from ..core.advice import as_entry, worded
+from ..core.advice import as_command, worded
 from ..core.states import Outcome
 from ..core.words import FAILING, format_moment, format_rate, format_seconds, format_value, number, plural
 
@@ -55,7 +55,7 @@ def next_steps(data: ReportData) -> list[str]:
         reversible=data.reversible,
         fix_file=data.fix_file,
     )
-    return [worded(str(step), as_entry) for step in steps]
+    return [worded(str(step), as_command) for step in steps]
 
 
 def facts(data: ReportData) -> list[tuple[str, str]]:

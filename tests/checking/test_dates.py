@@ -41,7 +41,7 @@ def test_date_reads(text: str, formats: tuple[str, ...], day: date) -> None:
         (
             "31/12/2026",
             (),
-            'say how the file writes dates: --dates dd/mm/yyyy, or dates = ["dd/mm/yyyy"] in a job file.',
+            'say how the file writes dates: dates=["dd/mm/yyyy"].',
         ),
         ("01/02/2026", (), "2026-02-01 or 2026-01-02"),
         ("31/02/2026", ("dd/mm/yyyy",), "no day 31 in month 2 of 2026, which has 28"),

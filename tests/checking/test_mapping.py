@@ -115,7 +115,7 @@ def test_auto_proposes_what_is_certain() -> None:
         (lambda: Field("a", column="x", constant="y"), "both column and constant"),
         (lambda: Field("a", warn=("max_lenght",)), "Did you mean 'max_length'"),
         (lambda: Field("a", repair=("leading_zero",)), "width=5"),
-        (lambda: Field("a", phone="France"), 'phone="FR"'),
+        (lambda: Field("a", phone="France"), 'such as "FR"'),
         (lambda: Field("a", scale=-1), "whole number"),
         (lambda: Field("a", required="yes"), "true or false"),  # type: ignore[arg-type]
         (lambda: Field("a", synonyms=3), "list of texts"),  # type: ignore[arg-type]

@@ -106,7 +106,7 @@ def test_decimal_reads(text: str, options: dict[str, Any], number: str) -> None:
 @pytest.mark.parametrize(
     ("text", "options", "rule", "words"),
     [
-        ("1,234", {}, "decimal", "--decimal , or --decimal . (decimal = "),
+        ("1,234", {}, "decimal", 'decimal=","; decimal="."; or write no'),
         ("1.234", {}, "decimal", "1234 or as 1.234"),
         ("200.000.000", {}, "decimal", "can be read as"),
         ("12.5", {"decimal": ","}, "decimal", "Write 12,5"),

@@ -188,7 +188,7 @@ def test_advice_in_files_is_in_options_and_entries(tmp_path: Path) -> None:
     for option, entry in (
         ("--field siret.repair=leading_zero", 'repair = ""leading_zero""'),
         ("--dates dd/mm/yyyy", 'dates = [""dd/mm/yyyy""]'),
-        ("--decimal ,", 'decimal = "","" or "".""'),
+        ("--decimal ,", 'decimal = "",""'),
         ("--keep-duplicates first", 'keep_duplicates = ""first""'),
     ):
         assert option in advice

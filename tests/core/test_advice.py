@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import batchkit
 from batchkit.core import advice
-from batchkit.core.advice import Wording, about_run, as_command, as_entry, as_python, spoken, worded
+from batchkit.core.advice import Wording, about_run, as_command, as_python, spoken, worded
 from batchkit.core.errors import UsageError
 from batchkit.core.problem import Problem
 from batchkit.core.states import RunState
@@ -58,10 +58,8 @@ ACTIONS = {
 
 @pytest.mark.parametrize("marked", ACTIONS)
 def test_python_and_the_command_line_word_an_action_in_their_own_terms(marked: str) -> None:
-    """A call or an argument here, a command or an option there; a document has no call in it."""
+    """A call or an argument here; there a command, or an option and the entry of a job file."""
     assert (worded(marked, as_python), worded(marked, as_command)) == ACTIONS[marked]
-    assert "⟦" not in worded(marked, as_entry)
-    assert "Run.open" not in worded(marked, as_entry)
 
 
 def test_an_error_reads_as_the_face_that_is_speaking() -> None:
