@@ -85,7 +85,7 @@ def test_unknown_items_stay_unknown_where_nobody_can_look(tmp_path: Path) -> Non
     assert run.wait(20) is RunState.FINISHED
     assert sorted(target.sent) == [i for i in range(12) if i not in (2, 5)]
     assert run.outcomes("unknown")["item"].to_list() == [2, 5]
-    with pytest.raises(RunError, match="--settle"):
+    with pytest.raises(RunError, match='settle="done"'):
         run.resume(target=target)
     run.resume(target=target, settle="done")
     run.wait(20)

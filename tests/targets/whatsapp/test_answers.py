@@ -90,7 +90,7 @@ def test_other_answers(response: httpx.Response, fate: Fate) -> None:
     """Where nobody knows whether it was sent it is unknown, so that nobody is messaged twice."""
     judged = failure(Graph(refuse=lambda _: response).target())
     assert judged.fate is fate
-    assert fate is not Fate.UNKNOWN or "resume with `--settle" in judged.advice
+    assert fate is not Fate.UNKNOWN or "settle" in judged.advice
 
 
 @pytest.mark.parametrize("code", [131099, 131000, "none"])
