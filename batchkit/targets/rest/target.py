@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -12,18 +11,21 @@ import polars as pl
 
 from ...checking.conversions import dtype_of
 from ...core import secrets
-from ...core.columns import LOST, FieldType
+from ...core.columns import FieldType
 from ...core.errors import UsageError
 from ...core.states import Change, Outcome
 from ..base import Failure, Fate, Item, Result
 from ..http.answer import Answer, Unreadable, message_in
 from ..http.client import HttpClient
 from ..http.failures import HttpError, as_target_error, judge, judge_body
+from ..http.many import Memory, Values, chunked, frame_of, read_parts
 from ..http.options import of_http
-from ..http.requests import together, with_patience
+from ..http.requests import with_patience
 from ..http.target import HttpTarget
 from .description import Description, Read, Write, compiled
 from .values import NoValue, fill_address, fill_body, from_json, text_of, to_json
+
+Key = Mapping[str, Any]
 
 SERVER_ID: Final = "@id"
 MOST_IDS: Final = 20_000
@@ -82,7 +84,7 @@ class RestTarget(HttpTarget):
         self._item = compiled(says.item)
         self._error = compiled(says.error)
         self._values = {name: compiled(path) for name, path in says.values.items()}
-        self._ids: OrderedDict[tuple[str, ...], str] = OrderedDict()
+        self._ids: Memory[str] = Memory(MOST_IDS)
         self._headers_of: dict[int, dict[str, str]] = {}
 
     def _in_use(self) -> Iterator[Write]:
@@ -143,36 +145,32 @@ class RestTarget(HttpTarget):
         how = self._says.read
         if how is None:
             raise NotImplementedError("this API isn't described for reading")
-        rows = keys.rows(named=True)
-        size = how.many if how.lists else 1
-        parts = [rows[i : i + size] for i in range(0, len(rows), size)]
-        turns = asyncio.Semaphore(how.at_once)
+        ask = self._list if how.lists else self._single
 
-        async def one(part: list[dict[str, Any]]) -> list[tuple[dict[str, Any], Any]]:
-            async with turns:
-                ask = self._list if how.lists else self._single
-                if patient:
-                    found: list[tuple[dict[str, Any], Any]] = await with_patience(
-                        lambda: ask(how, part, client)
-                    )
-                    return found
-                return await ask(how, part, client)
+        async def one(part: Sequence[Key]) -> list[tuple[Key, Values]]:
+            once = partial(ask, how, part, client)
+            pairs = await (with_patience(once) if patient else once())
+            for key, item in pairs:
+                self._remember(key, item)
+            return [(key, [self._typed(name, item) for name in fields]) for key, item in pairs]
 
-        found = [pair for pairs in await together(one(part) for part in parts) for pair in pairs]
-        return self._frame(keys, fields, found)
+        parts = chunked(keys.rows(named=True), how.many if how.lists else 1)
+        kinds = {name: self._says.fields.get(name) for name in fields}
+        types = {
+            name: dtype_of(kind.type, kind.scale) if kind else pl.String() for name, kind in kinds.items()
+        }
+        return frame_of(keys, types, await read_parts(parts, one, how.at_once))
 
     async def _single(
-        self, how: Read, part: list[dict[str, Any]], client: HttpClient | None
-    ) -> list[tuple[dict[str, Any], Any]]:
+        self, how: Read, part: Sequence[Key], client: HttpClient | None
+    ) -> list[tuple[Key, Any]]:
         (key,) = part
         url = self._place(fill_address(how.url, key))
         value = await self.read_json(url, client=client, none_on=_GONE)
         item = compiled(how.item).search(value) if value is not None else None
         return [] if item is None else [(key, item)]
 
-    async def _list(
-        self, how: Read, part: list[dict[str, Any]], client: HttpClient | None
-    ) -> list[tuple[dict[str, Any], Any]]:
+    async def _list(self, how: Read, part: Sequence[Key], client: HttpClient | None) -> list[tuple[Key, Any]]:
         (name,) = part[0] if len(part[0]) == 1 else (None,)
         if name is None:
             raise UsageError("target.read.url with {keys} takes a key of one field.")
@@ -193,25 +191,6 @@ class RestTarget(HttpTarget):
                 found.append((wanted[text], item))
         return found
 
-    def _frame(
-        self, keys: pl.DataFrame, fields: Sequence[str], found: Sequence[tuple[dict[str, Any], Any]]
-    ) -> pl.DataFrame:
-        columns: dict[str, list[Any]] = {name: [] for name in (*keys.columns, *fields)}
-        lost: dict[str, list[str | None]] = {name: [] for name in fields}
-        for key, item in found:
-            for name, value in key.items():
-                columns[name].append(value)
-            for name in fields:
-                value, text = self._typed(name, item)
-                columns[name].append(value)
-                lost[name].append(text)
-            self._remember(key, item)
-        kinds = {name: self._says.fields.get(name) for name in fields}
-        types = {name: dtype_of(kind.type, kind.scale) if kind else pl.String for name, kind in kinds.items()}
-        frame = pl.DataFrame(columns, schema={**keys.schema, **types})
-        gone = [name for name, texts in lost.items() if any(text is not None for text in texts)]
-        return frame.with_columns(pl.Series(LOST + name, lost[name], pl.String) for name in gone)
-
     def _typed(self, name: str, item: Any) -> tuple[Any, str | None]:
         """A field's value in an item; where it isn't of the field's type, its text."""
         value = self._search(name, item)
@@ -227,9 +206,7 @@ class RestTarget(HttpTarget):
     def _remember(self, key: Mapping[str, Any], item: Any) -> None:
         if self._id is None or (found := self._id.search(item)) is None:
             return
-        self._ids[_texts(key)] = text_of(found)
-        if len(self._ids) > MOST_IDS:
-            self._ids.popitem(last=False)
+        self._ids.keep(key, text_of(found))
 
     # Writing
 
@@ -271,10 +248,9 @@ class RestTarget(HttpTarget):
         present = item.before if item.change == Change.DELETE else item.after
         values = {name: to_json(value, kinds.get(name)) for name, value in {**present, **item.key}.items()}
         if f"{{{SERVER_ID}}}" in how.url:
-            key = _texts(item.key)
-            if key not in self._ids and self._says.read is not None:
+            if self._ids.recall(item.key) is None and self._says.read is not None:
                 await self.read_now(pl.DataFrame([item.key]), [])
-            values[SERVER_ID] = self._ids.get(key)
+            values[SERVER_ID] = self._ids.recall(item.key)
         return values
 
     def _body(self, item: Item, how: Write, values: dict[str, Any]) -> Any:
@@ -357,10 +333,6 @@ class RestTarget(HttpTarget):
             )
         except (ValueError, ArithmeticError):
             return False
-
-
-def _texts(key: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(text_of(value) for value in key.values())
 
 
 def _at_top(item: Any, name: str) -> Any:

@@ -6,7 +6,6 @@ A page's JSON may hold a hundred whole articles: only the values that were asked
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,15 +13,14 @@ from typing import Any, Final
 import polars as pl
 
 from ...checking.conversions import dtype_of
-from ...core.columns import LOST
 from ..base import Fate
 from ..http.failures import HttpError
-from ..http.requests import together
+from ..http.many import Memory, chunked, frame_of, read_parts
 from .keys import asked_slugs, candidates, place_of, plain_slug
 from .places import Kind
 from .site import PostType, Site
 from .terms import Terms
-from .values import chunked, from_json, text_of
+from .values import from_json, text_of
 
 PAGE: Final = 100
 """Posts of a page; the most that WordPress gives."""
@@ -71,24 +69,10 @@ class Asked:
 
 
 Key = Mapping[str, Any]
+Post = tuple[str, int]
+"""Type and id of a post."""
+
 Pair = tuple[Key, Found]
-
-
-class Memory:
-    """Which post a key stands for, kept between reading it and writing it."""
-
-    def __init__(self) -> None:
-        self._posts: OrderedDict[tuple[Any, ...], tuple[str, int]] = OrderedDict()
-
-    def keep(self, key: Mapping[str, Any], found: Found) -> None:
-        """Remember the post behind a key."""
-        self._posts[tuple(key.values())] = (found.type, found.id)
-        if len(self._posts) > MOST_IDS:
-            self._posts.popitem(last=False)
-
-    def post(self, key: Mapping[str, Any]) -> tuple[str, int] | None:
-        """Type and id of the post behind a key."""
-        return self._posts.get(tuple(key.values()))
 
 
 class Reader:
@@ -103,7 +87,7 @@ class Reader:
         closed: Names of types whose posts this login may not edit.
     """
 
-    def __init__(self, site: Site, book: dict[str, Terms], memory: Memory) -> None:
+    def __init__(self, site: Site, book: dict[str, Terms], memory: Memory[Post]) -> None:
         self._site = site
         self._book = book
         self._memory = memory
@@ -122,19 +106,10 @@ class Reader:
             again: Posts that were found by an address before are those posts, whatever their address is now.
         """
         pairs = await self.find(keys.rows(named=True), Asked(tuple(fields), get), again=again)
-        columns: dict[str, list[Any]] = {name: [] for name in (*keys.columns, *fields)}
-        lost: dict[str, list[str | None]] = {name: [] for name in fields}
         for key, found in pairs:
-            self._memory.keep(key, found)
-            for name, value in key.items():
-                columns[name].append(value)
-            for name, (value, text) in zip(fields, found.values, strict=True):
-                columns[name].append(value)
-                lost[name].append(text)
+            self._memory.keep(key, (found.type, found.id))
         types = {name: dtype_of(self.type_of(name), None) for name in fields}
-        frame = pl.DataFrame(columns, schema={**keys.schema, **types})
-        gone = [name for name, texts in lost.items() if any(text is not None for text in texts)]
-        return frame.with_columns(pl.Series(LOST + name, lost[name], pl.String) for name in gone)
+        return frame_of(keys, types, [(key, found.values) for key, found in pairs])
 
     def type_of(self, name: str) -> str:
         """The type of a field, in whichever type of posts has it."""
@@ -179,7 +154,7 @@ class Reader:
         """Posts that their addresses led to before: what was written since may have given them others."""
         by_type: dict[str, dict[int, Key]] = {}
         for key in keys:
-            known = self._memory.post(key) if "url" in key else None
+            known = self._memory.recall(key) if "url" in key else None
             if known is not None and known[0] in self._site.types:
                 by_type.setdefault(known[0], {})[known[1]] = key
         pairs: list[Pair] = []
@@ -239,25 +214,22 @@ class Reader:
         self, kind: PostType, name: str, parts: Sequence[str], asked: Asked, more: Sequence[str]
     ) -> list[Found]:
         wanted = ",".join(dict.fromkeys(["id", *more, *_asked_of(kind, asked.fields)]))
-        turns = asyncio.Semaphore(AT_ONCE)
 
         async def one(part: str) -> list[Found]:
-            async with turns:
-                found: list[Found] = []
-                page = 1
-                while True:
-                    posts = await self._page(kind, asked.get, {name: part, "page": page, "_fields": wanted})
-                    await self._learn_terms(kind, posts, asked)
-                    found += [self._found(kind, post, asked.fields) for post in posts]
-                    # Pages under different parents may share a slug, so that there are more than were asked.
-                    if name == "include" or len(posts) < PAGE:
-                        return found
-                    page += 1
+            found: list[Found] = []
+            page = 1
+            while True:
+                posts = await self._page(kind, asked.get, {name: part, "page": page, "_fields": wanted})
+                await self._learn_terms(kind, posts, asked)
+                found += [self._found(kind, post, asked.fields) for post in posts]
+                # Pages under different parents may share a slug, so that there are more than were asked.
+                if name == "include" or len(posts) < PAGE:
+                    return found
+                page += 1
 
-        # Whether all states may be seen is found out once.
-        first = [await one(part) for part in parts[:1]]
-        rest = await together(one(part) for part in parts[1:])
-        return [found for posts in [*first, *rest] for found in posts]
+        # Whether all states may be seen is found out once, by the first.
+        first = await read_parts(parts[:1], one, AT_ONCE)
+        return [*first, *await read_parts(parts[1:], one, AT_ONCE)]
 
     async def _page(self, kind: PostType, get: Get, query: dict[str, Any]) -> list[dict[str, Any]]:
         """A page of posts; none where this login may edit none of that type."""

@@ -12,13 +12,13 @@ from ...core.states import Change, Outcome
 from ..base import Failure, Fate, Item, Result
 from ..http.answer import Answer
 from ..http.failures import HttpError
+from ..http.many import Memory, chunked
 from ..http.target import READ_LIMIT
 from .batch import NOT_ALLOWED, envelope, opened
 from .failures import CACHE, MADE, judged, value_of
-from .reader import Get, Memory, Reader
+from .reader import Get, Post, Reader
 from .site import BATCH, PostType, Site
 from .terms import Terms
-from .values import chunked
 from .writer import Request, Unsendable, lacking, outcome_of, refused_in_part, request_for
 
 _TOO_LARGE: Final = frozenset({"500", "502", "504", "524", "internal_server_error", "empty", "truncated"})
@@ -48,7 +48,7 @@ class Sender:
         site: Site,
         reader: Reader,
         book: dict[str, Terms],
-        memory: Memory,
+        memory: Memory[Post],
         *,
         exchange: Callable[..., Awaitable[Answer]],
         get: Get,
@@ -139,7 +139,7 @@ class Sender:
             item.key
             for item in items
             if item.change != Change.CREATE
-            and self._memory.post(item.key) is None
+            and self._memory.recall(item.key) is None
             and not self._told(item.key)
         ]
         if unknown:
@@ -157,7 +157,7 @@ class Sender:
                 self._refuse(item, "create", "WordPress gives new posts their ids itself.",
                              "Key the rows by slug to create posts.")  # fmt: skip
         else:
-            known = self._memory.post(item.key) or self._told(item.key)
+            known = self._memory.recall(item.key) or self._told(item.key)
             if known is None:
                 self._refuse(item, "missing", "The site doesn't show the post.", self._advice)
             kind, number = self._type(known[0]), known[1]

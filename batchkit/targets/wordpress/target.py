@@ -18,6 +18,7 @@ from ..base import Failure, Fate, Finding, Item, Refusal, Result
 from ..http.answer import Answer
 from ..http.client import HttpClient
 from ..http.failures import HttpError, as_target_error
+from ..http.many import Memory
 from ..http.options import of_http
 from ..http.requests import with_patience
 from ..http.target import READ_LIMIT, HttpTarget
@@ -25,7 +26,7 @@ from .canonical import Canon
 from .checkup import edits_all, findings, site_notices
 from .failures import judged, value_of
 from .options import Options, with_secret
-from .reader import Get, Memory, Reader
+from .reader import MOST_IDS, Get, Post, Reader
 from .sender import Sender
 from .site import Site, discover
 from .terms import Terms
@@ -82,7 +83,7 @@ class WordPressTarget(HttpTarget):
         self.call_size = self._options.call_size or (1 if self._options.batch == "no" else 25)
         self._site: Site | None = None
         self._book: dict[str, Terms] = {}
-        self._memory = Memory()
+        self._memory: Memory[Post] = Memory(MOST_IDS)
         self._new_terms: dict[str, set[str]] = {}
         self._reader: Reader | None = None
         self._sender: Sender | None = None

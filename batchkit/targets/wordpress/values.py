@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -79,11 +78,6 @@ def same(found: Any, wanted: Any, place: Place, terms: Terms | None = None) -> b
 def text_of(value: Any) -> str:
     """A value as text."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
-
-
-def chunked(values: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    """The values in parts of at most `size`."""
-    return [values[i : i + size] for i in range(0, len(values), size)]
 
 
 def _integer(value: Any) -> int:

@@ -9,8 +9,9 @@ from typing import Any
 
 import polars as pl
 
+from batchkit.targets.http.many import Memory
 from batchkit.targets.wordpress.places import places_of
-from batchkit.targets.wordpress.reader import AT_ONCE, PAGE, Memory, Reader
+from batchkit.targets.wordpress.reader import AT_ONCE, PAGE, Reader
 from batchkit.targets.wordpress.site import PostType, Site
 from batchkit.targets.wordpress.terms import Terms
 
@@ -65,7 +66,7 @@ def test_pages_are_dropped_as_they_are_read() -> None:
     book: dict[str, Terms] = {}
     pages = Pages()
     keys = pl.DataFrame({"id": range(1, 30 * PAGE + 1)})
-    frame = asyncio.run(Reader(site, book, Memory()).read(keys, ["title", "categories"], pages.get))
+    frame = asyncio.run(Reader(site, book, Memory(10)).read(keys, ["title", "categories"], pages.get))
     assert frame.height == 30 * PAGE
     assert frame.filter(id=11).row(0) == (11, "Titre 11", "Rubrique 3")
     assert pages.most <= (AT_ONCE + 1) * PAGE
