@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from .core.columns import AFTER, BEFORE, CHANGE, ITEM, KEY, FieldType
-from .core.compare import NOW, THERE, Standing, fields_of, kept_fields, standing_of
+from .core.compare import NOW, THERE, Standing, fields_of, find_kept, judge_row
 from .core.states import Change, Outcome
 from .targets.base import CallTarget, ChunkContext, Failure, Fate, FrameTarget, Item, Result, register
 
@@ -153,7 +153,7 @@ class MemoryTarget(FrameTarget):
             return Result(item, Outcome.REJECTED, "bad", reason)
         present = draft.get(key)
         seen = {**row, THERE: present is not None, **{NOW + n: (present or {}).get(n) for n in fields}}
-        standing = standing_of(seen)
+        standing = judge_row(seen)
         if standing is Standing.DONE:
             return None if context.recovering else Result(item, Outcome.UNCHANGED)
         if standing is Standing.EDITED and not (context.overwrite and present is not None):
@@ -164,7 +164,7 @@ class MemoryTarget(FrameTarget):
             left_alone = {n for n in fields if change == Change.UPDATE and wanted[n] == row.get(BEFORE + n)}
             written = {name: value for name, value in wanted.items() if name not in left_alone}
             draft[key] = {**(present or dict(zip(self.keys, key, strict=False))), **written}
-        kept = kept_fields(seen) if standing is Standing.PARTLY else []
+        kept = find_kept(seen) if standing is Standing.PARTLY else []
         return Result(item, Outcome.DONE, "kept", detail={"kept": kept}) if kept else None
 
 

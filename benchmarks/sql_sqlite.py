@@ -19,7 +19,7 @@ import polars as pl
 
 from batchkit.targets.base import ChunkContext
 from batchkit.targets.sql.target import SqlTarget
-from batchkit.targets.sql.types import to_sqlite
+from batchkit.targets.sql.types import to_sqlite_values
 from benchmarks.sql_companies import FIELDS, TABLE, frame_of, measure, old_rows, plan_of, rows, show
 
 ROUNDS = 5
@@ -36,9 +36,9 @@ class Bench:
     def __init__(self, folder: Path, count: int) -> None:
         self.path = folder / f"{count}.sqlite"
         self.frame, wanted = plan_of(count)
-        self.source = to_sqlite(frame_of(wanted))
+        self.source = to_sqlite_values(frame_of(wanted))
         self.wanted: list[tuple[object, ...]] = []
-        self.old = to_sqlite(frame_of(old_rows(count))).rows()
+        self.old = to_sqlite_values(frame_of(old_rows(count))).rows()
         self.target = SqlTarget(f"sqlite:///{self.path}", table="companies", key=["siret"])
 
     def fresh(self) -> None:

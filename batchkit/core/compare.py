@@ -26,7 +26,7 @@ creation is taken back by a delete it is as before, whatever it holds.
     delete  yes    all as before                                untouched  it is sent
     delete  yes    one is not                                   edited     a conflict
 
-Of two lines that fit, the upper one counts. `standing_of` says it of one row, `standing` of a frame. The
+Of two lines that fit, the upper one counts. `judge_row` says it of a row, `judge_columns` of a frame. The
 statements of `targets/sql` say it once more, because they must compare while they write: they write what is
 untouched, and this decides on what they left.
 """
@@ -108,20 +108,20 @@ def join_present(rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     present = found.select(
         *(pl.col(name.removeprefix(KEY)).cast(rows.schema[name]).alias(name) for name in keys),
         *(pl.col(name).cast(rows.schema[AFTER + name]).alias(NOW + name) for name in fields),
-        *(_lost_text(found, name) for name in fields),
+        *(_select_lost(found, name) for name in fields),
         pl.lit(value=True).alias(THERE),
     ).unique(subset=keys, keep="any")
     joined = rows.join(present, on=keys, how="left", maintain_order="left")
     return joined.with_columns(pl.col(THERE).fill_null(value=False))
 
 
-def _lost_text(found: pl.DataFrame, name: str) -> pl.Expr:
+def _select_lost(found: pl.DataFrame, name: str) -> pl.Expr:
     """The text of a value that can't be carried; null where it can, also where it was rounded a little."""
     text = pl.col(LOST + name) if LOST + name in found.columns else pl.lit(None, pl.String)
     return pl.when(pl.col(name).is_null()).then(text).alias(LOST + name)
 
 
-def standing(columns: Sequence[str], fills_in: Collection[str] = ()) -> pl.Expr:
+def judge_columns(columns: Sequence[str], fills_in: Collection[str] = ()) -> pl.Expr:
     """How each row of a frame stands (String).
 
     Args:
@@ -130,52 +130,54 @@ def standing(columns: Sequence[str], fills_in: Collection[str] = ()) -> pl.Expr:
     """
     names = set(columns)
     fields = [
-        _field(lambda each: pl.col(each) if each in names else pl.lit(None), name, fills_in)
-        for name in _present_in(columns)
+        _make_field(lambda each: pl.col(each) if each in names else pl.lit(None), name, fills_in)
+        for name in _find_present(columns)
     ]
     tests = _judge(pl.col(CHANGE), pl.col(THERE), fields, _COLUMNS)
     found = [pl.when(test).then(pl.lit(str(name))) for name, test in tests.items()]
     return pl.coalesce(*found, pl.lit(str(Standing.EDITED))).alias(STANDING)
 
 
-def standing_of(row: Mapping[str, Any], fills_in: Collection[str] = ()) -> Standing:
-    """How one row stands; the arguments are those of `edited_fields`."""
-    fields = [_field(row.get, name, fills_in) for name in _present_in(row)]
+def judge_row(row: Mapping[str, Any], fills_in: Collection[str] = ()) -> Standing:
+    """How one row stands; the arguments are those of `find_edited`."""
+    fields = [_make_field(row.get, name, fills_in) for name in _find_present(row)]
     tests = _judge(row[CHANGE], row[THERE], fields, _VALUES)
     return next((name for name, test in tests.items() if test), Standing.EDITED)
 
 
-def edited_fields(row: Mapping[str, Any], fills_in: Collection[str] = ()) -> list[str]:
+def find_edited(row: Mapping[str, Any], fills_in: Collection[str] = ()) -> list[str]:
     """The fields of a row that somebody else has written: why it is a conflict.
 
     Args:
         row: As `join_present` gives it, by column.
         fills_in: Fields in which the target puts a value of its own in the place of none.
     """
-    states = {n: _judge_field(row[CHANGE], _field(row.get, n, fills_in), _VALUES) for n in _present_in(row)}
+    states = {
+        n: _judge_field(row[CHANGE], _make_field(row.get, n, fills_in), _VALUES) for n in _find_present(row)
+    }
     return [name for name, state in states.items() if not state.fits]
 
 
-def kept_fields(row: Mapping[str, Any]) -> list[str]:
+def find_kept(row: Mapping[str, Any]) -> list[str]:
     """The fields of an update that somebody else has set to the wanted value already.
 
     They are not the run's doing: an undo must leave them as they are.
     """
     if row[CHANGE] != Change.UPDATE:
         return []
-    return [name for name in _present_in(row) if row[BEFORE + name] != row[AFTER + name] == row[NOW + name]]
+    return [name for name in _find_present(row) if row[BEFORE + name] != row[AFTER + name] == row[NOW + name]]
 
 
-def values_now(row: Mapping[str, Any]) -> dict[str, Any] | None:
+def read_now(row: Mapping[str, Any]) -> dict[str, Any] | None:
     """What an item holds now, by field; None where the target hasn't got it."""
-    return {name: row[NOW + name] for name in _present_in(row)} if row[THERE] else None
+    return {name: row[NOW + name] for name in _find_present(row)} if row[THERE] else None
 
 
-def _present_in(columns: Iterable[str]) -> list[str]:
+def _find_present(columns: Iterable[str]) -> list[str]:
     return [name.removeprefix(NOW) for name in columns if name.startswith(NOW)]
 
 
-def _field(value: Callable[[str], Any], name: str, fills_in: Collection[str]) -> _Field:
+def _make_field(value: Callable[[str], Any], name: str, fills_in: Collection[str]) -> _Field:
     before, now, wanted, lost = (value(side + name) for side in (BEFORE, NOW, AFTER, LOST))
     return _Field(before, now, wanted, lost, name in fills_in)
 

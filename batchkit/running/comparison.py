@@ -9,7 +9,7 @@ from typing import Any, Final
 import polars as pl
 
 from ..core.columns import CHANGE, ITEM
-from ..core.compare import STANDING, THERE, TO_SEND, Standing, kept_fields, values_now
+from ..core.compare import STANDING, THERE, TO_SEND, Standing, find_kept, read_now
 from ..core.states import Change, Outcome
 from ..targets.base import CallTarget, Result
 from .chunk import Chunk
@@ -88,8 +88,8 @@ class Comparison:
         """Remember what an undo must know: what was written over, and what others had set already."""
         for row in rows.filter(pl.col(STANDING) != Standing.DONE).iter_rows(named=True):
             if row[STANDING] == Standing.EDITED:
-                chunk.notes[row[ITEM]] = {"overwritten": values_now(row)}
-            elif not chunk.recovering and (fields := kept_fields(row)):
+                chunk.notes[row[ITEM]] = {"overwritten": read_now(row)}
+            elif not chunk.recovering and (fields := find_kept(row)):
                 chunk.notes[row[ITEM]] = {"kept": fields}
 
 

@@ -14,10 +14,10 @@ from ..core.compare import (
     STANDING,
     TO_SEND,
     Standing,
-    edited_fields,
     fields_of,
+    find_edited,
     join_present,
-    standing,
+    judge_columns,
 )
 from ..core.states import Change, Outcome
 from ..targets.base import Failure, Item, Result, Target
@@ -60,7 +60,7 @@ def held_against(frame: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
         The items with what `join_present` adds, and `#standing`.
     """
     joined = join_present(frame, found)
-    return joined.with_columns(standing(joined.columns, fills_in=fields_of(frame.columns)))
+    return joined.with_columns(judge_columns(joined.columns, fills_in=fields_of(frame.columns)))
 
 
 def looked_back(
@@ -98,7 +98,7 @@ def differences(row: dict[str, Any]) -> dict[str, Any]:
     Args:
         row: A row of `held_against`, by column.
     """
-    edited = edited_fields(row, fills_in=fields_of(row))
+    edited = find_edited(row, fills_in=fields_of(row))
     return {
         name: {"planned": row[BEFORE + name], "found": row[NOW + name], "wanted": row[AFTER + name]}
         for name in edited

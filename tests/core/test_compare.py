@@ -15,11 +15,11 @@ from batchkit.core.compare import (
     THERE,
     Compare,
     Standing,
-    edited_fields,
+    find_edited,
+    find_kept,
     join_present,
-    kept_fields,
-    standing,
-    standing_of,
+    judge_columns,
+    judge_row,
 )
 from tests.support.verdicts import Case, every_case, plan_rows
 
@@ -63,7 +63,7 @@ def test_the_table_is_what_holds() -> None:
     """Over all mixes of nothing and two values in two fields, a row stands as the written table says."""
     assert len(CASES) > 900
     for case in CASES:
-        assert standing_of(case.row(FIELDS)) == looked_up(case), case
+        assert judge_row(case.row(FIELDS)) == looked_up(case), case
 
 
 def test_frames_and_values_agree() -> None:
@@ -72,31 +72,31 @@ def test_frames_and_values_agree() -> None:
     schema = {name: pl.Boolean if name == THERE else pl.String for name in rows[0]}
     frame = pl.DataFrame(rows, schema=schema)
     for fills_in in ((), ("f",), FIELDS):
-        told = frame.select(standing(frame.columns, fills_in))[STANDING].to_list()
-        assert told == [str(standing_of(row, fills_in)) for row in rows]
+        told = frame.select(judge_columns(frame.columns, fills_in))[STANDING].to_list()
+        assert told == [str(judge_row(row, fills_in)) for row in rows]
 
 
 def test_a_conflict_names_its_fields() -> None:
     """An item that is there is edited exactly where a field of it is, and kept fields are those of a part."""
     for case in CASES:
         row = case.row(FIELDS)
-        stands = standing_of(row)
+        stands = judge_row(row)
         if case.now is not None:
-            assert (stands is Standing.EDITED) == bool(edited_fields(row)), case
+            assert (stands is Standing.EDITED) == bool(find_edited(row)), case
         if stands is Standing.PARTLY:
-            assert kept_fields(row), case
+            assert find_kept(row), case
         if stands is Standing.UNTOUCHED:
-            assert not kept_fields(row), case
+            assert not find_kept(row), case
 
 
 def test_what_a_target_fills_in_is_no_edit() -> None:
     """A default in the place of no value makes no conflict of a creation, nor of its undo; an edit does."""
     created = Case("create", {"f": None}, {"f": "default"}, {"f": None}).row(("f",))
     undone = Case("delete", {"f": None}, {"f": "default"}, {"f": None}).row(("f",))
-    assert [standing_of(row) for row in (created, undone)] == [Standing.EDITED, Standing.EDITED]
-    assert [standing_of(row, ("f",)) for row in (created, undone)] == [Standing.DONE, Standing.UNTOUCHED]
+    assert [judge_row(row) for row in (created, undone)] == [Standing.EDITED, Standing.EDITED]
+    assert [judge_row(row, ("f",)) for row in (created, undone)] == [Standing.DONE, Standing.UNTOUCHED]
     edited = Case("update", {"f": None}, {"f": "default"}, {"f": "new"}).row(("f",))
-    assert standing_of(edited, ("f",)) is Standing.EDITED
+    assert judge_row(edited, ("f",)) is Standing.EDITED
 
 
 def test_what_cannot_be_read_is_never_taken_for_nothing() -> None:
@@ -104,10 +104,10 @@ def test_what_cannot_be_read_is_never_taken_for_nothing() -> None:
     rows = plan_rows([Case("update", {"f": None}, {"f": None}, {"f": "a"})], ("f",))
     found = pl.DataFrame({"id": ["0"], "f": pl.Series([None], dtype=pl.String), LOST + "f": ["0000-00-00"]})
     seen = join_present(rows, found)
-    assert seen.select(standing(seen.columns)).item() == "edited"
-    assert edited_fields(seen.row(0, named=True)) == ["f"]
+    assert seen.select(judge_columns(seen.columns)).item() == "edited"
+    assert find_edited(seen.row(0, named=True)) == ["f"]
     rounded = join_present(rows, found.with_columns(f=pl.lit("a")))
-    assert rounded.select(standing(rounded.columns)).item() == "done"
+    assert rounded.select(judge_columns(rounded.columns)).item() == "done"
 
 
 def test_rows_keep_their_order_beside_what_was_found() -> None:

@@ -40,7 +40,7 @@ class Checkpoint:
 
     def prepare(self, link: Connection, *, dry_run: bool) -> None:
         """Create the table on first use, in a transaction of its own; a dry run creates nothing."""
-        with self._lock:
+        with self._lock:  # the workers of a run share one checkpoint, and each comes here first
             if self._made:
                 return
             if not self._exists(link):
@@ -98,7 +98,7 @@ class Checkpoint:
                 f"which run {context.run} has applied already; nothing was written twice.",
                 advice="Resume the run with the journal it was started with.",
             )
-        return None if claimed == 1 else _results(found[0][2])
+        return None if claimed == 1 else _parse_results(found[0][2])
 
     def has(self, link: Connection, run: str) -> bool:
         """Whether any chunk of a run is on record."""
@@ -118,5 +118,5 @@ class Checkpoint:
         )
 
 
-def _results(text: str) -> list[Result]:
+def _parse_results(text: str) -> list[Result]:
     return [Result(**(entry | {"outcome": Outcome(entry["outcome"])})) for entry in json.loads(text)]

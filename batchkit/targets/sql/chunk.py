@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ...core.columns import AFTER, BEFORE, CHANGE, ITEM, KEY, LOST
-from ...core.compare import NOW, STANDING, THERE, Standing, fields_of, join_present, standing
+from ...core.compare import NOW, STANDING, THERE, Standing, fields_of, join_present, judge_columns
 from ...core.states import Outcome
 from ..base import ChunkContext, Result
 from .checkpoint import Checkpoint
-from .dialect import Dialect, Table, key_frame
-from .explain import ambiguous, explain, kept, overwritten, skipped
+from .dialect import Dialect, Table, select_keys
+from .explain import explain, report_ambiguous, report_kept, report_overwritten, report_skipped
 from .lookups import Lookups
 
 if TYPE_CHECKING:
@@ -53,12 +53,14 @@ class ChunkWriter:
             if setup is not None:
                 return replace(self, table=setup())._write(frame, context)[0]
             if self.checkpoint is not None:
+                # The record comes first and commits with the rows: there is never one without the other.
                 stored = self.checkpoint.claim(self.link, context)
                 if stored is not None:
                     return stored
             results, learned = self._write(frame, context)
             if self.checkpoint is not None and results:
                 self.checkpoint.record(self.link, context, results)
+        # Not before the commit: a chunk that is rolled back takes the ids of its new names with it.
         if not context.dry_run:
             self.lookups.remember(learned)
         return sorted(results, key=lambda result: result.item)
@@ -67,6 +69,7 @@ class ChunkWriter:
         frame, results = _refuse_unwritable(frame, self.table.key)
         named = self.lookups.fill(self.dialect, self.link, frame)
         results += named.results + self._write_named(named.frame, context)
+        # A name was created before its rows were tried: where all of them were refused, it goes again.
         if any(named.made.values()):
             refused = {result.item for result in results if result.outcome is not Outcome.DONE}
             self.lookups.drop_unused(self.dialect, self.link, frame, named, refused)
@@ -74,22 +77,23 @@ class ChunkWriter:
 
     def _write_named(self, frame: pl.DataFrame, context: ChunkContext) -> list[Result]:
         results, marks = list[Result](), list[Result]()
-        current = self._current(frame, context)
+        current = self._read_current(frame, context)
         if current is not None:
             frame, results, marks = self._settle(frame, current, context)
         if frame.height:
             written = self.dialect.write(self.link, self.table, frame)
             results += written.results
             results += self._explain(frame, written.missing, context)
-        return _with_marks(results, marks)
+        return _add_marks(results, marks)
 
     def _explain(self, frame: pl.DataFrame, items: list[int], context: ChunkContext) -> list[Result]:
         """Say of rows that the statements didn't write why, and write those that somebody had begun."""
         if not items:
             return []
         if not self.table.key:
-            return [skipped(item) for item in items]
+            return [report_skipped(item) for item in items]
         missing = self._judge(frame.filter(pl.col(ITEM).is_in(items)))
+        # The statements compare every field with its before-image, and so leave these: their rest is ours.
         is_half = pl.col(STANDING) == Standing.PARTLY
         results = explain(missing.filter(~is_half), self.table, context)
         halves = missing.filter(is_half)
@@ -100,14 +104,14 @@ class ChunkWriter:
         if written.missing:  # edited again at this very moment
             again = self._judge(frame.filter(pl.col(ITEM).is_in(written.missing)))
             results += explain(again, self.table, context)
-        return _with_marks(results, [kept(row) for row in halves.iter_rows(named=True)])
+        return _add_marks(results, [report_kept(row) for row in halves.iter_rows(named=True)])
 
     def _judge(self, frame: pl.DataFrame, current: pl.DataFrame | None = None) -> pl.DataFrame:
         """The rows with what the table holds of them now, and how they stand."""
         seen = join_present(frame, self._read(frame) if current is None else current)
-        return seen.with_columns(standing(seen.columns, self.table.fills_in))
+        return seen.with_columns(judge_columns(seen.columns, self.table.fills_in))
 
-    def _current(self, frame: pl.DataFrame, context: ChunkContext) -> pl.DataFrame | None:
+    def _read_current(self, frame: pl.DataFrame, context: ChunkContext) -> pl.DataFrame | None:
         """Present values where they must be known beforehand, read under a lock."""
         if not frame.height or not self.table.key or (self.table.unique and not context.overwrite):
             return None
@@ -118,7 +122,7 @@ class ChunkWriter:
 
     def _read(self, frame: pl.DataFrame) -> pl.DataFrame:
         return self.dialect.read(
-            self.link, self.table, key_frame(frame, self.table.key), fields_of(frame.columns)
+            self.link, self.table, select_keys(frame, self.table.key), fields_of(frame.columns)
         )
 
     def _settle(
@@ -133,17 +137,17 @@ class ChunkWriter:
         keys = [KEY + name for name in self.table.key]
         held = current.select(pl.col(name).cast(frame.schema[KEY + name]) for name in self.table.key)
         many = held.select(pl.all().name.prefix(KEY)).filter(pl.struct(keys).is_duplicated()).unique()
-        results = [ambiguous(item) for item in frame.join(many, on=keys, how="semi")[ITEM]]
+        results = [report_ambiguous(item) for item in frame.join(many, on=keys, how="semi")[ITEM]]
         frame = frame.join(many, on=keys, how="anti", maintain_order="left")
         seen = self._judge(frame, current)
         if context.overwrite:
-            return rebase(seen, frame.columns), results, overwritten(seen, self.table)
+            return rebase(seen, frame.columns), results, report_overwritten(seen, self.table)
         exists = seen.filter(pl.col(THERE) & (pl.col(CHANGE) == "create"))
         results += explain(exists, self.table, context)
         return frame.filter(~pl.col(ITEM).is_in(exists[ITEM].implode())), results, []
 
 
-def _with_marks(results: list[Result], marks: list[Result]) -> list[Result]:
+def _add_marks(results: list[Result], marks: list[Result]) -> list[Result]:
     """Results, and the marks of those rows of which nothing worse is to be said."""
     told = {result.item for result in results}
     return results + [mark for mark in marks if mark.item not in told]
@@ -179,14 +183,14 @@ def _refuse_unwritable(frame: pl.DataFrame, key: Sequence[str]) -> tuple[pl.Data
         return frame, []
     bad = frame.select(ITEM, *(test.fill_null(value=False).alias(name) for name, test in tests.items()))
     results = [
-        _unwritable(item, tested)
+        _report_unwritable(item, tested)
         for item, *found in bad.filter(pl.any_horizontal(list(tests))).iter_rows()
         for tested in [next(name for name, is_bad in zip(tests, found, strict=True) if is_bad)]
     ]
     return frame.filter(~pl.col(ITEM).is_in([result.item for result in results])), results
 
 
-def _unwritable(item: int, tested: str) -> Result:
+def _report_unwritable(item: int, tested: str) -> Result:
     name = tested.partition(":")[2]
     if tested.startswith(KEY):
         reason, advice = f"{name}: the key is empty.", "Fill in the key."

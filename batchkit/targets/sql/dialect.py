@@ -125,7 +125,7 @@ class Dialect(ABC):
         """
         link.exec_driver_sql(self.begin)
         try:
-            with self.limited(link, timeout):
+            with self.limit_time(link, timeout):
                 yield
             link.exec_driver_sql("COMMIT" if keep else "ROLLBACK")
         except BaseException:
@@ -135,7 +135,7 @@ class Dialect(ABC):
             raise
 
     @abstractmethod
-    def limited(self, link: Connection, seconds: float | None) -> AbstractContextManager[None]:
+    def limit_time(self, link: Connection, seconds: float | None) -> AbstractContextManager[None]:
         """Limits what is done in the transaction within."""
 
     @abstractmethod
@@ -154,7 +154,9 @@ class Dialect(ABC):
     def held_keys(self, link: Connection, table: Table, keys: pl.DataFrame) -> pl.DataFrame:
         """The keys, as the table holds them, of the rows that have these keys by its own comparison."""
 
-    def shown(self, link: Connection, column: Column, texts: pl.Series) -> tuple[pl.Series, dict[str, str]]:
+    def show_texts(
+        self, link: Connection, column: Column, texts: pl.Series
+    ) -> tuple[pl.Series, dict[str, str]]:
         """Distinct texts as the database would show them once they were in the column.
 
         Returns:
@@ -178,7 +180,7 @@ class Dialect(ABC):
         """Write the rows of a chunk, comparing with the before-image; bad rows are left out and told."""
 
     @abstractmethod
-    def names(self, link: Connection, sql: str, names: Sequence[str]) -> list[tuple[Any, ...]]:
+    def query_names(self, link: Connection, sql: str, names: Sequence[str]) -> list[tuple[Any, ...]]:
         """Rows of a query in which `{names}` stands for a set of texts (one column, `name`)."""
 
 
@@ -187,12 +189,12 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def key_frame(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+def select_keys(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     """The keys of a plan's frame, under the fields' own names."""
     return frame.select(pl.col(KEY + name).alias(name) for name in key)
 
 
-def _update_step(updates: pl.DataFrame) -> Step:
+def _make_update_step(updates: pl.DataFrame) -> Step:
     changes = updates.select(
         pl.col(AFTER + name).ne_missing(pl.col(BEFORE + name)).sum().alias(name)
         for name in fields_of(updates.columns)
@@ -203,7 +205,7 @@ def _update_step(updates: pl.DataFrame) -> Step:
     return Step("update", updates, fields, always)
 
 
-def steps_of(frame: pl.DataFrame, table: Table) -> Iterator[Step]:
+def split_into_steps(frame: pl.DataFrame, table: Table) -> Iterator[Step]:
     """The chunk as steps: deletes first (they free unique values), then updates, then creates."""
     kinds = frame[CHANGE].unique().to_list()
     for kind in ("delete", "update", "create"):
@@ -213,12 +215,12 @@ def steps_of(frame: pl.DataFrame, table: Table) -> Iterator[Step]:
         if kind == "delete":
             yield Step(kind, part, tuple(n for n in fields_of(frame.columns) if BEFORE + n in frame.columns))
         elif kind == "update":
-            yield _update_step(part)
+            yield _make_update_step(part)
         else:
-            yield from _create_steps(part, table)
+            yield from _split_creates(part, table)
 
 
-def _create_steps(creates: pl.DataFrame, table: Table) -> Iterator[Step]:
+def _split_creates(creates: pl.DataFrame, table: Table) -> Iterator[Step]:
     fields = tuple(fields_of(creates.columns))
     empty = [name for name in fields if name in table.fills_in and creates[AFTER + name].null_count()]
     if not empty:

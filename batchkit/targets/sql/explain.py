@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from ...core.columns import AFTER, BEFORE, CHANGE, ITEM, LOST
-from ...core.compare import NOW, STANDING, THERE, Standing, edited_fields, fields_of, kept_fields
+from ...core.compare import NOW, STANDING, THERE, Standing, fields_of, find_edited, find_kept
 from ...core.states import Outcome
 from ..base import ChunkContext, Result
 from .dialect import Table
@@ -26,31 +26,31 @@ def explain(missing: pl.DataFrame, table: Table, context: ChunkContext) -> list[
     done = missing.filter(is_done)[ITEM]
     # What a session that died had written is its doing, and so done without a word.
     results = [] if context.recovering else [Result(item, Outcome.UNCHANGED) for item in done]
-    return results + [_refuse(row, table) for row in missing.filter(~is_done).iter_rows(named=True)]
+    return results + [_explain_row(row, table) for row in missing.filter(~is_done).iter_rows(named=True)]
 
 
-def overwritten(seen: pl.DataFrame, table: Table) -> list[Result]:
+def report_overwritten(seen: pl.DataFrame, table: Table) -> list[Result]:
     """What is said of the rows that hold another's edit, should they be written over it."""
     results = []
     for row in seen.filter(pl.col(THERE) & (pl.col(STANDING) != Standing.DONE)).iter_rows(named=True):
-        lost = {name: _text(_found(row, name)) for name in edited_fields(row, table.fills_in)}
+        lost = {name: _to_text(_find_value(row, name)) for name in find_edited(row, table.fills_in)}
         if lost:
             reason = f"Written over what somebody else had put there: {', '.join(lost)}."
             detail = {"overwritten": lost}
             results.append(Result(row[ITEM], Outcome.DONE, "overwritten", reason, detail=detail))
-        elif kept_fields(row):
-            results.append(kept(row))
+        elif find_kept(row):
+            results.append(report_kept(row))
     return results
 
 
-def kept(row: Mapping[str, Any]) -> Result:
+def report_kept(row: Mapping[str, Any]) -> Result:
     """What is said of a row of which somebody else had written a part; an undo leaves that part alone."""
-    fields = kept_fields(row)
+    fields = find_kept(row)
     reason = f"Somebody else had set {', '.join(fields)} to the wanted value already."
     return Result(row[ITEM], Outcome.DONE, "kept", reason, detail={"kept": fields})
 
 
-def skipped(item: int) -> Result:
+def report_skipped(item: int) -> Result:
     """What is said of a row that nothing was wrong with."""
     return Result(
         item,
@@ -61,7 +61,7 @@ def skipped(item: int) -> Result:
     )
 
 
-def ambiguous(item: int) -> Result:
+def report_ambiguous(item: int) -> Result:
     """What is said of a row whose key the table has more than once."""
     return Result(
         item,
@@ -72,60 +72,62 @@ def ambiguous(item: int) -> Result:
     )
 
 
-def plain(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
     """A value as JSON takes it."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
-def _refuse(row: Mapping[str, Any], table: Table) -> Result:
+def _explain_row(row: Mapping[str, Any], table: Table) -> Result:
     if not row[THERE]:
-        return skipped(row[ITEM]) if row[CHANGE] == "create" else _gone(row)
-    edited = edited_fields(row, table.fills_in)
+        return report_skipped(row[ITEM]) if row[CHANGE] == "create" else _report_gone(row)
+    edited = find_edited(row, table.fills_in)
     unreadable = [name for name in edited if row[LOST + name] is not None]
     if unreadable:
-        return _unreadable(row, unreadable)
+        return _report_unreadable(row, unreadable)
     if row[CHANGE] == "create":
         reason = "A row with this key has been created since the plan was made."
-        return _conflict(row, "exists", reason, "Make a new plan to compare with it.", edited)
+        return _report_conflict(row, "exists", reason, "Make a new plan to compare with it.", edited)
     if not edited:
-        return skipped(row[ITEM])
+        return report_skipped(row[ITEM])
     reason = f"Changed since the plan was made: {', '.join(edited)}."
     advice = "Look at both values; make a new plan, or overwrite on purpose."
-    return _conflict(row, "changed", reason, advice, edited)
+    return _report_conflict(row, "changed", reason, advice, edited)
 
 
-def _gone(row: Mapping[str, Any]) -> Result:
+def _report_gone(row: Mapping[str, Any]) -> Result:
     advice = "Make a new plan if it shall be created again."
-    return _conflict(row, "gone", "The row is no longer in the table.", advice, fields_of(row))
+    return _report_conflict(row, "gone", "The row is no longer in the table.", advice, fields_of(row))
 
 
-def _unreadable(row: Mapping[str, Any], fields: list[str]) -> Result:
+def _report_unreadable(row: Mapping[str, Any], fields: list[str]) -> Result:
     """A field holds what its type can't carry, and so nobody compared it."""
-    values = ", ".join(f"{name} holds {_found(row, name)!r}" for name in fields)
+    values = ", ".join(f"{name} holds {_find_value(row, name)!r}" for name in fields)
     reason = f"{values}, which can't be compared with what the plan wants."
     advice = "Look at the value in the table; correct it there, then make a new plan."
-    return _conflict(row, "unreadable", reason, advice, fields)
+    return _report_conflict(row, "unreadable", reason, advice, fields)
 
 
-def _conflict(row: Mapping[str, Any], rule: str, reason: str, advice: str, fields: list[str]) -> Result:
+def _report_conflict(
+    row: Mapping[str, Any], rule: str, reason: str, advice: str, fields: list[str]
+) -> Result:
     shown = {
         name: {
-            "planned": plain(row.get(BEFORE + name)),
-            "found": plain(_found(row, name)),
-            "wanted": plain(row[AFTER + name]),
+            "planned": to_json_value(row.get(BEFORE + name)),
+            "found": to_json_value(_find_value(row, name)),
+            "wanted": to_json_value(row[AFTER + name]),
         }
         for name in fields
     }
     return Result(row[ITEM], Outcome.CONFLICT, rule, reason, advice, shown)
 
 
-def _found(row: Mapping[str, Any], name: str) -> Any:
+def _find_value(row: Mapping[str, Any], name: str) -> Any:
     """What the table holds, as a text where its type can't carry it."""
     lost = row[LOST + name]
     return row[NOW + name] if lost is None else lost
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else str(plain(value))
+def _to_text(value: Any) -> str | None:
+    return None if value is None else str(to_json_value(value))

@@ -108,7 +108,7 @@ class Lookups:
         sql = f"SELECT {by}, {quote(_id(spec))} FROM {_table(spec)} WHERE {by} IN {wanted}"
         ids: dict[str, Any] = {}
         twice: set[str] = set()
-        for name, value in dialect.names(link, sql, names):
+        for name, value in dialect.query_names(link, sql, names):
             if name in ids:
                 twice.add(name)
             ids[name] = value
@@ -219,7 +219,7 @@ def _create(
     )
     try:
         with _savepoint(link):
-            return [row[0] for row in dialect.names(link, sql, names)], {}
+            return [row[0] for row in dialect.query_names(link, sql, names)], {}
     except Exception as error:
         if classify_sql(error).fate is not Fate.REJECT:
             raise
@@ -228,7 +228,7 @@ def _create(
     for name in names:
         try:
             with _savepoint(link):
-                made += [row[0] for row in dialect.names(link, sql, [name])]
+                made += [row[0] for row in dialect.query_names(link, sql, [name])]
         except Exception as error:
             failure = classify_sql(error)
             if failure.fate is not Fate.REJECT:
@@ -243,7 +243,7 @@ def _drop(dialect: Dialect, link: Connection, spec: Spec, ids: Sequence[Any]) ->
     sql = f"DELETE FROM {_table(spec)} WHERE CAST({identity} AS text) IN (SELECT n.name FROM {{names}} AS n)"
     try:
         with _savepoint(link):
-            dialect.names(link, sql, [str(value) for value in ids])
+            dialect.query_names(link, sql, [str(value) for value in ids])
     except Exception as error:
         if classify_sql(error).fate is not Fate.REJECT:
             raise

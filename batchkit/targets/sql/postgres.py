@@ -16,13 +16,13 @@ import polars as pl
 
 from ...core.columns import AFTER, BEFORE, ITEM, KEY
 from ..base import Fate
-from .dialect import Dialect, Step, Table, Written, quote, steps_of
+from .dialect import Dialect, Step, Table, Written, quote, split_into_steps
 from .errors import classify_sql
-from .postgres_casts import shown
+from .postgres_casts import show_as_type
 from .postgres_catalog import reflect, table_names
 from .postgres_rows import apply_rows
 from .postgres_sql import Shape, execute, read_sql, set_aside_sql, step_sql
-from .types import Column, from_postgres_text, lost_texts, to_postgres_text
+from .types import Column, find_lost_texts, parse_postgres_texts, to_postgres_texts
 
 if TYPE_CHECKING:
     import psycopg
@@ -39,7 +39,7 @@ class Postgres(Dialect):
     max_workers = 4
 
     @contextmanager
-    def limited(self, link: Connection, seconds: float | None) -> Iterator[None]:
+    def limit_time(self, link: Connection, seconds: float | None) -> Iterator[None]:
         """Let the server break a statement off that takes longer; until the transaction ends."""
         if seconds is not None:
             link.exec_driver_sql(f"SET LOCAL statement_timeout = {max(round(seconds * 1000), 1)}")
@@ -47,17 +47,17 @@ class Postgres(Dialect):
 
     def reflect(self, link: Connection, name: str, schema: str | None, key: tuple[str, ...]) -> Table | None:
         """The table, by PostgreSQL's catalog."""
-        return reflect(raw_of(link), name, schema, key)
+        return reflect(raw_connection(link), name, schema, key)
 
     def table_names(self, link: Connection, schema: str | None) -> list[str]:
         """Tables and views of the schema, or of those on the search path."""
-        return table_names(raw_of(link), schema)
+        return table_names(raw_connection(link), schema)
 
     def lock(self, link: Connection, table: Table) -> None:
         """Keep other writers out; readers go on."""
         link.exec_driver_sql(f"LOCK TABLE {table.quoted} IN SHARE ROW EXCLUSIVE MODE".replace("%", "%%"))
 
-    def names(self, link: Connection, sql: str, names: Sequence[str]) -> list[tuple[Any, ...]]:
+    def query_names(self, link: Connection, sql: str, names: Sequence[str]) -> list[tuple[Any, ...]]:
         """Run a query over a set of names, handed over as one array."""
         statement = sql.replace("%", "%%").replace("{names}", "(SELECT unnest(%s::text[]) AS name)")
         result = link.exec_driver_sql(statement, (list(names),))
@@ -65,29 +65,31 @@ class Postgres(Dialect):
 
     def read(self, link: Connection, table: Table, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
         """Current values, by one join with a temporary table of the keys."""
-        return self._joined(link, table, keys, fields, held=False)
+        return self._read_joined(link, table, keys, fields, held=False)
 
     def held_keys(self, link: Connection, table: Table, keys: pl.DataFrame) -> pl.DataFrame:
         """The keys as the table holds them, by the same join."""
-        return self._joined(link, table, keys, (), held=True)
+        return self._read_joined(link, table, keys, (), held=True)
 
-    def shown(self, link: Connection, column: Column, texts: pl.Series) -> tuple[pl.Series, dict[str, str]]:
+    def show_texts(
+        self, link: Connection, column: Column, texts: pl.Series
+    ) -> tuple[pl.Series, dict[str, str]]:
         """Distinct texts as the server would show them once they were in the column."""
-        return shown(raw_of(link), column.cast, texts)
+        return show_as_type(raw_connection(link), column.cast, texts)
 
-    def _joined(
+    def _read_joined(
         self, link: Connection, table: Table, keys: pl.DataFrame, fields: Sequence[str], *, held: bool
     ) -> pl.DataFrame:
-        raw = raw_of(link)
+        raw = raw_connection(link)
         names = [*table.key, *fields]
         if not keys.height:
             return pl.DataFrame(schema=table.schema(names))
         with raw.transaction():  # a savepoint when we are in one already
             stage = Shape.of_keys(table)
-            _copy_in(raw, stage, to_postgres_text(keys.select(table.key)))
+            _copy_in(raw, stage, to_postgres_texts(keys.select(table.key)))
             _prefer_look_ups(raw, table, keys.height)
             texts = b"".join(_copy_out(raw, read_sql(table, stage, fields, held=held)))
-        return _typed(table, names, texts)
+        return _parse_rows(table, names, texts)
 
     def scan(
         self, link: Connection, table: Table, fields: Sequence[str], size: int
@@ -95,20 +97,20 @@ class Postgres(Dialect):
         """All rows, streamed by COPY."""
         names = [*table.key, *fields]
         rows: list[bytes] = []
-        for row in _copy_out(raw_of(link), read_sql(table, None, fields)):
+        for row in _copy_out(raw_connection(link), read_sql(table, None, fields)):
             rows.append(row)
             if len(rows) == size:
-                yield _typed(table, names, b"".join(rows))
+                yield _parse_rows(table, names, b"".join(rows))
                 rows = []
         if rows:
-            yield _typed(table, names, b"".join(rows))
+            yield _parse_rows(table, names, b"".join(rows))
 
     def write(self, link: Connection, table: Table, frame: pl.DataFrame) -> Written:
         """Write the chunk: a statement per kind of change; row by row where one is refused."""
-        raw, written = raw_of(link), Written()
+        raw, written = raw_connection(link), Written()
         # Deferred constraints would fail the whole chunk at COMMIT, without saying which row.
         raw.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for step in steps_of(frame, table):
+        for step in split_into_steps(frame, table):
             self._write_step(raw, table, step, written)
         return written
 
@@ -119,7 +121,7 @@ class Postgres(Dialect):
         refused = _copy_straight(raw, table, step)
         if refused == "":
             return
-        rows = to_postgres_text(step.frame.select(_stage_columns(table, step)))
+        rows = to_postgres_texts(step.frame.select(_stage_columns(table, step)))
         # A key that exists is nothing bad; any other refusal is, and will only be met again.
         done = _write_staged(raw, table, step, rows) if refused in {None, "unique"} else None
         if done is None:
@@ -130,7 +132,7 @@ class Postgres(Dialect):
         written.results += done.results
 
 
-def raw_of(link: Connection) -> psycopg.Connection[Any]:
+def raw_connection(link: Connection) -> psycopg.Connection[Any]:
     """The psycopg connection under a SQLAlchemy one."""
     raw: Any = link.connection.driver_connection
     return raw  # type: ignore[no-any-return]
@@ -149,7 +151,7 @@ def _copy_straight(raw: psycopg.Connection[Any], table: Table, step: Step) -> st
     if step.kind != "create" or not table.bulk or any(table.columns[n].trimmed for n in names):
         return None
     columns = [KEY + name for name in table.key] + [AFTER + name for name in step.fields]
-    rows = to_postgres_text(step.frame.select(columns))
+    rows = to_postgres_texts(step.frame.select(columns))
     try:
         with raw.transaction() as savepoint:
             copied = _copy(raw, f"{table.quoted} ({', '.join(map(quote, names))})", rows)
@@ -231,7 +233,7 @@ def _copy_out(raw: psycopg.Connection[Any], select: str) -> Iterator[bytes]:
             yield bytes(row)
 
 
-def _typed(table: Table, names: Sequence[str], rows: bytes) -> pl.DataFrame:
+def _parse_rows(table: Table, names: Sequence[str], rows: bytes) -> pl.DataFrame:
     texts = pl.read_csv(
         rows,
         has_header=False,
@@ -239,8 +241,10 @@ def _typed(table: Table, names: Sequence[str], rows: bytes) -> pl.DataFrame:
         empty_string_is_null=True,  # the unquoted one; a quoted one stays an empty text
         raise_if_empty=False,
     )
-    columns = {name: from_postgres_text(texts[name], table.columns[name].field).alias(name) for name in names}
-    lost = [lost_texts(texts[name], values, table.columns[name]) for name, values in columns.items()]
+    columns = {
+        name: parse_postgres_texts(texts[name], table.columns[name].field).alias(name) for name in names
+    }
+    lost = [find_lost_texts(texts[name], values, table.columns[name]) for name, values in columns.items()]
     return pl.DataFrame([*columns.values(), *(each for each in lost if each is not None)])
 
 

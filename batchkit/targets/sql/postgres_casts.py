@@ -8,7 +8,7 @@ import polars as pl
 
 from ..base import Fate
 from .errors import classify_sql, shorten
-from .postgres_sql import execute, tagged
+from .postgres_sql import execute, fill_template
 
 if TYPE_CHECKING:
     import psycopg
@@ -29,7 +29,9 @@ END {tag}
 """
 
 
-def shown(raw: psycopg.Connection[Any], native: str, texts: pl.Series) -> tuple[pl.Series, dict[str, str]]:
+def show_as_type(
+    raw: psycopg.Connection[Any], native: str, texts: pl.Series
+) -> tuple[pl.Series, dict[str, str]]:
     """Cast distinct texts to a type and show them by that type's own output function.
 
     Args:
@@ -51,7 +53,7 @@ def shown(raw: psycopg.Connection[Any], native: str, texts: pl.Series) -> tuple[
     except psycopg.Error as error:
         if classify_sql(error).fate is not Fate.REJECT:
             raise
-        execute(raw, tagged(_FUNCTION, native=native))
+        execute(raw, fill_template(_FUNCTION, native=native))
         rows = execute(raw, "SELECT * FROM pg_temp.batchkit_shown(%s::text[])", (given,)).fetchall()
     found = {text: result for text, result, _ in rows}
     reasons = {text: shorten(message) for text, _, message in rows if message is not None}

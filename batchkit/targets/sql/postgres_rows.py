@@ -17,7 +17,7 @@ from ...core.states import Outcome
 from ..base import Result
 from .dialect import Step, Table, Written
 from .errors import FATAL_CLASSES, judge_sqlstate, shorten
-from .postgres_sql import Shape, execute, step_sql, tagged
+from .postgres_sql import Shape, execute, fill_template, step_sql
 
 if TYPE_CHECKING:
     import psycopg
@@ -93,7 +93,9 @@ def apply_rows(raw: psycopg.Connection[Any], table: Table, step: Step, stage: Sh
     where = "WHERE item BETWEEN bk_lo AND bk_hi"
     fatal = " OR ".join(f"bk_state LIKE '{code}%'" for code in FATAL_CLASSES)
     fatal = f"({fatal} OR bk_state = '53100') AND NOT (bk_state = '42501' AND bk_message LIKE '%row-level%')"
-    body = tagged(_FUNCTION, stage=stage.name, statement=step_sql(table, step, stage, where), fatal=fatal)
+    body = fill_template(
+        _FUNCTION, stage=stage.name, statement=step_sql(table, step, stage, where), fatal=fatal
+    )
     execute(raw, f"CREATE INDEX IF NOT EXISTS {stage.name}_i ON pg_temp.{stage.name} (item)")
     execute(raw, body)
     # The plans within are made once, for sets of any size: only looking rows up is never a bad choice.
@@ -114,8 +116,8 @@ def apply_rows(raw: psycopg.Connection[Any], table: Table, step: Step, stage: Sh
             break
     written = Written(missing=[refusal.item for refusal in refusals if refusal.state is None])
     bad = [refusal for refusal in refusals if refusal.state is not None]
-    rows = _rows_of(step, [refusal.item for refusal in bad])
-    written.results += [_result(refusal, table, rows.get(refusal.item, {})) for refusal in bad]
+    rows = _find_rows(step, [refusal.item for refusal in bad])
+    written.results += [_report_refusal(refusal, table, rows.get(refusal.item, {})) for refusal in bad]
     return written
 
 
@@ -124,7 +126,7 @@ def _run(raw: psycopg.Connection[Any], size: int) -> list[Refusal]:
     return [Refusal(*row) for row in cursor.fetchall()]
 
 
-def _rows_of(step: Step, items: list[int]) -> dict[int, dict[str, Any]]:
+def _find_rows(step: Step, items: list[int]) -> dict[int, dict[str, Any]]:
     side = (KEY, AFTER)
     columns = [name for name in step.frame.columns if name.startswith(side)]
     rows = step.frame.filter(pl.col(ITEM).is_in(items)).select(ITEM, *columns)
@@ -134,10 +136,10 @@ def _rows_of(step: Step, items: list[int]) -> dict[int, dict[str, Any]]:
     }
 
 
-def _result(refusal: Refusal, table: Table, values: dict[str, Any]) -> Result:
+def _report_refusal(refusal: Refusal, table: Table, values: dict[str, Any]) -> Result:
     state, message = str(refusal.state), refusal.message or ""
     _, rule, advice = judge_sqlstate(state, message)
-    column = refusal.column or _column_in(refusal.detail) or _culprit(rule, message, table, values)
+    column = refusal.column or _find_column(refusal.detail) or _guess_column(rule, message, table, values)
     # The detail of a NOT NULL or a CHECK is the whole row, which the operator has in the file.
     tells = refusal.detail and rule not in {"not_null", "check"}
     reason = f"{message} ({refusal.detail.rstrip('.')})" if refusal.detail and tells else message
@@ -147,13 +149,13 @@ def _result(refusal: Refusal, table: Table, values: dict[str, Any]) -> Result:
     return Result(refusal.item, Outcome.REJECTED, rule, shorten(named), advice, detail)
 
 
-def _column_in(detail: str | None) -> str | None:
+def _find_column(detail: str | None) -> str | None:
     """The columns of `Key (email)=(x) already exists`, whatever the server's language."""
     found = re.search(r"\(([^()]+)\)=\(", detail or "")
     return found[1] if found else None
 
 
-def _culprit(rule: str, message: str, table: Table, values: dict[str, Any]) -> str | None:
+def _guess_column(rule: str, message: str, table: Table, values: dict[str, Any]) -> str | None:
     """The column PostgreSQL doesn't name: a value that doesn't fit its type is all it tells."""
     quoted = re.search(r"\"(.*)\"$", message)
     for name, value in values.items():

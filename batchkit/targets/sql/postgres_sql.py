@@ -21,7 +21,7 @@ def execute(raw: psycopg.Connection[Any], sql: str, parameters: Sequence[Any] | 
     return raw.execute(sql.encode(), parameters)
 
 
-def tagged(template: str, **parts: str) -> str:
+def fill_template(template: str, **parts: str) -> str:
     """Fill in a function's source, quoted by a tag that stands nowhere in its parts.
 
     Args:
@@ -56,7 +56,7 @@ class Shape:
     def of_keys(cls, table: Table) -> Self:
         """A table of keys alone."""
         columns = tuple((f"k{i}", table.columns[name].native) for i, name in enumerate(table.key))
-        return cls(_named(columns), columns)
+        return cls(_name_stage(columns), columns)
 
     @classmethod
     def of_step(cls, table: Table, step: Step, *, typed: bool) -> Self:
@@ -78,10 +78,10 @@ class Shape:
         item = ("item", "bigint")
         if typed:
             whole = (item, *columns)
-            return cls(_named(whole), whole, tuple(filled))
+            return cls(_name_stage(whole), whole, tuple(filled))
         texts = (item, *((name, "text") for name, _ in columns))
         wanted = tuple((name, native) for name, native in (item, *columns) if name in filled)
-        return cls(_named(texts), texts, tuple(filled), wanted)
+        return cls(_name_stage(texts), texts, tuple(filled), wanted)
 
     @property
     def create_sql(self) -> str:
@@ -103,7 +103,7 @@ class Shape:
         return f"(SELECT {casts} FROM pg_temp.{self.name} {where})"
 
 
-def _named(columns: Sequence[tuple[str, str]]) -> str:
+def _name_stage(columns: Sequence[tuple[str, str]]) -> str:
     text = ",".join(f"{name} {native}" for name, native in columns)
     return "batchkit_" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -119,17 +119,17 @@ def step_sql(table: Table, step: Step, stage: Shape, where: str = "") -> str:
     """
     source = stage.source(where)
     if step.kind == "create":
-        return _insert(table, step, source)
+        return _insert_sql(table, step, source)
     position = {name: i for i, name in enumerate(fields_of(step.frame.columns))}
     if step.kind == "delete":
-        tests = [*_key_tests(table), *(_as_before(table, name, position[name]) for name in step.fields)]
+        tests = [*_key_tests(table), *(_as_before_sql(table, name, position[name]) for name in step.fields)]
         return f"DELETE FROM {table.quoted} AS t USING {source} AS s WHERE {' AND '.join(tests)}"
-    chosen = ", ".join(_choice(table, step, name, position[name]) for name in step.fields)
+    chosen = ", ".join(_assignment_sql(table, step, name, position[name]) for name in step.fields)
     tests = [*_key_tests(table), *_update_tests(table, step, position)]
     return f"UPDATE {table.quoted} AS t SET {chosen} FROM {source} AS s WHERE {' AND '.join(tests)}"
 
 
-def _insert(table: Table, step: Step, source: str) -> str:
+def _insert_sql(table: Table, step: Step, source: str) -> str:
     position = {name: i for i, name in enumerate(fields_of(step.frame.columns))}
     names = [*table.key, *step.fields]
     values = [f"s.k{i}" for i in range(len(table.key))]
@@ -144,23 +144,23 @@ def _key_tests(table: Table) -> Iterator[str]:
     return (f"t.{quote(name)} = s.k{i}" for i, name in enumerate(table.key))
 
 
-def _same(table: Table, name: str, left: str, right: str) -> str:
+def _equality_sql(table: Table, name: str, left: str, right: str) -> str:
     column = table.columns[name]
     return f"{column.comparable(left)} IS NOT DISTINCT FROM {column.comparable(right)}"
 
 
-def _as_before(table: Table, name: str, at: int) -> str:
-    same = _same(table, name, f"t.{quote(name)}", f"s.b{at}")
+def _as_before_sql(table: Table, name: str, at: int) -> str:
+    same = _equality_sql(table, name, f"t.{quote(name)}", f"s.b{at}")
     # An undo deletes what was created without a value, and the column's default has taken that place.
     return f"({same} OR s.b{at} IS NULL)" if table.columns[name].fills_in else same
 
 
-def _choice(table: Table, step: Step, name: str, at: int) -> str:
+def _assignment_sql(table: Table, step: Step, name: str, at: int) -> str:
     column = quote(name)
     written = table.columns[name].written(f"s.a{at}")
     if name in step.always:
         return f"{column} = {written}"
-    unchanged = _same(table, name, f"s.a{at}", f"s.b{at}")
+    unchanged = _equality_sql(table, name, f"s.a{at}", f"s.b{at}")
     return f"{column} = CASE WHEN {unchanged} THEN t.{column} ELSE {written} END"
 
 
@@ -169,11 +169,11 @@ def _update_tests(table: Table, step: Step, position: dict[str, int]) -> Iterato
     todo = []
     for name in step.fields:
         at = position[name]
-        as_planned = _same(table, name, f"t.{quote(name)}", f"s.b{at}")
+        as_planned = _equality_sql(table, name, f"t.{quote(name)}", f"s.b{at}")
         if name in step.always:
             yield as_planned
         else:
-            unchanged = _same(table, name, f"s.a{at}", f"s.b{at}")
+            unchanged = _equality_sql(table, name, f"s.a{at}", f"s.b{at}")
             yield f"({as_planned} OR {unchanged})"
             todo.append(f"NOT ({unchanged})")
     if not step.always:
@@ -196,14 +196,16 @@ def read_sql(table: Table, stage: Shape | None, fields: Sequence[str], *, held: 
         fields: Which fields.
         held: Show the keys as the table holds them, and not as they were given.
     """
-    columns = [f"s.k{i}" if stage and not held else _shown(table, name) for i, name in enumerate(table.key)]
-    columns += [_shown(table, name) for name in fields]
+    columns = [
+        f"s.k{i}" if stage and not held else _column_sql(table, name) for i, name in enumerate(table.key)
+    ]
+    columns += [_column_sql(table, name) for name in fields]
     sql = f"SELECT {', '.join(columns)} FROM {table.quoted} AS t"
     if stage is None:
         return sql
     return f"{sql} JOIN pg_temp.{stage.name} AS s ON {' AND '.join(_key_tests(table))}"
 
 
-def _shown(table: Table, name: str) -> str:
+def _column_sql(table: Table, name: str) -> str:
     # As text, a char(n) loses the blanks it is filled up with.
     return f"t.{quote(name)}::text" if table.columns[name].base == "bpchar" else f"t.{quote(name)}"

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ...core.columns import ITEM
-from ...core.compare import Standing, join_present, standing
+from ...core.compare import Standing, join_present, judge_columns
 from ..base import Fate
-from .dialect import Dialect, Step, Table, Written, key_frame, quote, steps_of
+from .dialect import Dialect, Step, Table, Written, quote, select_keys, split_into_steps
 from .errors import classify_sql
 from .sqlite_catalog import reflect
-from .sqlite_read import fill_keys, frame_of, read_columns
-from .sqlite_rows import find_orphans, refuse_long_decimals, statement, write_each
-from .types import Column, to_sqlite
+from .sqlite_read import build_frame, fill_keys, read_columns
+from .sqlite_rows import build_statement, find_orphans, refuse_long_decimals, write_each
+from .types import Column, to_sqlite_values
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -61,9 +61,9 @@ class Sqlite(Dialect):
     begin = "BEGIN IMMEDIATE"
 
     @contextmanager
-    def limited(self, link: Connection, seconds: float | None) -> Iterator[None]:
+    def limit_time(self, link: Connection, seconds: float | None) -> Iterator[None]:
         """Break the chunk off when its time is over, by a look at the clock every now and then."""
-        raw = _raw(link)
+        raw = _raw_connection(link)
         if seconds is None:
             yield
             return
@@ -76,18 +76,18 @@ class Sqlite(Dialect):
 
     def reflect(self, link: Connection, name: str, schema: str | None, key: tuple[str, ...]) -> Table | None:
         """The table, by SQLite's own pragmas."""
-        return reflect(_raw(link), name, schema, key)
+        return reflect(_raw_connection(link), name, schema, key)
 
     def table_names(self, link: Connection, schema: str | None) -> list[str]:
         """Tables and views of the file."""
         master = f"{quote(schema)}.sqlite_master" if schema else "sqlite_master"
         sql = f"SELECT name FROM {master} WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
-        return [row[0] for row in _raw(link).execute(sql)]
+        return [row[0] for row in _raw_connection(link).execute(sql)]
 
     def lock(self, link: Connection, table: Table) -> None:
         """Nothing to do: `BEGIN IMMEDIATE` holds the only write lock there is."""
 
-    def names(self, link: Connection, sql: str, names: Sequence[str]) -> list[tuple[Any, ...]]:
+    def query_names(self, link: Connection, sql: str, names: Sequence[str]) -> list[tuple[Any, ...]]:
         """Run a query over a set of names, handed over as one JSON text."""
         query = sql.replace("{names}", "(SELECT value AS name FROM json_each(?))")
         result = link.exec_driver_sql(query, (json.dumps(list(names)),))
@@ -95,22 +95,22 @@ class Sqlite(Dialect):
 
     def read(self, link: Connection, table: Table, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
         """Current values, by one join with a temporary table of the keys."""
-        return self._joined(link, table, keys, ["k.k" + str(i) for i in range(len(table.key))], fields)
+        return self._read_joined(link, table, keys, ["k.k" + str(i) for i in range(len(table.key))], fields)
 
     def held_keys(self, link: Connection, table: Table, keys: pl.DataFrame) -> pl.DataFrame:
         """The keys as the table holds them, by the same join."""
-        return self._joined(link, table, keys, [f"t.{quote(name)}" for name in table.key], ())
+        return self._read_joined(link, table, keys, [f"t.{quote(name)}" for name in table.key], ())
 
-    def _joined(
+    def _read_joined(
         self, link: Connection, table: Table, keys: pl.DataFrame, shown: Sequence[str], fields: Sequence[str]
     ) -> pl.DataFrame:
-        raw = _raw(link)
-        declared = ", ".join(f"k{i} {_declared(table.columns[name])}" for i, name in enumerate(table.key))
+        raw = _raw_connection(link)
+        declared = ", ".join(f"k{i} {_staging_type(table.columns[name])}" for i, name in enumerate(table.key))
         raw.execute(f"DROP TABLE IF EXISTS {KEYS}")
         raw.execute(f"CREATE TEMP TABLE batchkit_keys ({declared})")
         raw.execute("SAVEPOINT batchkit_read")  # one transaction for the keys, whether or not we are in one
         try:
-            fill_keys(raw, KEYS, to_sqlite(keys.select(table.key)))
+            fill_keys(raw, KEYS, to_sqlite_values(keys.select(table.key)))
             wanted = [*shown, *(f"t.{quote(name)}" for name in fields)]
             on = " AND ".join(f"t.{quote(name)} = k.k{i}" for i, name in enumerate(table.key))
             source = f"{KEYS} AS k JOIN {table.quoted} AS t ON {on}"
@@ -125,16 +125,18 @@ class Sqlite(Dialect):
     ) -> Iterator[pl.DataFrame]:
         """All rows, a slice at a time."""
         names = [*table.key, *fields]
-        cursor = _raw(link).execute(f"SELECT {', '.join(map(quote, names))} FROM {table.quoted}")
+        cursor = _raw_connection(link).execute(f"SELECT {', '.join(map(quote, names))} FROM {table.quoted}")
         while rows := cursor.fetchmany(size):
-            yield frame_of(table, names, rows)
+            yield build_frame(table, names, rows)
 
     def write(self, link: Connection, table: Table, frame: pl.DataFrame) -> Written:
         """Write the chunk, all at once where it fits and row by row where it doesn't."""
-        raw = _raw(link)
+        raw = _raw_connection(link)
         frame, written = refuse_long_decimals(table, frame)
         raw.execute("SAVEPOINT batchkit_chunk")
         done = self._write_steps(link, table, frame)
+        # A deferred foreign key is looked at by COMMIT alone, which would refuse the chunk as a whole: rows
+        # without a parent are found before and left out. One left out may have been another's parent.
         while orphans := find_orphans(raw, table, frame.filter(~pl.col(ITEM).is_in(done.items()))):
             raw.execute("ROLLBACK TO batchkit_chunk")
             written.results += orphans.values()
@@ -144,8 +146,9 @@ class Sqlite(Dialect):
         return Written(done.missing, written.results + done.results)
 
     def _write_steps(self, link: Connection, table: Table, frame: pl.DataFrame) -> Written:
-        raw, written = _raw(link), Written()
-        steps = list(steps_of(frame, table))
+        raw, written = _raw_connection(link), Written()
+        steps = list(split_into_steps(frame, table))
+        # The quick way can't say which row it left out, so all of it is undone before the slow one begins.
         raw.execute("SAVEPOINT batchkit_steps")
         if not all(_write_at_once(raw, table, step) for step in steps):
             raw.execute("ROLLBACK TO batchkit_steps")
@@ -156,35 +159,40 @@ class Sqlite(Dialect):
 
     def _write_by_row(self, link: Connection, table: Table, step: Step, written: Written) -> None:
         if table.key and step.kind != "create":
-            step = self._fitting(link, table, step, written)
+            step = self._select_untouched(link, table, step, written)
         if step.kind == "update" and not step.fields:
             written.missing += step.frame[ITEM].to_list()
             return
-        sql, rows = statement(table, step, compare=False)
+        sql, rows = build_statement(table, step, compare=False)
         waiting = list(zip(step.frame[ITEM].to_list(), rows, strict=True))
         # A row may refer to one further down: what a foreign key refuses is tried again after the others.
         while waiting:
-            again, refused = write_each(_raw(link), table, step, sql=sql, rows=waiting, written=written)
+            again, refused = write_each(
+                _raw_connection(link), table, step, sql=sql, rows=waiting, written=written
+            )
             if len(again) == len(waiting):
                 written.results += refused
                 return
             waiting = again
 
-    def _fitting(self, link: Connection, table: Table, step: Step, written: Written) -> Step:
-        """The rows whose present values still are the plan's; we hold the write lock, so they stay so."""
-        seen = join_present(step.frame, self.read(link, table, key_frame(step.frame, table.key), step.fields))
-        fits = seen.select(standing(seen.columns, table.fills_in) == Standing.UNTOUCHED).to_series()
+    def _select_untouched(self, link: Connection, table: Table, step: Step, written: Written) -> Step:
+        """The rows whose present values still are the plan's."""
+        # Read within BEGIN IMMEDIATE: nobody else writes until we commit, so what is found stays so.
+        seen = join_present(
+            step.frame, self.read(link, table, select_keys(step.frame, table.key), step.fields)
+        )
+        fits = seen.select(judge_columns(seen.columns, table.fills_in) == Standing.UNTOUCHED).to_series()
         written.missing += step.frame.filter(~fits)[ITEM].to_list()
         return Step(step.kind, step.frame.filter(fits), step.fields)
 
 
-def _raw(link: Connection) -> sqlite3.Connection:
+def _raw_connection(link: Connection) -> sqlite3.Connection:
     raw = link.connection.driver_connection
     assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - tells mypy what the dialect guarantees
     return raw
 
 
-def _declared(column: Column) -> str:
+def _staging_type(column: Column) -> str:
     """The type of a staging column: the same affinity, without the rest a declaration may carry."""
     word = column.native.split("(")[0].strip()
     return quote(word) if word else ""
@@ -194,7 +202,7 @@ def _write_at_once(raw: sqlite3.Connection, table: Table, step: Step) -> bool:
     """Write a step by one executemany; False when a row of it was refused or not written."""
     if step.kind == "update" and not step.fields:
         return False
-    sql, rows = statement(table, step)
+    sql, rows = build_statement(table, step)
     try:
         return raw.executemany(sql, rows).rowcount == step.frame.height
     except sqlite3.Error as error:

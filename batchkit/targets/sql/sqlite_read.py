@@ -11,7 +11,7 @@ import polars as pl
 
 from ...core.columns import LOST, FieldType
 from .dialect import Table
-from .types import SQLITE_DIGITS, sqlite_column
+from .types import SQLITE_DIGITS, parse_sqlite_column
 
 _CARRIED: Final[dict[str, tuple[str, pl.DataType]]] = {
     "text": ("'text'", pl.String()),
@@ -53,18 +53,18 @@ def read_columns(
     """
     found = _as_json(raw, [table.columns[name].field for name in names], names, wanted, source)
     return (
-        frame_of(table, names, _fetch(raw, f"SELECT {', '.join(wanted)} FROM {source}"))
+        build_frame(table, names, _fetch(raw, f"SELECT {', '.join(wanted)} FROM {source}"))
         if found is None
         else found
     )
 
 
-def frame_of(table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
+def build_frame(table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
     """Rows as a typed frame, with `lost:*` where a value can't be carried."""
     columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     series, lost = [], []
     for name, values in zip(names, columns, strict=True):
-        typed, gone = sqlite_column(name, values, table.columns[name].field)
+        typed, gone = parse_sqlite_column(name, values, table.columns[name].field)
         series.append(typed)
         if gone is not None:
             texts = [str(value) if bad else None for value, bad in zip(values, gone, strict=True)]
@@ -106,7 +106,7 @@ def _typed(name: str, text: str, dtype: pl.DataType, field: FieldType) -> pl.Ser
     values = pl.Series(name, [text]).str.json_decode(pl.List(dtype)).explode()
     if field.type == "decimal" and (values.abs() >= 10.0 ** (SQLITE_DIGITS - (field.scale or 0))).any():
         return None
-    typed, gone = sqlite_column(name, values, field)
+    typed, gone = parse_sqlite_column(name, values, field)
     return typed if gone is None else None
 
 

@@ -15,10 +15,10 @@ from ..base import Fate, Result
 from .dialect import ForeignKey, Step, Table, Written, quote
 from .errors import classify_sql
 from .sqlite_catalog import primary_key
-from .types import SQLITE_DIGITS, to_sqlite
+from .types import SQLITE_DIGITS, to_sqlite_values
 
 
-def statement(table: Table, step: Step, *, compare: bool = True) -> tuple[str, Iterable[Any]]:
+def build_statement(table: Table, step: Step, *, compare: bool = True) -> tuple[str, Iterable[Any]]:
     """SQL for one row of a step, and the parameters of all its rows."""
     keys, fields = table.key, step.fields
     where, parameters = [f"{quote(name)} = ?" for name in keys], [KEY + name for name in keys]
@@ -46,7 +46,7 @@ def statement(table: Table, step: Step, *, compare: bool = True) -> tuple[str, I
         if table.unique:
             sql += f" ON CONFLICT ({', '.join(map(quote, keys))}) DO NOTHING"
         parameters = [KEY + name for name in keys] + [AFTER + name for name in fields]
-    converted = to_sqlite(step.frame.select(sorted(set(parameters))))
+    converted = to_sqlite_values(step.frame.select(sorted(set(parameters))))
     # Column by column, and no list of rows: tuples that live on would keep the garbage collector busy.
     columns = {name: converted[name].to_list() for name in converted.columns}
     return sql, zip(*(columns[name] for name in parameters), strict=True)
@@ -73,7 +73,7 @@ def write_each(
             if raw.execute(sql, values).rowcount == 0:
                 written.missing.append(item)
         except sqlite3.Error as error:
-            result = _refusal(raw, table, step, item, error)
+            result = _report_refusal(raw, table, step, item, error)
             if result.rule == "foreign_key":
                 again.append((item, values))
                 refused.append(result)
@@ -82,7 +82,9 @@ def write_each(
     return again, refused
 
 
-def _refusal(raw: sqlite3.Connection, table: Table, step: Step, item: int, error: sqlite3.Error) -> Result:
+def _report_refusal(
+    raw: sqlite3.Connection, table: Table, step: Step, item: int, error: sqlite3.Error
+) -> Result:
     failure = classify_sql(error)
     if failure.fate is not Fate.REJECT or not raw.in_transaction:
         raise error
@@ -95,13 +97,13 @@ def _refusal(raw: sqlite3.Connection, table: Table, step: Step, item: int, error
     elif place and failure.rule == "check":
         detail = {"constraint": place}
     elif failure.rule == "foreign_key":
-        return _missing_parent(raw, table, step, item) or Result(
+        return _find_missing_parent(raw, table, step, item) or Result(
             item, Outcome.REJECTED, failure.rule, reason, failure.advice
         )
     return Result(item, Outcome.REJECTED, failure.rule, reason, failure.advice, detail or None)
 
 
-def _missing_parent(raw: sqlite3.Connection, table: Table, step: Step, item: int) -> Result | None:
+def _find_missing_parent(raw: sqlite3.Connection, table: Table, step: Step, item: int) -> Result | None:
     """SQLite says only that some foreign key failed; find which one, and which value."""
     row = step.frame.filter(pl.col(ITEM) == item)
     return find_orphans(raw, replace(table, deferred=True), row).get(item)
@@ -147,13 +149,13 @@ def find_orphans(raw: sqlite3.Connection, table: Table, frame: pl.DataFrame) -> 
         where = " AND ".join(f"{quote(name)} = ?" for name in parents)
         sql = f"SELECT 1 FROM {quote(foreign.table)} WHERE {where}"
         for part in rows.partition_by(columns):
-            values = to_sqlite(part.select(columns)).row(0)
+            values = to_sqlite_values(part.select(columns)).row(0)
             if raw.execute(sql, values).fetchone() is None:
-                found |= {item: _no_parent(item, foreign, parents, values) for item in part[ITEM]}
+                found |= {item: _report_orphan(item, foreign, parents, values) for item in part[ITEM]}
     return found
 
 
-def _no_parent(item: int, foreign: ForeignKey, parents: Sequence[str], values: Sequence[Any]) -> Result:
+def _report_orphan(item: int, foreign: ForeignKey, parents: Sequence[str], values: Sequence[Any]) -> Result:
     column, value = ", ".join(foreign.columns), ", ".join(map(str, values))
     reason = f"{column}: {foreign.table} has no row with {', '.join(parents)} = {value}."
     advice = "Correct the value, or first create the row it refers to."

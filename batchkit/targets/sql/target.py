@@ -220,7 +220,7 @@ class SqlTarget(FrameTarget):
             for column in columns:
                 given = frame[column.name].cast(pl.String)
                 texts = given.drop_nulls().unique()
-                shown, reasons = self._dialect.shown(link, column, texts)
+                shown, reasons = self._dialect.show_texts(link, column, texts)
                 held = given.replace_strict(texts, shown, default=None, return_dtype=pl.String)
                 frame = frame.with_columns(held.cast(frame[column.name].dtype).alias(column.name))
                 bad = given.is_not_null() & held.is_null()

@@ -149,7 +149,7 @@ def _postgres_numeric(modifier: int, facts: dict[str, Any]) -> FieldType:
     return FieldType("decimal", precision=precision, scale=scale, **facts)
 
 
-def from_postgres_text(texts: pl.Series, field: FieldType) -> pl.Series:
+def parse_postgres_texts(texts: pl.Series, field: FieldType) -> pl.Series:
     """PostgreSQL's text form of a column's values as typed values; null where the type can't carry it."""
     match field.type:
         case "boolean":
@@ -166,7 +166,7 @@ def from_postgres_text(texts: pl.Series, field: FieldType) -> pl.Series:
     return texts.cast(dtype_of(field), strict=False)
 
 
-def lost_texts(texts: pl.Series, values: pl.Series, column: Column) -> pl.Series | None:
+def find_lost_texts(texts: pl.Series, values: pl.Series, column: Column) -> pl.Series | None:
     """The texts of values that the column's field can't carry, or only rounded; None where there are none."""
     bad = texts.is_not_null() & values.is_null()
     if column.trimmed:
@@ -176,7 +176,7 @@ def lost_texts(texts: pl.Series, values: pl.Series, column: Column) -> pl.Series
     return texts.to_frame("text").select(pl.when(bad).then("text").alias(LOST + column.name)).to_series()
 
 
-def to_postgres_text(frame: pl.DataFrame) -> pl.DataFrame:
+def to_postgres_texts(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with every column in a form that PostgreSQL's COPY reads from CSV."""
     columns = []
     for name, dtype in frame.schema.items():
@@ -226,7 +226,7 @@ def _sqlite_decimal(numbers: list[int], facts: dict[str, Any]) -> FieldType:
     return FieldType("decimal", precision=precision, scale=numbers[1] if len(numbers) > 1 else 0, **facts)
 
 
-def sqlite_column(
+def parse_sqlite_column(
     name: str, values: Sequence[Any] | pl.Series, field: FieldType
 ) -> tuple[pl.Series, pl.Series | None]:
     """Values as SQLite returns them, typed; SQLite columns may hold any type, whatever they declare.
@@ -235,9 +235,9 @@ def sqlite_column(
         The typed values, and which of them were there but can't be carried by the type (None: none).
     """
     try:
-        typed, raw = _quick(name, values, field)
+        typed, raw = _parse_quickly(name, values, field)
     except (TypeError, OverflowError, pl.exceptions.PolarsError):
-        typed = pl.Series(name, [_careful(value, field) for value in values], dtype=dtype_of(field))
+        typed = pl.Series(name, [_parse_carefully(value, field) for value in values], dtype=dtype_of(field))
         raw = pl.Series([value is not None for value in values], dtype=pl.Boolean)
         lost = raw & typed.is_null()
         return typed, lost if lost.any() else None
@@ -246,7 +246,9 @@ def sqlite_column(
     return typed, raw.is_not_null() & typed.is_null()
 
 
-def _quick(name: str, values: Sequence[Any] | pl.Series, field: FieldType) -> tuple[pl.Series, pl.Series]:
+def _parse_quickly(
+    name: str, values: Sequence[Any] | pl.Series, field: FieldType
+) -> tuple[pl.Series, pl.Series]:
     match field.type:
         case "date":
             raw = pl.Series(name, values, dtype=pl.String, strict=True)
@@ -271,7 +273,7 @@ def _quick(name: str, values: Sequence[Any] | pl.Series, field: FieldType) -> tu
     return raw, raw
 
 
-def _careful(value: Any, field: FieldType) -> Any:
+def _parse_carefully(value: Any, field: FieldType) -> Any:
     if value is None:
         return None
     try:
@@ -314,7 +316,7 @@ def _decimal(value: Any, field: FieldType) -> Any:
 def _instant(value: Any, field: FieldType) -> Any:
     if not isinstance(value, str):
         return None
-    series, _ = _quick("", [value], field)
+    series, _ = _parse_quickly("", [value], field)
     return series[0]
 
 
@@ -335,7 +337,7 @@ _CAREFUL: Final = {
 }
 
 
-def to_sqlite(frame: pl.DataFrame) -> pl.DataFrame:
+def to_sqlite_values(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with every column in a type that Python's sqlite3 binds without adapters."""
     columns = []
     for name, dtype in frame.schema.items():

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from batchkit.core.errors import TargetError
 from batchkit.targets.base import Fate, Result
-from batchkit.targets.sql.sqlite_read import frame_of
+from batchkit.targets.sql.sqlite_read import build_frame
 from batchkit.targets.sql.target import SqlTarget
 from tests.support.sql_databases import Database, connected, empty_sqlite
 from tests.support.sql_frames import by_item, context, plan_frame
@@ -253,7 +253,7 @@ def test_columns_read_as_json_are_those_read_row_by_row(columns: list[list[Any]]
             found = target.read(pl.DataFrame({"id": ["0", "1", "2", "3"]}), [one]).sort("id")
             table = target._known()
             assert table is not None
-            plain = frame_of(
+            plain = build_frame(
                 table, ["id", one], link.execute(f'SELECT id, "{one}" FROM t ORDER BY id').fetchall()
             )
             assert found.equals(plain)

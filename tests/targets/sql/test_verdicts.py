@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from batchkit.core.columns import ITEM
-from batchkit.core.compare import Standing, standing_of
+from batchkit.core.compare import Standing, judge_row
 from batchkit.targets.base import Result
 from batchkit.targets.sql.target import SqlTarget
 from batchkit.testing import MemoryTarget
@@ -34,7 +34,7 @@ def check(
     """Each item came out as it stood, and the target holds what that means."""
     told = by_item(results)
     for item, case in enumerate(cases):
-        stands = standing_of(case.row(fields), fills_in)
+        stands = judge_row(case.row(fields), fills_in)
         outcome, rule = told.get(item, ("done", ""))
         assert outcome == OUTCOMES[stands], (case, rule)
         assert (rule == "kept") == (stands is Standing.PARTLY), case
