@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from types import UnionType
 from typing import Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
 
@@ -36,6 +36,7 @@ is true. No value stands in pydantic's own messages."""
 STRICT: Final = ConfigDict(**LENIENT, strict=True)
 """Configuration of models that are filled from values: nothing unknown, and nothing of another kind."""
 
+_TABLES: Final = (dict, Mapping)
 _LONGEST: Final = 60
 _KINDS: Final = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
@@ -45,7 +46,7 @@ class Takes:
     """What an entry takes, where its kind alone doesn't say it well; stands in its `Annotated`.
 
     Attributes:
-        what: As an error says it: `a time of up to a day`.
+        what: As an error says it: `a time of up to a day`; empty where its kind says it.
         example: A value as a job file has it, quotes included.
     """
 
@@ -110,16 +111,16 @@ def _fields(model: Any) -> dict[str, FieldInfo]:
 
 def _entry(name: str, info: FieldInfo) -> Entry:
     kinds, notes = _unfolded(info.annotation)
-    notes = (*info.metadata, *notes)
-    told = next((each for each in notes if isinstance(each, Takes)), None)
+    notes = (*reversed(info.metadata), *reversed(notes))  # the outermost first: it counts more
+    told = [each for each in notes if isinstance(each, Takes)]
     words = [str(each) for kind in kinds if get_origin(kind) is Literal for each in get_args(kind)]
     choices = (*words, *(each for note in notes if isinstance(note, OneOf) for each in note.choices))
     return Entry(
         name,
         " ".join((info.description or "").split()),
         info.get_default(call_default_factory=True) if not info.is_required() else None,
-        told.what if told else _takes(kinds, notes, choices),
-        told.example if told else "",
+        next((each.what for each in told if each.what), "") or _takes(kinds, notes, choices),
+        next((each.example for each in told if each.example), ""),
         choices,
         frozenset(get_origin(kind) or kind for kind in kinds),
         notes,
@@ -209,36 +210,36 @@ def explained(error: ValidationError, model: Any, given: Mapping[str, Any], plac
     unknown = [each for each in found if each["type"] in {"unexpected_keyword_argument", "extra_forbidden"}]
     first = (unknown or found)[0]
     loc = [str(part) for part in first["loc"]]
-    if unknown or first["type"] in {"missing", "missing_argument"}:
-        owner = _inner(model, loc[:-1])
-        names = entries(owner)
-        inner = f"{place.before}{'.'.join(loc[:-1])}" if loc[:-1] else ""
-        if unknown:
-            lacks = f"{inner} has no entry" if inner else place.lacks
-            advice = did_you_mean(loc[-1], (*names, *place.near) if not inner else names)
-            return place.error(f"{lacks} {loc[-1]!r}.", advice=advice, entry=loc[-1])
-        example = names[loc[-1]].example if loc[-1] in names else ""
-        advice = f"Add the line {loc[-1]} = {example or '...'}"
-        return place.error(
-            f"{inner or place.owner} doesn't say its {loc[-1]!r}.", advice=advice, entry=loc[-1]
-        )
+    inner = f"{place.before}{'.'.join(loc[:-1])}" if loc[:-1] else ""
+    if unknown:
+        names = [*_names(_inner(model, loc[:-1])), *(() if inner else place.near)]
+        lacks = f"{inner} has no entry" if inner else place.lacks
+        return place.error(f"{lacks} {loc[-1]!r}.", advice=did_you_mean(loc[-1], names), entry=loc[-1])
+    if first["type"] in {"missing", "missing_argument"}:
+        entry = _at(model, loc)
+        what = f"{inner} doesn't say its {loc[-1]}" if inner else f"{place.owner} doesn't say its {loc[-1]!r}"
+        advice = f"Write {loc[-1]} = {entry.example if entry and entry.example else '...'}"
+        return place.error(f"{what}.", advice=f"{advice}.", entry=loc[-1])
     return _wrong(first, model, given, place)
 
 
 def _wrong(first: Any, model: Any, given: Mapping[str, Any], place: Place) -> BatchkitError:
     path, value = _walked(first["loc"], given)
-    name = path[-1]
-    entry = entries(_inner(model, path[:-1])).get(name) if _inner(model, path[:-1]) else None
+    entry = _at(model, path)
     where = f"{place.before}{'.'.join(path)}"
     raised = first.get("ctx", {}).get("error")
     if raised is not None:
-        return place.error(f"{where} can't be {shown(value)}: {raised}.", entry=name)
-    if first["type"] == "literal_error" and entry is not None:
+        return place.error(f"{where} can't be {shown(value)}: {raised}.", entry=path[-1])
+    if first["type"] == "literal_error":
         value = first["input"]  # of a list the one that is wrong
-        advice = did_you_mean(str(value), entry.choices)
-        return place.error(f"{where} can't be {shown(value)}.", advice=advice, entry=name)
-    takes = entry.takes if entry is not None else _KINDS.get(_expected(first["type"]), "something else")
-    return wrong(where, takes, value, entry.example if entry is not None else "", place.error)
+        choices = entry.choices if entry is not None else _choices(model, path)
+        return place.error(
+            f"{where} can't be {shown(value)}.", advice=did_you_mean(str(value), choices), entry=path[-1]
+        )
+    if entry is None:
+        return wrong(where, _KINDS.get(_expected(first["type"]), "something else"), value, error=place.error)
+    plain = isinstance(value, int | float) and not isinstance(value, bool) and entry.takes == "text"
+    return wrong(where, entry.takes, value, f'"{value}"' if plain else entry.example, place.error)
 
 
 def wrong(
@@ -275,15 +276,36 @@ def _walked(loc: tuple[Any, ...], given: Any) -> tuple[list[str], Any]:
     return path or [str(loc[0])], given
 
 
+def _at(model: Any, path: list[str]) -> Entry | None:
+    """The entry at a place inside a model's tables; None where no model says."""
+    inner = _inner(model, path[:-1])
+    return entries(inner).get(path[-1]) if hasattr(inner, "__pydantic_fields__") else None
+
+
 def _inner(model: Any, path: list[str]) -> Any:
-    """The model of a table inside a model's tables; None where it is no model."""
+    """What a table inside a model's tables is made into; None where that is no class."""
     for name in path:
-        info = _fields(model).get(name)
-        kinds = _unfolded(info.annotation)[0] if info is not None else ()
-        model = next((kind for kind in kinds if hasattr(kind, "__pydantic_fields__")), None)
-        if model is None:
-            return None
+        if get_origin(model) in _TABLES:
+            model = get_args(model)[1]
+        else:
+            info = _fields(model).get(name) if hasattr(model, "__pydantic_fields__") else None
+            kinds = _unfolded(info.annotation)[0] if info is not None else ()
+            model = next((kind for kind in kinds if get_origin(kind) in _TABLES or is_dataclass(kind)), None)
     return model
+
+
+def _names(model: Any) -> list[str]:
+    return (
+        [each.name for each in fields(model)]
+        if is_dataclass(model)
+        else list(getattr(model, "model_fields", ()))
+    )
+
+
+def _choices(model: Any, path: list[str]) -> tuple[str, ...]:
+    """The choices of the values in a table."""
+    notes = _unfolded(_inner(model, path))[1]
+    return tuple(each for note in notes if isinstance(note, OneOf) for each in note.choices)
 
 
 def _expected(kind: str) -> Any:

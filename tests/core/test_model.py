@@ -65,7 +65,7 @@ class Thing:
         ({"mode": "fats"}, "target.mode can't be 'fats'.", "Did you mean 'fast'?"),
         ({"size": 10}, "target.size takes a size, not 10.", "Write size = 3."),
         ({"read": "/x"}, "target.read takes a table, not '/x'.", ""),
-        ({"read": {"many": 2}}, "target.read doesn't say its 'url'.", "Add the line url"),
+        ({"read": {"many": 2}}, "target.read doesn't say its url.", "Write url = "),
         ({"read": {"url": "/x", "man": 2}}, "target.read has no entry 'man'.", "Did you mean 'many'?"),
         ({"read": {"url": "/x", "many": 0}}, "target.read.many takes a whole number from 1 up, not 0.", ""),
         ({"read": {"url": 3}}, "target.read.url takes text, not 3.", ""),

@@ -17,7 +17,6 @@ from ...core.states import Outcome
 from ..base import Failure, Fate, Finding, Item, Result
 from ..http.answer import Answer, Unreadable
 from ..http.failures import HttpError, judge_body
-from ..http.options import of_http, words_by_name
 from ..http.target import HttpTarget
 from .answer import Complaint, Completion, complains
 from .estimate import Estimate, pace
@@ -43,7 +42,7 @@ class ChatTarget(HttpTarget):
         key: Columns that identify a row.
         mode: How the job writes; every row that can be sent is.
         transport: Sends instead of the real one; for tests.
-        **options: `headers`, `connect_timeout`, `read_timeout`, and what `Generation` holds.
+        **options: What `Generation` holds.
 
     Raises:
         UsageError: The address or an option is wrong.
@@ -61,16 +60,14 @@ class ChatTarget(HttpTarget):
         transport: httpx.AsyncBaseTransport | None = None,
         **options: Any,
     ) -> None:
-        http = of_http(options)
         self._says = says = Generation.of(options)
-        headers = words_by_name("headers", http.get("headers") or {}, '{"X-Shop" = "7"}')
-        self._wants_key = bool(says.key_secret) and not _LOGINS & {name.lower() for name in headers}
+        super().__init__(url, says, transport=transport)
+        self._wants_key = bool(says.key_secret) and not _LOGINS & {name.lower() for name in says.headers}
         if self._wants_key:
-            headers = {"Authorization": f"Bearer {{secret:{says.key_secret}}}", **headers}
-        super().__init__(url, transport=transport, **{**http, "headers": headers})
+            self._given_headers["Authorization"] = f"Bearer {{secret:{says.key_secret}}}"
         self.keys = tuple(key)
         self._mode = mode
-        self._options: dict[str, Any] = {**http, **options}
+        self._options = options
         self._limit_name = "max_tokens"
         self._estimate = Estimate()
 

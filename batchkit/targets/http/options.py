@@ -1,155 +1,90 @@
-"""What a job may say of a target behind HTTP: the entries of its table `[target]`, read one by one.
+"""What a job may say of a target behind HTTP: the table `[target]` of its file, as a model.
 
-A value of the wrong kind is an error that names the entry, what it takes, and an example. `place` is where an
-entry stands: `target`, or a table in it such as `target.read`.
+A target's own options are a model that adds to this one: each entry with its kind, its default, and under it
+what it is for. `of` reads a job's table; what is wrong in it is told by entry, with an example.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Annotated, Any, Final, Self
 
-from ...core.errors import UsageError
+from annotated_types import Ge, Gt, Le
+from pydantic import BeforeValidator
+from pydantic.dataclasses import dataclass
+
+from ...core.model import LENIENT, Place, Takes, read
 from ...core.settings import seconds
+from .logins import refuse_in_headers
 
-HTTP_OPTIONS: Final[tuple[str, ...]] = ("headers", "connect_timeout", "read_timeout")
-"""Options that every target behind HTTP takes."""
-
-PLACE: Final = "target"
-_LONGEST: Final = 86_400.0
-_SHOWN: Final = 60
+PLACE: Final = Place("target.", "target has no entry", "The target")
+CONNECT_TIMEOUT: Final = 10.0
+READ_TIMEOUT: Final = 60.0
 
 
-def of_http(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that every target behind HTTP takes, taken out of those of one."""
-    return {name: options.pop(name) for name in HTTP_OPTIONS if name in options}
+def _no_flag(value: Any) -> Any:
+    """A truth value is no number, though Python takes it for one."""
+    return str(value) if isinstance(value, bool) else value
 
 
-def refuse_unknown(
-    given: Iterable[str], known: Iterable[str], place: str = PLACE, near: Iterable[str] = ()
-) -> None:
-    """Make sure that each entry is known.
-
-    Args:
-        given: Names of the entries.
-        known: Names there are.
-        place: Where they stand.
-        near: More names that may have been meant; those entries are read elsewhere.
-
-    Raises:
-        UsageError: One isn't; the near one is named.
-    """
-    names = list(known)
-    for name in given:
-        if name not in names:
-            names += near
-            meant = get_close_matches(name, names, 1)
-            hint = f"Did you mean {meant[0]!r}?" if meant else f"Known: {', '.join(names)}."
-            raise UsageError(f"{place} has no entry {name!r}.", advice=hint)
+def _time(value: Any) -> Any:
+    try:
+        return seconds(_no_flag(value))
+    except ValueError:
+        return value
 
 
-def wrong(place: str, takes: str, value: Any, example: str = "") -> UsageError:
-    """The error for an entry of the wrong kind.
-
-    Args:
-        place: The entry, such as `target.read.many`.
-        takes: What it takes.
-        value: What it was given.
-        example: The entry as it would be right, as a job file has it.
-    """
-    shown = repr(value)
-    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
-    advice = f"Write {place.rpartition('.')[2]} = {example}." if example else ""
-    return UsageError(f"{place} takes {takes}, not {shown}.", advice=advice)
-
-
-def text(name: str, value: Any, example: str = "", place: str = PLACE) -> str:
-    """A text.
-
-    Raises:
-        UsageError: It is none.
-    """
-    if not isinstance(value, str):
-        plain = isinstance(value, int | float) and not isinstance(value, bool)
-        raise wrong(f"{place}.{name}", "text", value, f'"{value}"' if plain else example)
+def _texts(value: Any) -> Any:
+    """A list of texts; a single text is one with commas."""
+    if isinstance(value, str):
+        return tuple(part for each in value.split(",") if (part := each.strip()))
     return value
 
 
-def texts(name: str, value: Any, example: str, place: str = PLACE) -> tuple[str, ...]:
-    """A list of texts; a single text is one with commas.
-
-    Raises:
-        UsageError: It is none.
-    """
-    if isinstance(value, str):
-        return tuple(part for each in value.split(",") if (part := each.strip()))
-    if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
-        raise wrong(f"{place}.{name}", "a list of texts", value, example)
-    return tuple(value)
-
-
-def flag(name: str, value: Any, place: str = PLACE) -> bool:
-    """True or false, whichever way it is written.
-
-    Raises:
-        UsageError: It is neither.
-    """
-    word = str(value).strip().lower()
-    if word in ("true", "yes", "on", "1"):
-        return True
-    if word in ("false", "no", "off", "0"):
-        return False
-    raise wrong(f"{place}.{name}", "true or false", value, "true")
-
-
-def count(name: str, value: Any, example: str = "10", place: str = PLACE) -> int:
-    """A whole number from 1 up.
-
-    Raises:
-        UsageError: It is none.
-    """
-    plain = str(value)
-    if isinstance(value, bool) or not plain.isascii() or not plain.isdigit() or int(plain) < 1:
-        raise wrong(f"{place}.{name}", "a whole number from 1 up", value, example)
-    return int(plain)
-
-
-def table(name: str, value: Any, example: str, place: str = PLACE) -> dict[str, Any]:
-    """A table.
-
-    Raises:
-        UsageError: It is none.
-    """
+def _words(value: Any) -> Any:
+    """A table of texts; a number in it is taken as it is written."""
     if not isinstance(value, Mapping):
-        raise wrong(f"{place}.{name}", "a table", value, example)
-    return {str(each): held for each, held in value.items()}
+        return {} if value is None else value
+    numbers = {
+        key for key, held in value.items() if isinstance(held, int | float) and not isinstance(held, bool)
+    }
+    return {str(key): str(held) if key in numbers else held for key, held in value.items()}
 
 
-def words_by_name(name: str, value: Any, example: str, place: str = PLACE) -> dict[str, str]:
-    """A table of texts, such as headers; a number in it is taken as it is written.
-
-    Raises:
-        UsageError: It is none, or holds something else.
-    """
-    found = table(name, value, example, place)
-    for each, held in found.items():
-        if isinstance(held, bool) or not isinstance(held, str | int | float):
-            raise wrong(f"{place}.{name}.{each}", "text", held, '"..."')
-    return {each: str(held) for each, held in found.items()}
+Count = Annotated[int, BeforeValidator(_no_flag), Ge(1), Takes("", "10")]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+Words = Annotated[dict[str, str], BeforeValidator(_words)]
+Time = Annotated[float, BeforeValidator(_time), Gt(0), Le(86_400), Takes("a time of up to a day", '"30s"')]
 
 
-def duration(name: str, value: Any, place: str = PLACE) -> float:
-    """A time, in seconds.
+@dataclass(frozen=True, kw_only=True, config=LENIENT)
+class HttpOptions:
+    """What every target behind HTTP takes."""
 
-    Raises:
-        UsageError: It is none, not above zero, or more than a day.
-    """
-    try:
-        found = float(seconds(value)) if not isinstance(value, bool) else math.nan
-    except (TypeError, ValueError):
-        found = math.nan
-    if not 0 < found <= _LONGEST:
-        raise wrong(f"{place}.{name}", "a time of up to a day", value, '"30s"')
-    return found
+    headers: Annotated[Words, Takes("a table", '{"X-Shop" = "7"}')] = field(default_factory=dict)
+    """Headers of every request; they may refer to secrets."""
+
+    connect_timeout: Time = CONNECT_TIMEOUT
+    """Seconds to connect."""
+
+    read_timeout: Time = READ_TIMEOUT
+    """Seconds of silence from the server, for what is read while planning. Calls of a run go by the run's own
+    timeout."""
+
+    def __post_init__(self) -> None:
+        """Make sure that no header holds a login itself, and that the entries fit together."""
+        refuse_in_headers(self.headers)
+        self._check()
+
+    def _check(self) -> None:
+        """Where a target's own entries must fit together, it says so here, by a UsageError."""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """The options that a job's table describes.
+
+        Raises:
+            UsageError: An entry is unknown (the near one is named), missing or wrong.
+        """
+        return read(cls, given, PLACE)

@@ -16,15 +16,13 @@ from ..base import CallTarget, Failure, Fate
 from .answer import Answer, Unreadable
 from .client import BODY_LIMIT, HttpClient
 from .failures import HttpError, as_target_error, json_of, judge, judge_body, went_out
-from .logins import login_headers, refuse_in_headers, refuse_in_query, without_login
-from .options import duration, words_by_name
+from .logins import login_headers, refuse_in_query, without_login
+from .options import HttpOptions
 from .requests import Value, aside
 
 READ_LIMIT: Final = 64 * 1024 * 1024
 """Bytes an answer to a read may have: a list of a hundred items can be long."""
 
-CONNECT_TIMEOUT: Final = 10.0
-READ_TIMEOUT: Final = 60.0
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _FIRST_LOOKS: Final = 3
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -35,14 +33,11 @@ class HttpTarget(CallTarget):
 
     Args:
         url: `<kind>+https://[user@]host[:port][/path]`. A password belongs there as `{secret:NAME}`.
-        headers: Headers of every request; they may refer to secrets.
-        connect_timeout: Seconds to connect.
-        read_timeout: Seconds of silence from the server, for what is read while planning. Calls of a run go
-            by the run's own timeout.
+        options: What the job says of it.
         transport: Sends instead of the real one; for tests.
 
     Raises:
-        UsageError: The address isn't one of HTTP, an option is of the wrong kind or holds a login itself.
+        UsageError: The address isn't one of HTTP, or holds a login itself.
     """
 
     paced = True
@@ -53,17 +48,14 @@ class HttpTarget(CallTarget):
     def __init__(
         self,
         url: str,
+        options: HttpOptions,
         *,
-        headers: Mapping[str, str] | None = None,
-        connect_timeout: float | str = CONNECT_TIMEOUT,
-        read_timeout: float | str = READ_TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._url = url
-        self._given_headers = words_by_name("headers", headers or {}, '{"X-Shop" = "7"}')
-        refuse_in_headers(self._given_headers)
-        self._connect_timeout = duration("connect_timeout", connect_timeout)
-        self._read_timeout = duration("read_timeout", read_timeout)
+        self._given_headers = dict(options.headers)
+        self._connect_timeout = options.connect_timeout
+        self._read_timeout = options.read_timeout
         self._transport = transport
         self._client: HttpClient | None = None
         self._lone: HttpClient | None = None

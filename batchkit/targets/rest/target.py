@@ -19,7 +19,6 @@ from ..http.answer import Answer, Unreadable, message_in
 from ..http.client import HttpClient
 from ..http.failures import HttpError, as_target_error, judge, judge_body
 from ..http.many import Memory, Values, chunked, frame_of, read_parts
-from ..http.options import of_http
 from ..http.requests import with_patience
 from ..http.target import HttpTarget
 from .description import Description, Read, Write, compiled
@@ -44,7 +43,7 @@ class RestTarget(HttpTarget):
         key: Fields that identify an item.
         mode: How the job writes; `update` never creates.
         transport: Sends instead of the real one; for tests.
-        **options: `headers`, `connect_timeout`, `read_timeout`, and what `Description` holds.
+        **options: What `Description` holds.
 
     Raises:
         UsageError: The address or the description is wrong.
@@ -61,12 +60,11 @@ class RestTarget(HttpTarget):
         transport: httpx.AsyncBaseTransport | None = None,
         **options: Any,
     ) -> None:
-        http = of_http(options)
-        super().__init__(url, transport=transport, **http)
+        self._says = says = Description.of(options)
+        super().__init__(url, says, transport=transport)
         self.keys = tuple(key)
         self._mode = mode
-        self._options: dict[str, Any] = {**http, **options}
-        self._says = says = Description.of(options)
+        self._options = options
         if secrets.exposes_password(str(options)):
             raise UsageError(
                 "The description of the target holds a password, which would be stored with the plan.",

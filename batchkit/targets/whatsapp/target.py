@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import polars as pl
 
-from ...checking.identifiers import phone_reader
 from ...core import secrets
 from ...core.columns import FieldType
 from ...core.errors import BatchkitError, SecretError, TargetError, UsageError
@@ -21,19 +20,17 @@ from ...core.words import plural
 from ..base import Failure, Fate, Finding, Item, Refusal, Result
 from ..http.answer import Answer, Unreadable
 from ..http.failures import HttpError, as_target_error, judge_body
-from ..http.options import refuse_unknown, text, texts
 from ..http.target import HttpTarget
 from .account import Account
 from .errors import LOOK, PAIR_RATE, error_of, judge_answer, replace_status
 from .forms import Form, FreeForm, TemplateForm
-from .options import OPTIONS, account_id, opt_outs, seen_template
+from .options import Sending
 from .optout import OptOuts
 from .template import Template
 
 if TYPE_CHECKING:
     from ...core.problem import Problem
 
-API: Final = "https://graph.facebook.com/v23.0"
 TOKEN: Final = "whatsapp_token"  # noqa: S105  the name of the secret, not its value
 TO: Final = "to"
 _E164: Final = r"^\+[1-9][0-9]{6,14}$"
@@ -48,18 +45,8 @@ class WhatsAppTarget(HttpTarget):
         url: `whatsapp:PHONE_NUMBER_ID`, or `whatsapp+https://host/v23.0/PHONE_NUMBER_ID`.
         key: Fields that identify an item; the recipient (`to`) unless said.
         mode: Taken for all modes alike: a message is sent.
-        template: Name of the template; without one, text and media are sent.
-        language: The template's language, such as `fr` or `en_US`.
-        account: Id of the WhatsApp Business account, where the number doesn't tell it.
-        variables: Names of the template's variables, where it can't be asked and they have names.
-        region: Region of numbers without a country code.
-        opt_out: Numbers never to be messaged: a file (CSV, Excel, a number per line), or a list.
-        api: Where the API is, with its version.
-        headers: Headers of every request; an `Authorization` of theirs replaces the token.
-        connect_timeout, read_timeout: As of every HTTP target.
-        seen: The template as a plan saw it.
         transport: Sends instead of the real one; for tests.
-        **unknown: Nothing; what a job writes by mistake is told, with what is near it.
+        **options: What `Sending` holds.
 
     Raises:
         UsageError: The address isn't one of WhatsApp's, or an option is wrong.
@@ -75,63 +62,24 @@ class WhatsAppTarget(HttpTarget):
         *,
         key: Sequence[str] = (),
         mode: str = "upsert",
-        template: str | None = None,
-        language: str = "fr",
-        account: str | int | None = None,
-        variables: str | Sequence[str] = (),
-        region: str = "FR",
-        opt_out: str | Iterable[str | int] | None = None,
-        api: str = API,
-        headers: Mapping[str, str] | None = None,
-        connect_timeout: float | str = 10.0,
-        read_timeout: float | str = 60.0,
-        seen: Mapping[str, Any] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
-        **unknown: Any,
+        **options: Any,
     ) -> None:
-        refuse_unknown(unknown, OPTIONS)
-        api = text("api", api, f'"{API}"')
-        super().__init__(
-            _whole(url, api),
-            headers=headers,
-            connect_timeout=connect_timeout,
-            read_timeout=read_timeout,
-            transport=transport,
-        )
-        if secrets.exposes_password(api):
-            raise UsageError("The address of the API holds a login, which would be stored with the plan.")
+        self._says = says = Sending.of(options)
+        super().__init__(_whole(url, says.api), says, transport=transport)
         self.keys = tuple(key)
         self._url, self._mode = url, mode
-        region = text("region", region, '"FR"')
-        phone_reader(region)  # raises when there is no such region
-        self._template = None if template is None else text("template", template, '"rappel_rdv"')
-        self._language, self._region = text("language", language, '"fr"'), region
-        self._variables = texts("variables", variables, '["prenom", "date"]')
-        self._opt_out = opt_outs(opt_out)
-        account = account_id(account)
-        self._options: dict[str, Any] = {
-            name: value
-            for name, value in {
-                "template": template, "language": language, "account": account,
-                "variables": list(self._variables),
-                "region": region, "opt_out": self._opt_out, "api": None if api == API else api,
-                "headers": self._given_headers, "connect_timeout": connect_timeout,
-                "read_timeout": read_timeout,
-            }.items()
-            if value not in (None, [], {})
-        }  # fmt: skip
-        self._seen = seen_template(seen) if seen else None
-        self._account = Account(self, account)
+        self._account = Account(self, says.account)
         self._opted_out = OptOuts()
-        self._form: Form = self._formed(self._seen)
+        self._form: Form = self._formed(says.seen)
         self._checked: tuple[str, ...] | None = None
         self._pairs: OrderedDict[str, int] = OrderedDict()
         self._messages = f"{self.base}/messages"
 
     def _formed(self, template: Template | None) -> Form:
-        if self._template is None:
+        if self._says.template is None:
             return FreeForm()
-        return TemplateForm(self._template, self._language, template, self._variables)
+        return TemplateForm(self._says.template, self._says.language, template, self._says.variables)
 
     # Facts
 
@@ -144,11 +92,11 @@ class WhatsAppTarget(HttpTarget):
         kept: dict[str, Any] = {"url": self.address, "key": list(self.keys), "mode": self._mode}
         if isinstance(self._form, TemplateForm) and self._form.template is not None:
             kept["seen"] = self._form.template.to_dict()
-        return {**kept, **self._options}
+        return {**kept, **self._says.to_dict()}
 
     def fields(self) -> dict[str, FieldType]:
         """The recipient, and what the template takes; text and media where there is none."""
-        checks = {"phone": self._region, "required": True, "unique": True}
+        checks = {"phone": self._says.region, "required": True, "unique": True}
         return {TO: FieldType("text", nullable=False, checks=checks), **self._form.fields()}
 
     def probe(self) -> str | None:  # noqa: D102 - the base class says it
@@ -181,15 +129,15 @@ class WhatsAppTarget(HttpTarget):
             TargetUnreachable: Nobody answers.
             UsageError: The opt-out list can't be read.
         """
-        self._opted_out = OptOuts.of(self._opt_out, self._region, self.open_table)
+        self._opted_out = OptOuts.of(self._says.opt_out, self._says.region, self.open_table)
         try:
-            self.patiently(self._account.look(self._template, self._language))
+            self.patiently(self._account.look(self._says.template, self._says.language))
         except HttpError as error:
             raise as_target_error(error.failure, self.address) from None
         found = self._account.template
         if found is None:
             return
-        if self._seen is not None and not self._seen.same_text(found):
+        if self._says.seen is not None and not self._says.seen.same_text(found):
             raise TargetError(
                 f"The template {found.name!r} has changed since the plan was made.",
                 advice="Make the plan again, and look at its messages.",
@@ -243,7 +191,7 @@ class WhatsAppTarget(HttpTarget):
     def notices(self) -> list[Problem]:
         """What to know about the messages as a whole."""
         found = []
-        if self._template is None:
+        if self._says.template is None:
             found.append(
                 warning(
                     "window",
@@ -255,8 +203,8 @@ class WhatsAppTarget(HttpTarget):
             found.append(
                 warning(
                     "template",
-                    f"The template {self._template!r} could not be looked at, so it is neither checked nor "
-                    f"shown: {self._account.why}",
+                    f"The template {self._says.template!r} could not be looked at, so it is neither checked "
+                    f"nor shown: {self._account.why}",
                     "Name its account: [target] account = the id of the WhatsApp Business account.",
                 )
             )
@@ -280,12 +228,14 @@ class WhatsAppTarget(HttpTarget):
         except BatchkitError as error:
             problem = error
         yield from self._account.findings(problem)
-        if self._opt_out is not None and not isinstance(problem, UsageError):
+        if self._says.opt_out is not None and not isinstance(problem, UsageError):
             bad = f", {len(self._opted_out.unread):,} unreadable" if self._opted_out.unread else ""
             level = "warning" if bad else "ok"
             found = plural(len(self._opted_out.numbers), "number") + bad
             yield Finding("opt-out list", level, found, "Correct the list's entries.")  # type: ignore[arg-type]
-        yield Finding("region", "ok", f"numbers without a country code are read as those of {self._region}")
+        yield Finding(
+            "region", "ok", f"numbers without a country code are read as those of {self._says.region}"
+        )
 
     # Sending
 

@@ -19,7 +19,6 @@ from ..http.answer import Answer
 from ..http.client import HttpClient
 from ..http.failures import HttpError, as_target_error
 from ..http.many import Memory
-from ..http.options import of_http
 from ..http.requests import with_patience
 from ..http.target import READ_LIMIT, HttpTarget
 from .canonical import Canon
@@ -45,7 +44,7 @@ class WordPressTarget(HttpTarget):
         key: `id`, `slug` or `url`, and `type` where rows say theirs.
         mode: How the job writes. Posts are created by slug alone, for WordPress gives ids itself.
         transport: Sends instead of the real one; for tests.
-        **options: `headers`, `connect_timeout`, `read_timeout`, and what `Options` holds.
+        **options: What `Options` holds.
 
     Raises:
         UsageError: The address, the key or an option is wrong.
@@ -65,11 +64,10 @@ class WordPressTarget(HttpTarget):
         transport: httpx.AsyncBaseTransport | None = None,
         **options: Any,
     ) -> None:
-        http = of_http(options)
-        super().__init__(url, transport=transport, **http)
-        self._base = with_secret(self._base)
         self._options = Options.of(options)
-        self._given: dict[str, Any] = {**http, **options}
+        super().__init__(url, self._options, transport=transport)
+        self._base = with_secret(self._base)
+        self._given = options
         self.keys = tuple(key)
         self._mode = mode
         if self.keys and (set(self.keys) - {*_KEYS, "type"} or len({*self.keys} & {*_KEYS}) != 1):
