@@ -1,4 +1,4 @@
-"""Writes docs/reference.md: every setting, as its model describes it.
+"""Writes docs/reference.md: what can be said of runs, fields and targets, as their models describe it.
 
     python -m tools.reference
 
@@ -8,20 +8,71 @@ A test holds the page against the models, so that none is missing and none is ou
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from batchkit.checking.fields import Field
 from batchkit.core.model import Entry, entries
 from batchkit.core.settings import LIVE, PRESETS, Settings, written
+from batchkit.targets.base import schemes, target_class
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "reference.md"
 
 
 def page() -> str:
     """The page, as it should be."""
-    return "\n".join(
-        ["# Reference", "", "Made by `python -m tools.reference` from the models.", "", *_settings()]
-    )
+    parts = [_settings(), _fields(), _targets()]
+    return "\n".join([*_HEAD, *(line for part in parts for line in part)])
+
+
+_HEAD: Final = (
+    "# Reference",
+    "",
+    "What can be said of runs, fields and targets. Made by `python -m tools.reference` from their models.",
+    "",
+)
+
+
+def _fields() -> Iterator[str]:
+    yield "## Fields"
+    yield ""
+    yield "On the command line `--field siret.siret=true`, in a job file `[fields.siret]` `siret = true`, in"
+    yield 'Python `Field("siret", siret=True)`.'
+    yield ""
+    yield from _table(Field)
+
+
+def _targets() -> Iterator[str]:
+    yield "## Targets"
+    yield ""
+    yield "On the command line `--target NAME=VALUE`, in a job file `[target]` `NAME = VALUE`, in Python"
+    yield '`Job(..., target={"NAME": VALUE})`.'
+    yield ""
+    for scheme in schemes():
+        model = target_class(f"{scheme}:").model
+        if model is not None:
+            yield f"### {scheme}"
+            yield ""
+            yield from _table(model)
+            yield from _inner(model)
+
+
+def _inner(model: Any) -> Iterator[str]:
+    """The tables inside a target's table; those of one family, such as the writes, stand together."""
+    families: dict[Any, list[str]] = {}
+    for name, entry in entries(model).items():
+        for kind in entry.kinds:
+            if is_dataclass(kind) and hasattr(kind, "__pydantic_fields__"):
+                families.setdefault(_oldest(kind), []).append(f"`{name}`")
+    for kind, names in families.items():
+        yield f"In {', '.join(names)}:"
+        yield ""
+        yield from _table(kind)
+
+
+def _oldest(kind: Any) -> Any:
+    return [each for each in kind.__mro__ if is_dataclass(each)][-1]
 
 
 def _settings() -> Iterator[str]:

@@ -79,7 +79,7 @@ class Field:
     row whose columns are all blank has no value."""
 
     type: Annotated[str, OneOf(TYPES)] | None = None
-    """None lets the target decide, and is "text" where it doesn't."""
+    """Kind of its values. None lets the target decide, and is "text" where it doesn't."""
 
     scale: Annotated[int, Ge(0), Le(38)] | None = None
     """Decimals of a "decimal"; None takes the target's, else 10. Values are never rounded to it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from types import UnionType
 from typing import Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
 
@@ -100,8 +100,13 @@ class Entry:
 
 @functools.cache
 def entries(model: Any) -> dict[str, Entry]:
-    """The entries of a model, in its order."""
-    return {name: _entry(name, info) for name, info in _fields(model).items()}
+    """The entries of a model, in its order; what one is for may be said by the model that it adds to."""
+    found = {name: _entry(name, info) for name, info in _fields(model).items()}
+    for name, entry in found.items():
+        if not entry.help:
+            bases = (each for each in model.__mro__[1:-1] if name in getattr(each, "__pydantic_fields__", {}))
+            found[name] = replace(entry, help=next((entries(each)[name].help for each in bases), ""))
+    return found
 
 
 def _fields(model: Any) -> dict[str, FieldInfo]:
@@ -148,7 +153,10 @@ def _takes(kinds: tuple[Any, ...], notes: tuple[Any, ...], choices: tuple[str, .
     if tuple in origins:
         return "a list of texts"
     if choices:
-        return f"{', '.join(choices[:-1])} or {choices[-1]}" if len(choices) > 1 else choices[0]
+        words = [
+            each if each.isalnum() else repr(each) for each in choices
+        ]  # `,` would be read as punctuation
+        return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
     what = " or ".join(_KINDS[kind] for kind in origins if kind in _KINDS)
     if not what:
         return "a function" if Callable in origins else "a table"

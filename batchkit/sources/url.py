@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import unquote, urlsplit
+
+from annotated_types import Gt
+from pydantic import BeforeValidator
+from pydantic.dataclasses import dataclass
 
 from ..core import secrets
 from ..core.errors import SourceError, UsageError
+from ..core.model import LENIENT, Takes
 from ..targets.http.answer import Answer
 from ..targets.http.download import download
 from ..targets.http.failures import HttpError
-from ..targets.http.logins import conceal_in_query, refuse_in_headers
-from ..targets.http.options import duration, words_by_name
-from ..targets.http.target import CONNECT_TIMEOUT, READ_TIMEOUT
+from ..targets.http.logins import conceal_in_query
+from ..targets.http.options import CONNECT_TIMEOUT, READ_TIMEOUT, HttpOptions, no_flag
 from .fetched import Fetched, FetchedSource
 
 MAX_MB: Final = 1024.0
@@ -40,6 +44,14 @@ _ADVICE: Final[Mapping[str, str]] = {
 """What to do, by the rule of the failure."""
 
 _OTHERWISE: Final = "Try again later, or download the file and name that."
+
+
+@dataclass(frozen=True, kw_only=True, config=LENIENT)
+class UrlOptions(HttpOptions):
+    """How a file at an address is fetched."""
+
+    max_mb: Annotated[float, BeforeValidator(no_flag), Gt(0), Takes("a number above zero")] = MAX_MB
+    """Megabytes that the file may have."""
 
 
 class UrlSource(FetchedSource):
@@ -68,36 +80,30 @@ class UrlSource(FetchedSource):
         max_mb: float = MAX_MB,
         **reading: Any,
     ) -> None:
-        said = {
+        given = {
             "headers": headers,
             "connect_timeout": connect_timeout,
             "read_timeout": read_timeout,
             "max_mb": max_mb,
         }
-        entries = {name: value for name, value in said.items() if value not in (None, {}, _USUAL.get(name))}
+        self._says = UrlOptions.of(given, "source")
+        entries = {name: value for name, value in given.items() if value not in (None, {}, _USUAL.get(name))}
         super().__init__(conceal_in_query(secrets.conceal(address.strip())), entries, **reading)
         if urlsplit(self.address).scheme not in ("http", "https") or not urlsplit(self.address).hostname:
             raise UsageError(
                 f"{secrets.redact(address)} is no address of the web.",
                 advice="Write one such as https://host/companies.csv.",
             )
-        self._headers = words_by_name("headers", headers or {}, '{"X-Shop" = "7"}', "source")
-        refuse_in_headers(self._headers)
-        self._connect = duration("connect_timeout", connect_timeout, "source")
-        self._read = duration("read_timeout", read_timeout, "source")
-        if isinstance(max_mb, bool) or not isinstance(max_mb, (int, float)) or not max_mb > 0:
-            raise UsageError(f"source.max_mb takes a number above zero, not {max_mb!r}.")
-        self._max_mb = max_mb
 
     def fetch(self, path: Path) -> Fetched:  # noqa: D102 - the base class says it
         try:
             answer = download(
                 secrets.resolve(self.address),
                 path,
-                headers=self._headers,
-                limit=int(self._max_mb * 1024 * 1024),
-                connect=self._connect,
-                read=self._read,
+                headers=self._says.headers,
+                limit=int(self._says.max_mb * 1024 * 1024),
+                connect=self._says.connect_timeout,
+                read=self._says.read_timeout,
             )
         except HttpError as error:
             failure = error.failure

@@ -240,8 +240,10 @@ class Target(ABC):
         missing_advice: What to do about an item that isn't at the target; empty for the usual words.
         open_table: Opens a file of rows, for what a target has to read besides, such as a list of numbers;
             handed over by whoever opens the target, for reading files lies above. None: nobody did.
+        model: What a job may say of it under `[target]`, which the reference lists; None: nothing.
     """
 
+    model: type[Any] | None = None
     idempotent: bool = False
     readable: bool = False
     reversible: bool = False

@@ -48,6 +48,7 @@ class ChatTarget(HttpTarget):
         UsageError: The address or an option is wrong.
     """
 
+    model = Generation
     idempotent = True
     any_key = True
 

@@ -18,19 +18,18 @@ from ...core.model import LENIENT, Place, Takes, read
 from ...core.settings import seconds
 from .logins import refuse_in_headers
 
-PLACE: Final = Place("target.", "target has no entry", "The target")
 CONNECT_TIMEOUT: Final = 10.0
 READ_TIMEOUT: Final = 60.0
 
 
-def _no_flag(value: Any) -> Any:
+def no_flag(value: Any) -> Any:
     """A truth value is no number, though Python takes it for one."""
     return str(value) if isinstance(value, bool) else value
 
 
 def _time(value: Any) -> Any:
     try:
-        return seconds(_no_flag(value))
+        return seconds(no_flag(value))
     except ValueError:
         return value
 
@@ -52,7 +51,7 @@ def _words(value: Any) -> Any:
     return {str(key): str(held) if key in numbers else held for key, held in value.items()}
 
 
-Count = Annotated[int, BeforeValidator(_no_flag), Ge(1), Takes("", "10")]
+Count = Annotated[int, BeforeValidator(no_flag), Ge(1), Takes("", "10")]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 Words = Annotated[dict[str, str], BeforeValidator(_words)]
 Time = Annotated[float, BeforeValidator(_time), Gt(0), Le(86_400), Takes("a time of up to a day", '"30s"')]
@@ -81,10 +80,14 @@ class HttpOptions:
         """Where a target's own entries must fit together, it says so here, by a UsageError."""
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Self:
+    def of(cls, given: Mapping[str, Any], table: str = "target") -> Self:
         """The options that a job's table describes.
+
+        Args:
+            given: The entries of the table.
+            table: Its name, for errors.
 
         Raises:
             UsageError: An entry is unknown (the near one is named), missing or wrong.
         """
-        return read(cls, given, PLACE)
+        return read(cls, given, Place(f"{table}.", f"{table} has no entry", f"The {table}"))

@@ -74,7 +74,7 @@ class Write:
     method: Annotated[Method, Takes("", '"POST"')] = "POST"
     """POST, PUT, PATCH or DELETE; an update is a PATCH unless said, and a delete a DELETE."""
 
-    body: Any = None
+    body: Annotated[Any, Takes("any value")] = None
     """The JSON body: a text that is `{field}` alone stands for the value as it is, others are filled in.
     Without one the fields that change are sent (all of them for a POST or PUT)."""
 

@@ -49,6 +49,7 @@ class RestTarget(HttpTarget):
         UsageError: The address or the description is wrong.
     """
 
+    model = Description
     any_key = True
 
     def __init__(

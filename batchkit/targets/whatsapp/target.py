@@ -52,6 +52,7 @@ class WhatsAppTarget(HttpTarget):
         UsageError: The address isn't one of WhatsApp's, or an option is wrong.
     """
 
+    model = Sending
     any_key = True
     files = ("opt_out",)
     default_key = (TO,)

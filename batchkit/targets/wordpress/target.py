@@ -50,6 +50,7 @@ class WordPressTarget(HttpTarget):
         UsageError: The address, the key or an option is wrong.
     """
 
+    model = Options
     readable = True
     reversible = True
     default_key = ("id",)
