@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -101,27 +101,6 @@ def bold(text: str) -> str:
 def dim(text: str) -> str:
     """Text that steps back."""
     return click.style(text, dim=True)
-
-
-def columns(rows: Sequence[Sequence[str]], indent: int = 2, right: frozenset[int] = frozenset()) -> list[str]:
-    """Lines of a small table, aligned by what is seen and not by colour codes.
-
-    Args:
-        rows: Cells, all rows of the same length.
-        indent: Blanks before each line.
-        right: Columns that are aligned to the right.
-    """
-    if not rows:
-        return []
-    widths = [max(len(click.unstyle(row[i])) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = []
-        for i, cell in enumerate(row):
-            blanks = " " * (widths[i] - len(click.unstyle(cell)))
-            cells.append(blanks + cell if i in right else cell + blanks)
-        lines.append((" " * indent + "  ".join(cells)).rstrip())
-    return lines
 
 
 def as_json(value: object) -> str:

@@ -11,9 +11,10 @@ from ..core import words
 from ..core.words import number, plural
 from . import options
 from .alike import alike, title
-from .console import Console, bold, columns, dim, shell, shorten, style, value_text, width
+from .console import Console, bold, dim, shell, shorten, style, value_text, width
 from .family import DONE, USAGE
 from .pages import every_problem, problems_page
+from .wrapping import columns
 
 if TYPE_CHECKING:
     from ..sources.look import Look

@@ -10,8 +10,8 @@ from ..core.states import OVER, Change, Outcome, RunState
 from ..core.words import number, plural
 from ..reports import progress
 from .alike import KEPT, Alike, alike, alike_in, title, wrong_key
-from .console import bold, columns, dim, mark, shell, shorten, style, value_text, width
-from .wrapping import with_command, wrapped
+from .console import bold, dim, mark, shell, shorten, style, value_text, width
+from .wrapping import columns, with_command, wrapped
 
 if TYPE_CHECKING:
     from ..core.problem import Problem
@@ -53,7 +53,7 @@ def painted(word: str) -> str:
 def counts_page(counts: Mapping[str, int], meanings: Mapping[str, str]) -> list[str]:
     """A line per kind with how many there are and what that means."""
     rows = [[painted(kind), number(n), dim(meanings.get(kind, ""))] for kind, n in counts.items()]
-    return columns(rows, right=frozenset({1}))
+    return columns(rows, right=frozenset({1}), fold=True)
 
 
 def plan_page(plan: Plan, *, examples: int = 5, problems: int | None = 10) -> Iterator[str]:
@@ -265,7 +265,7 @@ def fact_lines(facts: Iterable[tuple[str, str]]) -> list[str]:
     for label, text in facts:
         first, *others = text.split("\n")
         rows += [[label, first], *(["", dim(other)] for other in others)] if text else []
-    return columns(rows)
+    return columns(rows, fold=True)
 
 
 def _facts(snapshot: Snapshot, more: Mapping[str, str]) -> Iterator[tuple[str, str]]:

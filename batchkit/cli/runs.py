@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import click
 from ..core.errors import UsageError
 from ..core.words import format_moment, number
 from . import options
-from .console import Console, bold, columns, dim
+from .console import Console, bold, dim
 from .family import DONE
 from .named import any_run
 from .objects import plan_object, run_object
@@ -19,7 +19,7 @@ from .outputs import refuse_twice
 from .pages import painted, place, plan_page
 from .plan import load_plan
 from .results import result_page
-from .wrapping import ending, room
+from .wrapping import columns, ending, room
 
 if TYPE_CHECKING:
     from ..journal.snapshot import Snapshot
@@ -53,9 +53,19 @@ def _table(snapshots: list[tuple[Run, Snapshot]]) -> Iterator[str]:
     right = frozenset({2, 3, 4})
     taken = len(click.unstyle(columns([[*row[:-1], "|"] for row in rows], indent=0, right=right)[0])) - 1
     left = (room() or 1_000) - taken
+    if left < -2:  # not even without the targets
+        yield from _lines(rows)
+        return
     # Where too little of the targets would be seen, `show` says which they are.
     rows = [[*row[:-1], ending(row[-1], taken)] if left >= 20 else row[:-1] for row in rows]
     yield from columns(rows, indent=0, right=right)
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The same where the terminal is too narrow for a table: the id, to be copied, and its figures below."""
+    for run, state, done, failed, left, _ in rows[1:]:
+        yield run
+        yield f"  {state}  {done} done, {failed} failed, {left} left"
 
 
 def _target(run: Run) -> str:

@@ -11,8 +11,9 @@ import click
 from ..core import words
 from ..core.words import plural
 from . import options
-from .console import Console, bold, columns, dim, style
+from .console import Console, bold, dim, style
 from .family import DONE, USAGE, before_a_run
+from .wrapping import columns
 
 if TYPE_CHECKING:
     from ..upkeep.retention import Removal

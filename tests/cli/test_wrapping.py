@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +42,30 @@ def test_commands_and_paths_stay_whole() -> None:
     assert wrapping.with_command("and 6 more:", command, indent=2) == ["  and 6 more:", f"    {command}"]
     path = "/a" * 50
     assert path in wrapping.wrapped(f"The plan {path} is damaged.")[1]
+
+
+@pytest.mark.usefixtures("narrow")
+def test_an_option_keeps_its_value() -> None:
+    """No line ends between an option and its value, wherever the sentence is broken."""
+    for before in range(30):
+        lines = wrapping.wrapped(
+            f"{'x' * before} or have it given back: --field siret.repair=leading_zero, or so.", 6
+        )
+        assert any("--field siret.repair=leading_zero" in line for line in lines)
+        assert all(len(line) <= 60 for line in lines)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_the_meaning_in_a_table_folds_below_itself() -> None:
+    """The last column of a table goes on below, in its colour; a command or a path in it stays whole."""
+    meaning = "its key stands more than once in the file; not sent"
+    rows = [["duplicate", "16", click.style(meaning, dim=True)], ["x", "1", "batchkit resume " + "x" * 60]]
+    first, second, command = wrapping.columns(rows, right=frozenset({1}), fold=True)
+    assert click.unstyle(first) == "  duplicate  16  its key stands more than once in the file;"
+    assert second == " " * 17 + click.style("not sent", dim=True)
+    assert command.endswith("batchkit resume " + "x" * 60)
+    path = "/home/a b/" + "c d/" * 20
+    assert wrapping.columns([["plan", path]], fold=True) == [f"  plan  {path}"]
 
 
 @pytest.mark.usefixtures("narrow")
