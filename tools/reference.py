@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from batchkit.checking.fields import Field
 from batchkit.core.model import Entry, entries
-from batchkit.core.settings import LIVE, PRESETS, Settings, written
+from batchkit.core.settings import LIVE, Settings, written
 from batchkit.targets.base import schemes, target_class
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "reference.md"
@@ -85,8 +85,9 @@ def _settings() -> Iterator[str]:
     yield from _table(Settings, live=LIVE)
     yield "Some targets start from settings that proved right for them:"
     yield ""
-    for name, preset in PRESETS.items():
-        yield f"- {name}: {', '.join(f'`{each}={_plain(value)}`' for each, value in preset.items())}"
+    for scheme in schemes():
+        if usual := target_class(f"{scheme}:").usual:
+            yield f"- {scheme}: {', '.join(f'`{each}={_plain(value)}`' for each, value in usual.items())}"
     yield ""
 
 

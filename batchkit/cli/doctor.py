@@ -170,11 +170,10 @@ def _keyring() -> Iterator[Check]:
 
 def _target(to: str, table: str | None, options: Mapping[str, Any]) -> Iterator[Check]:
     from ..core import secrets
-    from ..planning.job_entries import needs_table
-    from ..planning.opening import open_target
+    from ..planning.opening import fact_of, open_target
 
     # Append needs no key, and connecting writes nothing in any mode.
-    place = {"table": table or NO_TABLE} if table or needs_table(to) else {}
+    place = {"table": table or NO_TABLE} if table or fact_of(to, "tabled") else {}
     target = open_target(secrets.conceal(to), **place, **options, mode="append")
     try:
         target.connect()

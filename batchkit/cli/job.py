@@ -69,13 +69,13 @@ def _refuse_other_encodings(path: str) -> None:
 
 
 def _require(source: str, chosen: Mapping[str, Any]) -> None:
-    from ..planning.job_entries import default_key, needs_table
+    from ..planning.opening import fact_of
 
     to = chosen.get("to", "")
     missing = [] if to else ["--to"]
-    if not chosen.get("table") and needs_table(to or "sqlite:"):
+    if not chosen.get("table") and fact_of(to or "sqlite:", "tabled"):
         missing.append("--table")
-    if "key" not in chosen and chosen.get("mode") != "append" and not (to and default_key(to)):
+    if "key" not in chosen and chosen.get("mode") != "append" and not (to and fact_of(to, "default_key")):
         missing.append("--key")
     if missing:
         listed = " and ".join([", ".join(missing[:-1]), missing[-1]] if len(missing) > 1 else missing)

@@ -227,18 +227,3 @@ LIVE: Final = frozenset(name for name, shown in SHOWN_AS.items() if shown.live)
 """Settings that may change while a run runs; what is not here changes which items are written."""
 
 Settings.__doc__ = with_entries(Settings)
-
-PRESETS: Final[dict[str, dict[str, Any]]] = {
-    "wordpress": {"chunk_size": 20, "workers": 5, "delay": 0.2, "retries": 2},
-    "whatsapp": {
-        "chunk_size": 50,
-        "workers": 3,
-        "rate": 0.8,
-        "delay": 2.0,
-        "backoff": 0.5,
-        "retries": 3,
-        "key_rest": 6.0,
-    },
-    "chat": {"chunk_size": 10, "workers": 1, "rate": 5 / 60, "timeout": 120.0},
-}
-"""Settings that proved right for a kind of target; a run starts from them and the operator's own win."""

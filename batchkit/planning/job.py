@@ -19,15 +19,14 @@ from ..targets.sql.address import local_file
 from .job_entries import (
     check_choices,
     check_sense,
-    default_key,
     fields_in,
-    files_of,
     names_in,
     table_in,
     text_in,
 )
 from .job_file import moved, plain_value, refuse_mixed_password, refuse_passwords, under
 from .job_source import file_read, opened, plain_source, source_in
+from .opening import fact_of, open_target
 
 if TYPE_CHECKING:
     from ..sources.base import Source
@@ -126,7 +125,7 @@ class Job:
         # A password that somebody wrote into the address stays in this process, under a name.
         set_(self, "to", secrets.conceal(text_in("to", self.to)))
         if not self.key and self.mode != "append":
-            set_(self, "key", default_key(self.to))
+            set_(self, "key", tuple(fact_of(self.to, "default_key")))
         check_choices(self)
         check_sense(self)
 
@@ -313,8 +312,6 @@ class Job:
         Raises:
             UsageError: No target knows the address.
         """
-        from .opening import open_target
-
         given: dict[str, Any] = {"key": () if self.mode == "append" else self.key, "mode": self.mode}
         if self.table:
             given["table"] = self.table
@@ -340,7 +337,7 @@ class Job:
 
     def _with_files(self, options: dict[str, Any], folder: Path | None) -> dict[str, Any]:
         """The target's options, with the paths among them whole or relative to `folder`."""
-        named = {name: options.get(name) for name in files_of(self.to)}
+        named = {name: options.get(name) for name in fact_of(self.to, "files")}
         texts = {name: text for name, text in named.items() if text and isinstance(text, str)}
         paths = {name: Path(text).expanduser() for name, text in texts.items()}
         moved_there = {n: under((self._base() / path).absolute(), folder) for n, path in paths.items()}

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..checking.fields import Field
 from ..core.advice import option
-from ..core.errors import BatchkitError, JobError
+from ..core.errors import JobError
 from ..core.words import did_you_mean
+from .opening import fact_of
 
 if TYPE_CHECKING:
     from .job import Job
 
 MODES: Final = ("upsert", "update", "insert", "append")
-_TABLED: Final = ("sqlite", "postgresql", "postgres")
 _CHOICES: Final = {
     "mode": MODES,
     "keep_duplicates": ("none", "first", "last"),
@@ -66,31 +66,6 @@ def text_in(option: str, value: Any) -> str:
     return value.strip()
 
 
-def needs_table(to: str) -> bool:
-    """Whether the target at an address is one of several tables there."""
-    return to.split(":", 1)[0].split("+", 1)[0].lower() in _TABLED
-
-
-def default_key(to: str) -> tuple[str, ...]:
-    """The key that a target has of its own; empty where it has none, or nobody knows the address."""
-    from ..targets.base import target_class
-
-    try:
-        return tuple(target_class(to).default_key)
-    except (BatchkitError, ImportError):
-        return ()  # told when the target is opened
-
-
-def files_of(to: str) -> tuple[str, ...]:
-    """Options of a target that are paths of files; empty where nobody knows the address."""
-    from ..targets.base import target_class
-
-    try:
-        return tuple(target_class(to).files)
-    except (BatchkitError, ImportError):
-        return ()
-
-
 def check_choices(job: Job) -> None:
     """Make sure that each entry with a few possible values has one of them.
 
@@ -120,7 +95,7 @@ def check_sense(job: Job) -> None:
         raise JobError(
             f"The mode {job.mode} only adds items, so it can't delete any.", advice="Use upsert or update."
         )
-    if needs_table(job.to) and not job.table:
+    if fact_of(job.to, "tabled") and not job.table:
         raise JobError(
             "The job doesn't say its table.", advice=f"Name it, as in {option('table', 'companies')}."
         )

@@ -1,9 +1,10 @@
-"""Targets, opened with what they need from the floors above them."""
+"""Targets: opened with what they need from the floors above them, and what their kind says of itself."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from ..core.errors import BatchkitError
 from ..sources.tables import open_table
 from ..targets import base
 
@@ -21,3 +22,16 @@ def open_target(url: str, **options: Any) -> base.Target:
     target = base.open_target(url, **options)
     target.open_table = open_table
     return target
+
+
+def fact_of(address: str, name: str) -> Any:
+    """What the kind of target at an address says of itself, such as its `default_key`.
+
+    Where nobody knows the address it is what every target says unless it has to say more: that the address is
+    wrong is told when the target is opened.
+    """
+    try:
+        kind = base.target_class(address)
+    except (BatchkitError, ImportError):
+        kind = base.Target
+    return getattr(kind, name, getattr(base.Target, name))

@@ -29,7 +29,6 @@ from ..core.columns import (
 )
 from ..core.errors import PlanError
 from ..core.problem import Problem
-from ..core.settings import PRESETS
 from ..core.states import SENDABLE, Change
 from ..sources.base import regrouped
 from .plan_file import check_place, copy_plan, read_facts
@@ -200,8 +199,10 @@ class Plan:
     @property
     def settings(self) -> dict[str, Any]:
         """Settings that its runs start from: of the target's kind, of the target itself, of the job."""
-        kind = self.facts["address"].split(":", 1)[0].split("+", 1)[0]
-        return {**PRESETS.get(kind, {}), **self.facts.get("preset", {}), **self.facts.get("settings", {})}
+        from .opening import fact_of
+
+        usual = fact_of(self.facts["address"], "usual")
+        return {**usual, **self.facts.get("preset", {}), **self.facts.get("settings", {})}
 
     def to_send(self) -> int:
         """Number of items that would reach the target."""

@@ -13,7 +13,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from ..core.columns import (
     AFTER,
@@ -236,6 +237,8 @@ class Target(ABC):
         any_key: The key may be a column that is no field of the target, such as an order's number.
         creatable: An item that it lacks can be created under its key; where it can't, none is, in any mode.
         files: Options that are paths of files; a job reads them relative to its own folder.
+        tabled: It is one of several tables at its address, so that a job has to name it.
+        usual: Settings that proved right for its kind; a run starts from them, and the operator's own win.
         incidental: Options that change neither what is written nor where, such as time limits.
         missing_advice: What to do about an item that isn't at the target; empty for the usual words.
         open_table: Opens a file of rows, for what a target has to read besides, such as a list of numbers;
@@ -257,6 +260,8 @@ class Target(ABC):
     any_key: bool = False
     creatable: bool = True
     files: tuple[str, ...] = ()
+    tabled: bool = False
+    usual: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     incidental: tuple[str, ...] = ()
     missing_advice: str = ""
     open_table: OpenTable | None = None

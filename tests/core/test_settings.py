@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from batchkit.core.errors import SettingsError
-from batchkit.core.settings import LIVE, PRESETS, Settings, window_times, written
+from batchkit.core.settings import LIVE, Settings, window_times, written
+from batchkit.targets.base import schemes, target_class
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,9 @@ def test_window_times_may_cross_midnight() -> None:
 
 
 def test_presets_and_live_settings_are_settings() -> None:
-    """Every preset can be used, and every live setting exists."""
-    for preset in PRESETS.values():
-        Settings.of(preset)
+    """What a kind of target starts from can be used, and every live setting exists."""
+    usual = [target_class(f"{scheme}:").usual for scheme in schemes()]
+    assert any(usual)
+    for each in usual:
+        Settings.of(each)
     assert set(Settings.model_fields) >= LIVE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import httpx
 import polars as pl
@@ -12,7 +12,6 @@ import polars as pl
 from ...core.columns import FieldType
 from ...core.errors import SecretError, UsageError
 from ...core.problem import Problem
-from ...core.settings import PRESETS
 from ...core.states import Outcome
 from ..base import Failure, Fate, Finding, Item, Result
 from ..http.answer import Answer, Unreadable
@@ -51,6 +50,7 @@ class ChatTarget(HttpTarget):
     model = Generation
     idempotent = True
     any_key = True
+    usual: ClassVar = {"chunk_size": 10, "workers": 1, "rate": 5 / 60, "timeout": 120.0}
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class ChatTarget(HttpTarget):
         estimate, self._estimate = self._estimate, Estimate()
         if not estimate.prompts:
             return []
-        rate = PRESETS.get("chat", {}).get("rate")
+        rate = self.usual.get("rate")
         words = estimate.words(self._says)
         if rate:
             usual = f"{rate * 60:g} a minute, unless the run is set to another rate"

@@ -61,6 +61,7 @@ class SqlTarget(FrameTarget):
     idempotent = True
     readable = True
     reversible = True
+    tabled = True
     incidental = ("create", "create_types", "busy_timeout", "lock_timeout", "statement_timeout")
 
     def __init__(

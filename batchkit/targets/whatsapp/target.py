@@ -6,7 +6,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import httpx
 import polars as pl
@@ -56,6 +56,10 @@ class WhatsAppTarget(HttpTarget):
     any_key = True
     files = ("opt_out",)
     default_key = (TO,)
+    usual: ClassVar = {
+        "chunk_size": 50, "workers": 3, "rate": 0.8, "delay": 2.0, "backoff": 0.5, "retries": 3,
+        "key_rest": 6.0,
+    }  # fmt: skip
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import httpx
 import polars as pl
@@ -55,6 +55,7 @@ class WordPressTarget(HttpTarget):
     reversible = True
     default_key = ("id",)
     joins_key = ("type",)
+    usual: ClassVar = {"chunk_size": 20, "workers": 5, "delay": 0.2, "retries": 2}
 
     def __init__(
         self,
