@@ -81,9 +81,13 @@ class Intent(NamedTuple):
 def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
     """Open a journal; a lock that somebody else holds is waited for so long as `PATIENCE`."""
     connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-    if writer:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+    try:
+        if writer:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error:
+        connection.close()  # a full disk, say: nobody else has this connection to close it
+        raise
     return connection
 
 

@@ -9,6 +9,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from batchkit.core.errors import RunError, TransitionError
@@ -121,3 +122,12 @@ def test_samples_are_thinned_but_keep_the_last(journal: Journal) -> None:
     assert len(points) == 100
     assert points[-1][0] == 999
     journal.close()
+
+
+def test_create_lets_go_of_what_it_could_not_make(tmp_path: Path) -> None:
+    """Where no journal can be made, the error is ours and the file isn't held open behind it."""
+    path = tmp_path / "journal.sqlite"
+    path.write_text("no database\n" * 1000, encoding="utf-8")
+    with pytest.raises(RunError, match="can't be used"):
+        create(path, {})
+    assert str(path) not in {file.path for file in psutil.Process().open_files()}

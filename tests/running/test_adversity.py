@@ -6,7 +6,6 @@ import contextlib
 import shutil
 import sqlite3
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from batchkit.running.run import Run
 from tests.support.crashes import companies, make_table
 from tests.support.needs import missing
 from tests.support.services import PostgresServer
+from tests.support.terminal import wait_until
 
 
 def _plan(url: str, folder: Path, rows: int = 2_000) -> Plan:
@@ -41,14 +41,12 @@ def test_a_locked_file_is_waited_for_and_then_named(tmp_path: Path) -> None:
     """While another program holds the SQLite file the run tries again, then fails and says so."""
     url = f"sqlite:///{tmp_path / 'crm.sqlite'}"
     plan = _plan(url, tmp_path)
-    other = sqlite3.connect(tmp_path / "crm.sqlite", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    run = plan.start(retries=1, backoff=0.05, report=False)
-    assert run.wait(30) is RunState.FAILED
-    assert "lock" in run.snapshot().message
-    assert run.snapshot().outcomes["pending"] == 2_000
-    other.execute("ROLLBACK")
-    other.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "crm.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        run = plan.start(retries=1, backoff=0.05, report=False)
+        assert run.wait(30) is RunState.FAILED
+        assert "lock" in run.snapshot().message
+        assert run.snapshot().outcomes["pending"] == 2_000
     run.resume()
     assert run.wait(30) is RunState.FINISHED
     assert _count(url) == 2_000
@@ -58,12 +56,11 @@ def test_a_short_lock_is_outlasted(tmp_path: Path) -> None:
     """A lock that ends within the tries is not even noticed by the operator."""
     url = f"sqlite:///{tmp_path / 'crm.sqlite'}"
     plan = _plan(url, tmp_path)
-    other = sqlite3.connect(tmp_path / "crm.sqlite", isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
-    threading.Timer(1.5, other.execute, ["ROLLBACK"]).start()
-    run = plan.start(retries=6, backoff=0.3, report=False)
+    with contextlib.closing(sqlite3.connect(tmp_path / "crm.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        run = plan.start(retries=6, backoff=0.3, report=False)
+        wait_until(lambda: run.snapshot().retries > 0)
     assert run.wait(30) is RunState.FINISHED
-    assert run.snapshot().retries > 0
     assert _count(url) == 2_000
 
 

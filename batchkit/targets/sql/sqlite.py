@@ -45,10 +45,14 @@ def open_file(path: Path, *, create: bool, timeout: float) -> sqlite3.Connection
         isolation_level=None,
         check_same_thread=False,
     )
-    # Ours alone, nothing of it stays in the file: journal mode and synchronous are the owner's to choose.
-    link.execute("PRAGMA foreign_keys = ON")
-    link.execute("PRAGMA temp_store = MEMORY")
-    link.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    try:
+        # Ours alone, nothing of it stays in the file: journal mode and synchronous are the owner's to choose.
+        link.execute("PRAGMA foreign_keys = ON")
+        link.execute("PRAGMA temp_store = MEMORY")
+        link.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    except sqlite3.Error:
+        link.close()  # the file is no database, and is let go of before that is said
+        raise
     return link
 
 

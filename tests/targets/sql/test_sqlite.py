@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,11 +50,12 @@ class TestFiles:
         assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["companies.sqlite"]
 
     def test_a_file_that_is_no_database(self, tmp_path: Path) -> None:
-        """A CSV given as a database is called what it is."""
+        """A CSV given as a database is called what it is, and isn't held open any longer."""
         path = tmp_path / "data.csv"
         path.write_text("siret;nom\n" * 1000)
         with pytest.raises(TargetError, match="is not an SQLite database"):
             SqlTarget(f"sqlite:///{path}", table="t", key=["id"]).connect()
+        assert str(path) not in {file.path for file in psutil.Process().open_files()}
 
     def test_a_file_that_may_not_be_written(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
