@@ -7,6 +7,7 @@ is for. Pages, forms and error messages read them from there, through `entries`.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from types import UnionType
@@ -39,6 +40,10 @@ STRICT: Final = ConfigDict(**LENIENT, strict=True)
 _TABLES: Final = (dict, Mapping)
 _LONGEST: Final = 60
 _KINDS: Final = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+_WANTED: Final = {
+    "bool": _KINDS[bool], "int": _KINDS[int], "float": _KINDS[float], "string": _KINDS[str],
+    "dict": "a table", "mapping": "a table", "dataclass": "a table", "tuple": "a list", "list": "a list",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +250,7 @@ def _wrong(first: Any, model: Any, given: Mapping[str, Any], place: Place) -> Ba
             f"{where} can't be {shown(value)}.", advice=did_you_mean(str(value), choices), entry=path[-1]
         )
     if entry is None:
-        return wrong(where, _KINDS.get(_expected(first["type"]), "something else"), value, error=place.error)
+        return wrong(where, _expected(first["type"]), value, error=place.error)
     plain = isinstance(value, int | float) and not isinstance(value, bool) and entry.takes == "text"
     return wrong(where, entry.takes, value, f'"{value}"' if plain else entry.example, place.error)
 
@@ -316,8 +321,9 @@ def _choices(model: Any, path: list[str]) -> tuple[str, ...]:
     return tuple(each for note in notes if isinstance(note, OneOf) for each in note.choices)
 
 
-def _expected(kind: str) -> Any:
-    return {"string": str, "bool": bool, "int": int, "float": float}.get(kind.partition("_")[0])
+def _expected(kind: str) -> str:
+    """What pydantic wanted, by the first word of its error's type."""
+    return _WANTED.get(kind.partition("_")[0], "another kind of value")
 
 
 def as_texts(value: Any) -> Any:
@@ -357,5 +363,6 @@ def told_at(place: Callable[[Mapping[str, Any]], Place]) -> Callable[[type[Model
 
 def with_entries(model: type[Any]) -> str:
     """The docstring of a model, with its entries."""
+    said, raises, errors = inspect.cleandoc(model.__doc__ or "").partition("Raises:")
     lines = [f"    {name}: {entry.help}" for name, entry in entries(cast("Any", model)).items()]
-    return "\n".join([(model.__doc__ or "").strip(), "", "Attributes:", *lines])
+    return "\n".join([said.rstrip(), "", "Attributes:", *lines, *(["", raises + errors] if raises else [])])

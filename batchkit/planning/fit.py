@@ -16,7 +16,7 @@ from ..core.errors import MappingError
 from ..core.words import did_you_mean
 
 if TYPE_CHECKING:
-    from .job import Job
+    from .job_entries import Entries
 
 _LONGEST_NAME: Final = 60
 """Characters of a field that is named after a column; PostgreSQL cuts names at 63 bytes."""
@@ -36,7 +36,7 @@ class Fit:
 
 
 def fit(
-    job: Job,
+    job: Entries,
     columns: Sequence[str],
     types: abc.Mapping[str, FieldType],
     *,
@@ -94,7 +94,7 @@ def new_types(fitted: Fit, ids: abc.Mapping[str, FieldType] | None = None) -> di
     return found
 
 
-def _check_lookups(job: Job, names: Sequence[str]) -> None:
+def _check_lookups(job: Entries, names: Sequence[str]) -> None:
     for name in job.lookups:
         if name not in names:
             raise MappingError(
@@ -112,7 +112,7 @@ def field_name(column: str) -> str:
     return f"c_{name}" if name[0].isdigit() else name
 
 
-def _mapped(job: Job, fields: list[Field], types: abc.Mapping[str, FieldType]) -> list[Field]:
+def _mapped(job: Entries, fields: list[Field], types: abc.Mapping[str, FieldType]) -> list[Field]:
     """The fields, with the columns that the job's map gives them; it may add some."""
     by_name = {one.name: one for one in fields}
     for column, named in job.map.items():
@@ -122,7 +122,7 @@ def _mapped(job: Job, fields: list[Field], types: abc.Mapping[str, FieldType]) -
     return list(by_name.values())
 
 
-def _fields_by_name(job: Job, columns: Sequence[str], types: abc.Mapping[str, FieldType]) -> list[Field]:
+def _fields_by_name(job: Entries, columns: Sequence[str], types: abc.Mapping[str, FieldType]) -> list[Field]:
     taken = {normalised(column) for column in job.map}
     free = [column for column in columns if normalised(column) not in taken]
     if not types:
@@ -157,7 +157,7 @@ def _known_name(name: str, types: abc.Mapping[str, FieldType]) -> str:
     return fitting[0] if name not in types and len(fitting) == 1 else name
 
 
-def _synonyms(name: str, job: Job) -> tuple[str, ...]:
+def _synonyms(name: str, job: Entries) -> tuple[str, ...]:
     """A field that is given by a name, such as `categorie_id`, is fed by the column `categorie`."""
     return (name.removesuffix("_id"),) if name in job.lookups and name.endswith("_id") else ()
 
@@ -177,7 +177,7 @@ def _new_fields(columns: Sequence[str], lookups: Collection[str] = ()) -> list[F
     return list(fields.values())
 
 
-def _with_defaults(one: Field, job: Job, types: abc.Mapping[str, FieldType], *, typed: bool) -> Field:
+def _with_defaults(one: Field, job: Entries, types: abc.Mapping[str, FieldType], *, typed: bool) -> Field:
     changes: dict[str, Any] = {}
     kind = one.type or (types[one.name].type if one.name in types else None)
     if kind in {"date", "datetime"} and job.dates and not one.formats:

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from ..checking.fields import Field
 from ..core import secrets
 from ..core.errors import JobError, MappingError
-from ..core.words import did_you_mean
+from ..core.model import with_entries
 from ..sources.base import closing
 from ..targets.sql.address import local_file
-from .job_entries import (
-    check_choices,
-    check_sense,
-    fields_in,
-    names_in,
-    table_in,
-    text_in,
-)
-from .job_file import moved, plain_value, refuse_mixed_password, refuse_passwords, under
-from .job_source import file_read, opened, plain_source, source_in
+from .job_entries import ENTRIES, Entries, known_entries
+from .job_file import moved, plain_value, refuse_passwords, under
+from .job_source import file_read, opened, plain_source
 from .opening import fact_of, open_target
 
 if TYPE_CHECKING:
@@ -43,91 +35,12 @@ READING: Final = (
 _UNSAID: Final = object()
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Entries):
     """A source, a target, and how the rows of the one become items of the other.
 
-    Attributes:
-        source: Path of a CSV or Excel file, or its address (`https://host/companies.csv`); the query of a
-            database as `{"address": .., "query": ..}`; a pandas or polars frame; or any `Source`.
-        to: Address of the target, such as `sqlite:///companies.sqlite`. For a password write `{secret:NAME}`.
-        table: Table at the target.
-        key: Fields that identify an item; some targets have one of their own, taken where none is named.
-            `append` takes none, and ignores any.
-        mode: `upsert` creates and changes, `update` only changes, `insert` only creates, `append` adds.
-        name: What people call the job.
-        fields: The fields to fill: `Field`s with their conversions and checks, names, or options by name.
-        map: Field by column, where their names differ. Without `fields`, each further column that bears the
-            name of a field feeds it.
-        sheet, header_row, encoding, delimiter: How the file is read, where the file doesn't tell.
-        hidden_rows, fill_merged, decode_entities: Further choices in reading; see `tables.open_table`.
-        create: Create the table from the mapping when it isn't there.
-        delete: Delete what the target has and the source lacks.
-        delete_cap: How much may be deleted: a count, or a share of the target's items such as 0.1 or `10%`.
-        ignore_case, ignore_space, normalize_unicode: When a text at the target counts as the wanted one.
-        keep_duplicates: Which of several rows with one key counts: `none` (none of them is sent), `first`
-            or `last` (the others are `unchanged`).
-        dates: How dates are written where a field doesn't say, besides ISO: `dd/mm/yyyy`, several if need be.
-        decimal: Decimal mark of a text file's numbers where a field doesn't say: `auto`, `,` or `.`. Those of
-            a workbook or a frame are numbers already.
-        blank: What an empty cell means for an update, where a field doesn't say: `clear` or `keep`. A field
-            that can't be empty and has a default is kept, or filled in by it in a new item.
-        lookups: For fields given by name, where the id is: `{field: {table, by, id, create}}`.
-        target: What that kind of target takes besides, such as the description of a REST API (see
-            `targets.rest`).
-        settings: Settings that its runs start from.
-        folder: What relative paths are relative to; None is the working folder. Not part of the file.
-
     Raises:
-        JobError: An option is wrong, or contradicts another.
+        JobError: An entry is wrong, or contradicts another.
     """
-
-    source: Any
-    to: str
-    table: str | None = None
-    key: Sequence[str] = ()
-    mode: Literal["upsert", "update", "insert", "append"] | str = "upsert"
-    _: KW_ONLY
-    name: str = ""
-    fields: Sequence[Field | str] | Mapping[str, Any] = ()
-    map: Mapping[str, str] = field(default_factory=dict)
-    sheet: str | None = None
-    header_row: int | None = None
-    encoding: str | None = None
-    delimiter: str | None = None
-    hidden_rows: Literal["keep", "skip"] | str = "keep"
-    fill_merged: bool = False
-    decode_entities: bool = False
-    create: bool = False
-    delete: bool = False
-    delete_cap: int | float | str = 0.1
-    ignore_case: bool = False
-    ignore_space: bool = False
-    normalize_unicode: bool = False
-    keep_duplicates: Literal["none", "first", "last"] | str = "none"
-    dates: Sequence[str] = ()
-    decimal: Literal["auto", ",", "."] | str = "auto"
-    blank: Literal["clear", "keep"] | str = "clear"
-    lookups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    target: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    folder: Path | None = field(default=None, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        set_ = object.__setattr__
-        set_(self, "key", names_in("key", self.key))
-        set_(self, "dates", names_in("dates", self.dates, "formats of dates", "dd/mm/yyyy"))
-        set_(self, "fields", fields_in(self.fields))
-        set_(self, "source", source_in(self.source))
-        for name in ("map", "lookups", "target", "settings"):
-            set_(self, name, table_in(name, getattr(self, name)))
-        refuse_mixed_password(text_in("to", self.to))
-        # A password that somebody wrote into the address stays in this process, under a name.
-        set_(self, "to", secrets.conceal(text_in("to", self.to)))
-        if not self.key and self.mode != "append":
-            set_(self, "key", tuple(fact_of(self.to, "default_key")))
-        check_choices(self)
-        check_sense(self)
 
     # Files
 
@@ -191,9 +104,9 @@ class Job:
             JobError: As `save`.
         """
         plain: dict[str, Any] = {}
-        for each in _options():
+        for each, entry in ENTRIES.items():
             value = getattr(self, each)
-            if each in {"source", "to"} or value != _default(each):
+            if each in {"source", "to"} or value != entry.default:
                 plain[each] = value
         plain["source"] = plain_source(self.source, self._base(), folder)
         plain["to"] = moved(self.to, self._base(), folder)
@@ -220,16 +133,7 @@ class Job:
         Raises:
             JobError: An entry is unknown (the near one is named), missing or wrong.
         """
-        known = _options()
-        for name in data:
-            if name not in known:
-                raise JobError(f"A job has no entry {name!r}.", advice=did_you_mean(name, known), entry=name)
-        for name in ("source", "to"):
-            if name not in data:
-                raise JobError(
-                    f"The job doesn't say its {name!r}.", advice=f"Add the line {name} = ...", entry=name
-                )
-        return cls(**data, folder=folder)
+        return cls(**known_entries(data), folder=folder)
 
     # Planning
 
@@ -396,7 +300,9 @@ class Job:
         Raises:
             SourceError: It can't be read as a table.
         """
-        options = {name: getattr(self, name) for name in READING if getattr(self, name) != _default(name)}
+        options = {
+            name: getattr(self, name) for name in READING if getattr(self, name) != ENTRIES[name].default
+        }
         return opened(self.source, self._base(), options)
 
     @contextmanager
@@ -406,19 +312,8 @@ class Job:
         with nullcontext() if source is self.source else closing(source):
             yield source
 
-    @property
-    def all_lookups(self) -> dict[str, Mapping[str, Any]]:
-        """The lookups by field, wherever the job says them."""
-        own = {one.name: one.lookup for one in self.own_fields if one.lookup is not None}
-        return {**self.lookups, **own}
-
     def _base(self) -> Path:
         return self.folder or Path.cwd()
-
-    @property
-    def own_fields(self) -> tuple[Field, ...]:
-        """The job's fields, each as a `Field`."""
-        return self.fields  # type: ignore[return-value]  # made so by __post_init__
 
     def _said_of(self, one: Field) -> dict[str, Any]:
         """The field's options, without those that the job says already."""
@@ -432,10 +327,4 @@ def _is_typed(source: Source) -> bool:
     return source.describe().get("kind") != "csv"
 
 
-def _options() -> list[str]:
-    return [each.name for each in fields(Job) if each.name != "folder"]
-
-
-def _default(name: str) -> Any:
-    known = {each.name: each for each in fields(Job)}[name]
-    return {} if name in {"map", "lookups", "target", "settings"} else known.default
+Job.__doc__ = with_entries(Job)
