@@ -78,6 +78,7 @@ class Calls:
             call.intent = call.items[0].index
             intent = Intent(call.intent, call.items[-1].index)
             await asyncio.wrap_future(self._s.record.journal.intend([intent]))
+        self._s.record.attempts.count([item.index for item in call.items])
         return await self._deadlines.watch(self._target.send(call.items, dry_run=self._s.dry_run))
 
     def record(self, call: Call, results: Sequence[Result] | None) -> list[Item] | None:

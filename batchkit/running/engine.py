@@ -22,6 +22,7 @@ from ..core.pacing import Throttle, until_window
 from ..core.secrets import redact
 from ..core.settings import LIVE, Settings, window_times
 from ..core.states import PLANNED_OUTCOME, Change, Outcome, RunState
+from ..journal.attempts import Attempts
 from ..journal.journal import Message
 from ..journal.log import RunLog
 from ..journal.snapshot import Snapshot
@@ -89,9 +90,9 @@ class Engine:
         self._tally = Tally(
             _outcomes(plan, journal),
             seconds=journal.meta("seconds", 0.0),
-            attempts=journal.attempts(),
             clock=clock,
         )
+        self._attempts = Attempts(journal, len(plan))
         self._message = ""
         self._failure = ""
         self._stopping = False
@@ -144,7 +145,7 @@ class Engine:
             total=len(self._plan),
             to_send=self._plan.to_send(),
             outcomes=outcomes,
-            attempts=tally.attempts,
+            attempts=self._attempts.made,
             retries=tally.retries,
             calls=tally.calls,
             chunks=tally.chunks,
@@ -177,7 +178,7 @@ class Engine:
         self._session = Session(
             self._run,
             self._settings,
-            Record(self._journal, self._tally, self._log),
+            Record(self._journal, self._attempts, self._tally, self._log),
             Pace(self._gate, Breakers(), self._throttle, self._clock),
             Orders(self._give_up, self._pause, self._queue.park, self._width),
             dry_run=self._dry_run,
@@ -205,6 +206,7 @@ class Engine:
             await self._delivery.close()
             if isinstance(self._target, CallTarget):
                 await asyncio.gather(self._target.end(), return_exceptions=True)
+            self._attempts.close()
         return self._end()
 
     async def _work(self) -> None:

@@ -32,50 +32,48 @@ class Recorder:
 
     def done(self, call: Call, items: Sequence[Item]) -> None:
         """Record items that are done."""
-        now, attempts, notes = time.time(), call.tries.made, call.chunk.notes
+        now, attempts, notes = time.time(), self._s.record.attempts.of, call.chunk.notes
         record, tally = self._s.record.journal.record, self._s.record.tally
         for item in items:
             note = json.dumps(notes[item.index], default=str) if item.index in notes else None
-            record((item.index, _DONE, attempts, now, None, None, None, note))
-        tally.attempts += attempts * len(items)
+            record((item.index, _DONE, attempts(item.index), now, None, None, None, note))
         tally.settle(Outcome.DONE, len(items))
         self._s.pace.breakers.succeeded()
 
     def results(self, call: Call, results: Iterable[Result]) -> None:
         """Record items of a call that each have a result of their own."""
-        attempts, notes = call.tries.made, call.chunk.notes
+        notes = call.chunk.notes
         for result in results:
-            self._s.record.journal.record(_row(result, attempts, notes.get(result.item)))
-            self._count(result, attempts)
+            self._s.record.journal.record(self._row(result, notes.get(result.item)))
+            self._count(result)
 
     def unsent(self, results: Iterable[Result]) -> None:
         """Record items that were settled without being sent."""
         for result in results:
-            self._s.record.journal.record(_row(result, 0))
-            self._count(result, 0)
+            self._s.record.journal.record(self._row(result))
+            self._count(result)
 
     def chunk(self, call: Call, results: Sequence[Result]) -> None:
         """Record a chunk that was applied as one: all of it is done but what has a result of its own."""
-        chunk, size, attempts = call.chunk, call.chunk.frame.height, call.tries.made
+        chunk, size, attempts = call.chunk, call.chunk.frame.height, self._s.record.attempts.of
         journal, tally = self._s.record.journal, self._s.record.tally
-        rows = [_row(result, attempts) for result in results]
+        rows = [self._row(result) for result in results]
         done = size - len(rows)
         if chunk.itemised:
             named, now = {result.item for result in results}, time.time()
             rows += [
-                (item, _DONE, attempts, now, None, None, None, None)
+                (item, _DONE, attempts(item), now, None, None, None, None)
                 for item in chunk.frame[ITEM].to_list()
                 if item not in named
             ]
             journal.record_items(chunk.first, rows)
         else:
-            journal.record_chunk(chunk.first, chunk.last, done, attempts, rows)
-        tally.attempts += attempts * done
+            journal.record_chunk(chunk.first, chunk.last, done, attempts(chunk.first), rows)
         tally.settle(Outcome.DONE, done)
         if done:
             self._s.pace.breakers.succeeded()
         for result in results:
-            self._count(result, attempts, quiet=done > 0)
+            self._count(result, quiet=done > 0)
         tally.chunks += 1
         chunk.open_calls = 0
 
@@ -85,10 +83,9 @@ class Recorder:
             self._s.record.journal.close_intent(call.intent)
             call.intent = None
 
-    def _count(self, result: Result, attempts: int, *, quiet: bool = False) -> None:
+    def _count(self, result: Result, *, quiet: bool = False) -> None:
         """Count an item; the run gives up where that is one failure too many."""
         tally, breakers, settings = self._s.record.tally, self._s.pace.breakers, self._s.settings
-        tally.attempts += attempts
         tally.settle(result.outcome)
         if result.outcome in (Outcome.UNCHANGED, Outcome.DONE):
             breakers.succeeded()
@@ -100,20 +97,19 @@ class Recorder:
         if tripped:
             self._s.orders.give_up(tripped, True)
 
-
-def _row(result: Result, attempts: int, note: dict[str, Any] | None = None) -> OutcomeRow:
-    known = result.detail
-    # Of an item that was written in part, an undo must know the same.
-    if note is not None and (result.outcome is Outcome.DONE or "written" in (known or {})):
-        known = {**note, **(known or {})}
-    detail = json.dumps(known, ensure_ascii=False, default=str) if known else None
-    return (
-        result.item,
-        CODES[result.outcome],
-        attempts,
-        time.time(),
-        redact(result.rule),
-        redact(result.reason)[:_REASON_LENGTH],
-        redact(result.advice),
-        redact(detail) if detail else None,
-    )
+    def _row(self, result: Result, note: dict[str, Any] | None = None) -> OutcomeRow:
+        known = result.detail
+        # Of an item that was written in part, an undo must know the same.
+        if note is not None and (result.outcome is Outcome.DONE or "written" in (known or {})):
+            known = {**note, **(known or {})}
+        detail = json.dumps(known, ensure_ascii=False, default=str) if known else None
+        return (
+            result.item,
+            CODES[result.outcome],
+            self._s.record.attempts.of(result.item),
+            time.time(),
+            redact(result.rule),
+            redact(result.reason)[:_REASON_LENGTH],
+            redact(result.advice),
+            redact(detail) if detail else None,
+        )

@@ -21,6 +21,7 @@ from ..core.errors import RunBusy, RunError, RunFailed, SettingsError, UsageErro
 from ..core.settings import LIVE, Settings
 from ..core.states import ACTIVE, PLANNED_OUTCOME, Change, Outcome, RunState
 from ..core.words import plural
+from ..journal.attempts import attempts_made
 from ..journal.index import runs_with
 from ..journal.journal import JournalReader
 from ..journal.owner import owner_of, unmoved
@@ -196,7 +197,7 @@ class Run:
             message += f" {under_way} calls were under way: their items are listed as pending until then."
         return {
             "outcomes": {str(o): n for o, n in counts.items()},
-            "attempts": self._journal.attempts(),
+            "attempts": attempts_made(self._journal),
             "message": message,
         }
 

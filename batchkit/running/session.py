@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..core.pacing import Throttle
 from ..core.settings import Settings
+from ..journal.attempts import Attempts
 from ..journal.log import RunLog
 from ..journal.writer import Journal
 from .breakers import Breakers
@@ -20,6 +21,7 @@ class Record:
     """What a session leaves behind: the journal for a resume, the tally for views, the log for people."""
 
     journal: Journal
+    attempts: Attempts
     tally: Tally
     log: RunLog
 

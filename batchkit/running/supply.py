@@ -315,8 +315,10 @@ class Supply:
 
     def _settle(self, item: int, verdict: str | None) -> None:
         outcome, rule, reason, advice = _AFTER_A_CRASH[verdict]
-        self._s.record.journal.record((item, CODES[outcome], 1, time.time(), rule, reason, advice, None))
-        self._s.record.tally.settle(outcome)
+        record = self._s.record
+        attempts = record.attempts.of(item)
+        record.journal.record((item, CODES[outcome], attempts, time.time(), rule, reason, advice, None))
+        record.tally.settle(outcome)
 
     @staticmethod
     def _aside(work: Callable[[], Any]) -> asyncio.Future[Any]:

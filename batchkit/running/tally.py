@@ -22,7 +22,6 @@ class Tally:
     Args:
         outcomes: How many items have each outcome when the session starts.
         seconds: Active seconds of earlier sessions.
-        attempts: Attempts of earlier sessions.
         clock: Monotonic seconds.
     """
 
@@ -31,12 +30,10 @@ class Tally:
         outcomes: Mapping[Outcome, int],
         *,
         seconds: float = 0.0,
-        attempts: int = 0,
         clock: Callable[[], float],
     ) -> None:
         self.outcomes: dict[Outcome, int] = {outcome: outcomes.get(outcome, 0) for outcome in Outcome}
         self.errors: Counter[str] = Counter()
-        self.attempts = attempts
         self.retries = 0
         self.calls = 0
         self.chunks = 0
