@@ -114,6 +114,7 @@ def test_file_is_found_in_the_folders_above(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path / "notebooks")
     assert find_file("data/a.csv") == tmp_path / "data" / "a.csv"
     assert find_file("data/b.csv") == Path("data/b.csv")
+    assert find_file("https://host/data/b.csv") == "https://host/data/b.csv"
     assert names(" siren, nic ,") == ["siren", "nic"]
     assert scratch_target("c").endswith("/c.sqlite")
 

@@ -51,15 +51,20 @@ def check_parameters(namespace: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def find_file(name: str | Path) -> Path:
-    """The file of that name in the working folder or the nearest folder above it.
+def find_file(name: str | Path) -> Path | str:
+    """The file of that name in the working folder or the nearest folder above it; an address as it is.
 
     JupyterLab works in the notebook's folder and papermill in the caller's: one name has to serve both.
 
     Returns:
         The path that exists, or `name` as it is when none does (reading it then says what is missing).
     """
-    path = Path(name).expanduser()
+    from ..sources.base import local_path
+
+    path = local_path(name)
+    if path is None:
+        return str(name)
+    path = path.expanduser()
     here = Path.cwd()
     found = (folder / path for folder in (here, *here.parents[:3]) if (folder / path).exists())
     return path if path.is_absolute() else next(found, path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..checking.fields import Field
 from ..core import secrets
 from ..core.errors import JobError, MappingError
+from ..core.files import replacing
 from ..core.model import with_entries
 from ..sources.base import closing
 from ..targets.sql.address import local_file
@@ -70,18 +70,19 @@ class Job(Entries):
 
         Raises:
             JobError: The source is a frame, a check is written in Python, or a password stands in it.
+            UsageError: The file can't be written there.
+            DiskFull: No room is left; an older file there stays as it was.
         """
         path = Path(path).expanduser().absolute()
         text = self.to_toml(path.parent)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f".{path.name}.{os.getpid()}.part")
-            part.write_text(text, encoding="utf-8", newline="\n")
-            part.replace(path)
         except OSError as error:
             raise JobError(
-                f"The job can't be written to {path}: {error.strerror or error}.", path=path
+                f"The folder {path.parent} can't be made: {error.strerror or error}.", path=path
             ) from None
+        with replacing(path) as draft:
+            draft.write_text(text, encoding="utf-8", newline="\n")
         return path
 
     def to_toml(self, folder: Path | None = None) -> str:

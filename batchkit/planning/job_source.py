@@ -70,22 +70,23 @@ def plain_source(source: Any, base: Path, folder: Path | None) -> Any:
         JobError: No file can hold it.
     """
     if isinstance(source, str):
-        path = local_path(source)
-        return moved(source, base, folder) if path is None else under(_whole(source, base), folder)
+        return _written(source, base, folder)
     entries = _entries(source)
     if not entries:
         raise JobError(
             f"A source of type {type(source).__name__} can't be saved in a job file.",
             advice="Write the data to a file and name that, or keep the job in Python.",
         )
-    return {**entries, "address": moved(entries["address"], base, folder)}
+    return {**entries, "address": _written(entries["address"], base, folder)}
 
 
 def file_read(source: Any, base: Path) -> Path | None:
     """The file on this machine that the source is read from; None where there is none."""
-    if isinstance(source, str) and (path := local_path(source)) is not None:
+    address = source if isinstance(source, str) else _entries(source).get("address")
+    if not address:
+        return None
+    if (path := local_path(address)) is not None:
         return base / path.expanduser()
-    address = source if isinstance(source, str) else _entries(source).get("address", "")
     return local_file(moved(address, base, None))
 
 
@@ -102,6 +103,10 @@ def _entries(source: Any) -> Mapping[str, Any]:
         entries: Mapping[str, Any] = source.to_dict()
         return entries
     return {}
+
+
+def _written(text: str, base: Path, folder: Path | None) -> str:
+    return moved(text, base, folder) if local_path(text) is None else under(_whole(text, base), folder)
 
 
 def _whole(text: str, base: Path) -> Any:

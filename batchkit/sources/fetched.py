@@ -151,7 +151,7 @@ class FetchedSource(ABC):
 
     def batches(self, size: int = BATCH) -> Iterator[pl.DataFrame]:
         """The rows in frames of `size`; see `Source.batches`."""
-        return self.table.batches(size)
+        yield from self.table.batches(size)  # not handed on: the file stays while somebody reads its rows
 
     def fingerprint(self) -> str:
         """SHA-256 of the file's bytes."""

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ..core.advice import option
 from ..core.errors import SourceError
 from .csv import open_csv
 from .file import FileSource
 from .file_kinds import kind_of
-
-_NOT_OPTIONS = ("kind", "name", "path")
 
 
 def open_table(
@@ -71,13 +69,3 @@ def open_table(
     from .workbook import open_sheet
 
     return open_sheet(file, kind, sheet=sheet, header_row=header_row, opening=problems, options=options)
-
-
-def reopen(description: dict[str, Any]) -> FileSource:
-    """Open a file again as `FileSource.describe` says.
-
-    Raises:
-        SourceError: The file is gone, or no longer what it was.
-    """
-    options = {name: value for name, value in description.items() if name not in _NOT_OPTIONS}
-    return open_table(description["path"], **options)

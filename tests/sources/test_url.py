@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import signal
 import sqlite3
+import subprocess
+import sys
 import tempfile
+import threading
 import tomllib
 from collections.abc import Iterator
 from contextlib import closing
@@ -23,7 +27,7 @@ from batchkit.panel.form import JobForm
 from batchkit.planning.job import Job
 from batchkit.sources.base import open_source
 from batchkit.sources.url import UrlSource
-from tests.support.wires import Heard, Wire, reply
+from tests.support.wires import RESET, Heard, Wire, reply
 
 CSV = b"id;nom\n1;Caf\xc3\xa9\n2;Bar\n"
 
@@ -312,3 +316,35 @@ def test_a_file_address_is_a_path(tmp_path: Path) -> None:
     for given in (file.as_uri(), str(file), file):
         assert open_source(given).columns == ["id", "nom"]
     assert job_of(file.as_uri(), tmp_path).source == str(file)
+
+
+def test_ctrl_c_ends_the_wait_for_a_server(tmp_path: Path) -> None:
+    """Within a moment, with the exit code of a stop and no traceback, however long the server is silent."""
+    heard, over = threading.Event(), threading.Event()
+
+    def silent(_: Heard) -> bytes:
+        heard.set()
+        over.wait(30)
+        return RESET
+
+    with Wire(silent) as server:
+        try:
+            command = [sys.executable, "-m", "batchkit", "look", f"{server.url}/a.csv"]
+            looking = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+            assert heard.wait(60)
+            looking.send_signal(signal.SIGINT)
+            _, told = looking.communicate(timeout=20)
+        finally:
+            over.set()
+    assert looking.returncode == 4
+    assert told.strip() == "Interrupted."
+
+
+def test_entries_that_name_a_file_are_moved_with_the_job(tmp_path: Path) -> None:
+    """A table of entries may name a file too; its path is relative to the job's own folder."""
+    (tmp_path / "a.csv").write_bytes(b"a title;\n" + CSV)
+    job = job_of({"address": str(tmp_path / "a.csv"), "header_row": 2}, tmp_path)
+    saved = job.save(tmp_path / "job.toml")
+    assert tomllib.loads(saved.read_text())["source"] == {"address": "a.csv", "header_row": 2}
+    assert Job.load(saved).open_source().columns == ["id", "nom"]
+    assert Job.load(saved).own_files()[tmp_path / "a.csv"] == "the source"

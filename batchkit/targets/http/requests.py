@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Coroutine, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, Final, TypeVar
 
 from ...core.retry import Backoff
@@ -66,6 +66,9 @@ def aside(work: Coroutine[Any, Any, Value]) -> Value:
     with ThreadPoolExecutor(1, "batchkit-http") as threads:
         future = threads.submit(asyncio.run, known())
         try:
+            # A wait without an end hears of Ctrl-C on some systems only when it is over.
+            while not wait([future], 0.2).done:
+                pass
             return future.result()
         except KeyboardInterrupt:
             # It came to this thread alone, and leaving the block waits for the other one.
