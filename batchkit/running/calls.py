@@ -63,29 +63,30 @@ class Calls:
             self._s.orders.park(call, rest)
         return rest > 0
 
-    def repeatable(self, call: Call) -> bool:
+    def repeatable(self, items: Sequence[Item]) -> bool:
         """Whether sending these very items twice has the effect of sending them once."""
-        return self._target.repeatable(call.items) if call.items else self._target.idempotent
+        return self._target.repeatable(items) if items else self._target.idempotent
 
-    def can_look_back(self, call: Call) -> bool:
-        """Whether the target can be asked what became of a call."""
-        sends = any(item.change == Change.SEND for item in call.items)
-        return self._target.readable and bool(call.items) and not sends and not self._s.dry_run
+    def can_look_back(self, items: Sequence[Item]) -> bool:
+        """Whether the target can be asked what became of these items."""
+        sends = any(item.change == Change.SEND for item in items)
+        return self._target.readable and bool(items) and not sends and not self._s.dry_run
 
     async def send(self, call: Call) -> Sequence[Result] | None:
         """Send a call; where that may do harm twice, its intent is on disk before."""
         if self._intends:
-            call.intent = call.items[0].index
+            before, call.intent = call.intent, call.items[0].index
             intent = Intent(call.intent, call.items[-1].index)
-            await asyncio.wrap_future(self._s.record.journal.intend([intent]))
+            # One that is still open, for the call is in doubt, ends in the same commit.
+            await asyncio.wrap_future(self._s.record.journal.intend([intent], instead_of=before))
         self._s.record.attempts.count([item.index for item in call.items])
         return await self._deadlines.watch(self._target.send(call.items, dry_run=self._s.dry_run))
 
     def record(self, call: Call, results: Sequence[Result] | None) -> list[Item] | None:
-        """Record an answered call; returns the items that are to be sent again, None when there are none."""
+        """Record what an answered call settles; returns the items that are still open, None when none is."""
         if not results:
             self._recorder.done(call, call.items)
-            self._close(call)
+            self.close(call)
             return None
         found = {result.item: result for result in results}
         strangers = found.keys() - {item.index for item in call.items}
@@ -93,10 +94,10 @@ class Calls:
             raise ValueError(f"the target answered for items that it was not sent: {sorted(strangers)[:5]}")
         self._recorder.done(call, [item for item in call.items if item.index not in found])
         self._recorder.results(call, (each for each in results if each.outcome is not Outcome.PENDING))
-        again = {result.item for result in results if result.outcome is Outcome.PENDING}
-        if again:
-            return [item for item in call.items if item.index in again]
-        self._close(call)
+        open_still = {result.item for result in results if result.outcome is Outcome.PENDING}
+        if open_still:
+            return [item for item in call.items if item.index in open_still]
+        self.close(call)
         return None
 
     def settle(self, call: Call, outcome: Outcome, failure: Failure) -> None:
@@ -110,7 +111,7 @@ class Calls:
         call.chunk.open_calls += 1
         return [Call(call.chunk, items) for items in (call.items[:middle], call.items[middle:])]
 
-    def _close(self, call: Call) -> None:
+    def close(self, call: Call) -> None:
         """Nothing of a call is open any more; its chunk's intent ends with the last of them."""
         self._recorder.close_intent(call)
         chunk = call.chunk

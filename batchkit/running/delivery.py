@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar, cast
 
@@ -12,23 +12,24 @@ import polars as pl
 from ..core.advice import joined
 from ..core.columns import ITEM
 from ..core.retry import Backoff
-from ..core.secrets import redact
 from ..core.states import Outcome
 from ..reports.top_errors import signature
-from ..targets.base import FIREWALL, CallTarget, Failure, Fate, FrameTarget, Result
+from ..targets.base import FIREWALL, CallTarget, Failure, Fate, FrameTarget, Item, Result
 from .calls import Calls
 from .chunk import Call, Chunk
 from .deadlines import Deadlines
 from .frames import Frames
 from .gate import BACKOFF, TARGET
+from .judge import INTERNAL, SETTLE, Judge, redacted
 from .outage import Outage
 from .read_back import asked, looked_back
 from .recorder import Recorder
 from .session import Session
 
-INTERNAL: Final = "internal"
 _PING_TIMEOUT: Final = 10.0
 """Seconds in which a target that is there answers whether it is."""
+
+_ASKED_FOR: Final = Failure(Fate.RETRY, "again", "the target asked for these items again")
 
 Answer = TypeVar("Answer")
 
@@ -55,6 +56,7 @@ class Delivery:
             self._shape = Frames(session, target, self.recorder)
         else:
             self._shape = Calls(session, target, self.recorder, self.deadlines)
+        self._judge = Judge(target, self._shape.repeatable)
         self._outage = Outage(session, self._is_there)
         # Calls in a row that a gateway left in doubt.
         self._doubtful = 0
@@ -72,7 +74,7 @@ class Delivery:
             try:
                 results = await self._shape.send(call)
             except Exception as error:  # noqa: BLE001 - whatever a target raises is judged by its table
-                failure = self._judge(error, call)
+                failure = self._judge.decide(self._judge.classify(error), call.items)
             else:
                 if throttle is not None:
                     now = self._s.pace.clock()
@@ -83,9 +85,11 @@ class Delivery:
                     return True
                 if len(left) < call.size:
                     self._got_through()
-                self.recorder.close_intent(call)
                 call.items = left
-                failure = _why_again(results or ())
+                reason = await self._why_again(call, results or ())
+                if reason is None:
+                    return not gate.leaving
+                failure = reason
             finally:
                 tally.in_flight -= 1
                 tally.waited[TARGET] += self._s.pace.clock() - before
@@ -103,7 +107,7 @@ class Delivery:
             try:
                 answer = await self.deadlines.watch(question(), question=True)
             except Exception as error:  # noqa: BLE001 - whatever a target raises is judged by its table
-                failure = self._judge(error, call)
+                failure = redacted(self._judge.classify(error))
             else:
                 self._s.pace.breakers.answered()
                 self._outage.question_answered()
@@ -133,24 +137,7 @@ class Delivery:
         """Ask nothing any more: the session is over."""
         await self._outage.close()
 
-    # Judging.
-
-    def _judge(self, error: Exception, call: Call | None = None) -> Failure:
-        try:
-            failure = self._target.classify(error)
-        except Exception as second:  # noqa: BLE001 - a hole in that table must not end in a guess
-            # A target whose table has a hole must not send on: nobody knows what happened.
-            words = f"{type(error).__name__}: {error} ({second!r} while judging it)"
-            failure = Failure(Fate.ABORT, INTERNAL, words)
-        if failure.fate is Fate.UNKNOWN and call is not None and self._shape.repeatable(call):
-            failure = replace(failure, fate=Fate.RETRY, doubt=True)
-        # Whatever a target says may hold what it was sent: from here on it goes to journal, log and screen.
-        return replace(
-            failure,
-            rule=redact(failure.rule),
-            reason=redact(failure.reason),
-            advice=redact(failure.advice),
-        )
+    # What stands in the way.
 
     def _got_through(self) -> None:
         """A call was answered on its items: whatever stood in the way is over."""
@@ -166,7 +153,7 @@ class Delivery:
             async with asyncio.timeout(_PING_TIMEOUT):
                 return await self.deadlines.watch(self._target.ping(), question=True) or None
         except Exception as error:  # noqa: BLE001 - whatever a target raises is judged by its table
-            failure = self._judge(error)
+            failure = self._judge.classify(error)
             # What refuses us is there.
             return None if failure.rule == INTERNAL else failure.fate in (Fate.REJECT, Fate.ABORT)
 
@@ -182,7 +169,7 @@ class Delivery:
         match failure.fate:
             case Fate.RETRY:
                 return await self._retry(call, failure, own_rest)
-            case Fate.UNKNOWN if self._shape.can_look_back(call):
+            case Fate.UNKNOWN if self._shape.can_look_back(call.items):
                 return await self._look_back(call, failure)
             case Fate.UNKNOWN:
                 self._shape.settle(call, Outcome.UNKNOWN, failure)
@@ -317,9 +304,11 @@ class Delivery:
 
     async def _settle_failed(self, call: Call, failure: Failure) -> bool:
         """Settle what was tried often enough; True when it is to be tried once more after all."""
-        if call.doubt and self._shape.can_look_back(call):
+        if call.doubt and self._shape.can_look_back(call.items):
             return await self._look_back(call, failure)
         words = f"Gave up after {call.tries.made} tries: {failure.reason}"
+        if call.doubt:
+            failure = replace(failure, advice=failure.advice or SETTLE)
         outcome = Outcome.UNKNOWN if call.doubt else Outcome.REJECTED
         self._shape.settle(call, outcome, replace(failure, reason=words))
         return False
@@ -329,27 +318,81 @@ class Delivery:
 
         What isn't there although it was to be created may still come: it stays unknown.
         """
-        rows = call.chunk.frame.filter(pl.col(ITEM).is_in([item.index for item in call.items]))
+        left = await self._compare(call, call.items, failure)
+        if left is None:
+            # The session ends before the target could tell. The intent stays open: a resume compares.
+            return False
+        call.doubt = False
+        if not left:
+            self._shape.close(call)
+            return False
+        self.recorder.close_intent(call)
+        call.items = left
+        return await self._retry(call, replace(failure, fate=Fate.RETRY, doubt=False), 0.0)
+
+    async def _compare(self, call: Call, items: Sequence[Item], failure: Failure) -> list[Item] | None:
+        """Record what the target tells of items in doubt.
+
+        Returns:
+            Those to be sent again; None where the session ends before the target could tell.
+        """
+        rows = call.chunk.frame.filter(pl.col(ITEM).is_in([item.index for item in items]))
+        # What is on its way may need a moment to arrive.
         wait = Backoff(self._s.settings.backoff, self._s.settings.backoff_max, 1).wait(1)
         await self._s.pace.gate.wait_out(lambda: wait, BACKOFF)
         keys, fields = asked(rows)
         target = cast(CallTarget, self._target)
         found = await self.ask(call.chunk, lambda: target.read_now(keys, fields))
         if found is None:
-            # The session ends before the target could tell. The intent stays open: a resume compares.
-            return False
-        call.doubt = False
-        again, results = looked_back(call.items, rows, found, failure)
-        self._s.record.log.write(
-            "looked back", item=call.items[0].index, again=len(again), reason=failure.reason
+            return None
+        again, results = looked_back(items, rows, found, failure)
+        self._s.record.log.write("looked back", item=items[0].index, again=len(again), reason=failure.reason)
+        named = {result.item for result in results} | {item.index for item in again}
+        self.recorder.done(call, [item for item in items if item.index not in named])
+        self.recorder.results(call, results)
+        return again
+
+    async def _settle_doubtful(
+        self, call: Call, doubtful: list[Item], reasons: Mapping[int, Failure]
+    ) -> list[Item] | None:
+        """Settle items in doubt among others of their call; returns what `_compare` does."""
+        first = reasons[doubtful[0].index]
+        if self._shape.can_look_back(doubtful):
+            return await self._compare(call, doubtful, first)
+        unknown = [(item.index, reasons[item.index]) for item in doubtful]
+        self.recorder.results(
+            call, (Result(n, Outcome.UNKNOWN, why.rule, why.reason, why.advice) for n, why in unknown)
         )
-        results += [Result(item.index, Outcome.PENDING) for item in again]
-        left = self._shape.record(call, results)
-        if left is None:
-            return False
-        self.recorder.close_intent(call)
-        call.items = left
-        return await self._retry(call, replace(failure, fate=Fate.RETRY, doubt=False), 0.0)
+        await self._spare_the_rest(first)
+        return []
+
+    async def _why_again(self, call: Call, results: Sequence[Result]) -> Failure | None:
+        """Why what is open of an answered call is sent again; what is in doubt is settled first.
+
+        Returns:
+            The gravest of the reasons; None where nothing is left to send, or the session ends.
+        """
+        items = {item.index: item for item in call.items}
+        reasons = {
+            result.item: self._judge.decide(result.failure or _ASKED_FOR, [items[result.item]])
+            for result in results
+            if result.item in items
+        }
+        doubtful = [item for item in call.items if reasons[item.index].fate is Fate.UNKNOWN]
+        if doubtful:
+            # Before anything else of the call is sent: its intent still covers them.
+            again = await self._settle_doubtful(call, doubtful, reasons)
+            if again is None:
+                return None
+            gone = {item.index for item in doubtful} - {item.index for item in again}
+            call.items = [item for item in call.items if item.index not in gone]
+        if not call.items:
+            self._shape.close(call)
+            return None
+        failures = [reasons[item.index] for item in call.items]
+        call.doubt |= any(failure.doubt for failure in failures)
+        worst = max(failures, key=lambda one: (one.fate is Fate.ABORT, one.retry_after or 0.0, one.pushback))
+        return worst if worst.fate is Fate.ABORT else replace(worst, fate=Fate.RETRY)
 
     async def _split(self, call: Call) -> None:
         """Halve a call that was refused as a whole until the bad item stands alone."""
@@ -365,13 +408,3 @@ def _failed_so_often(call: Call, failure: Failure) -> str:
 def _turned_away(failure: Failure) -> bool:
     """Whether a failure may be everybody's: nobody answered, or nobody was let in."""
     return failure.connection or failure.away or failure.pushback
-
-
-def _why_again(results: Sequence[Result]) -> Failure:
-    """Why items of an answered call are to be sent again: the gravest of what the target says."""
-    reasons = [result.failure for result in results if result.failure and result.outcome is Outcome.PENDING]
-    plain = Failure(Fate.RETRY, "again", "the target asked for these items again")
-    worst = max(
-        reasons, key=lambda one: (one.fate is Fate.ABORT, one.retry_after or 0.0, one.pushback), default=plain
-    )
-    return worst if worst.fate is Fate.ABORT else replace(worst, fate=Fate.RETRY)

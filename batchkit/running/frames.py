@@ -9,7 +9,7 @@ from dataclasses import replace
 from ..core.columns import ITEM
 from ..core.states import Outcome
 from ..journal.journal import Intent
-from ..targets.base import ChunkContext, Failure, FrameTarget, Result
+from ..targets.base import ChunkContext, Failure, FrameTarget, Item, Result
 from .chunk import Call, Chunk
 from .recorder import Recorder
 from .session import Session
@@ -33,11 +33,11 @@ class Frames:
         """Wait until a chunk may leave; False when the session ends instead."""
         return await self._s.pace.gate.admit(call.size)
 
-    def repeatable(self, _: Call) -> bool:
+    def repeatable(self, _: Sequence[Item]) -> bool:
         """Whether applying the chunk twice has the effect of applying it once."""
         return self._target.idempotent
 
-    def can_look_back(self, _: Call) -> bool:
+    def can_look_back(self, _: Sequence[Item]) -> bool:
         """Never: the target tells by itself what it holds already when the chunk is applied again."""
         return False
 
@@ -67,6 +67,9 @@ class Frames:
         rule, reason, advice = failure.rule, failure.reason, failure.advice
         numbers = call.chunk.frame[ITEM].to_list()
         self._recorder.chunk(call, [Result(number, outcome, rule, reason, advice) for number in numbers])
+
+    def close(self, _: Call) -> None:
+        """Nothing: a chunk is closed as it is recorded."""
 
     async def halves(self, call: Call) -> list[Call]:
         """The two halves of a chunk that was refused as a whole."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from ..core.advice import resume, setting
 from ..core.words import format_seconds
 from ..targets.base import Failure
 from .gate import BACKOFF
@@ -18,7 +19,7 @@ GROWTH: Final = 1.5
 LONGEST_LOOK: Final = 20.0
 """Seconds between two such questions at most: seldom enough to do a struggling site no harm."""
 
-SAY_WAIT: Final = "To have the run wait until it is back, set wait_for_target, to 10m for instance."
+SAY_WAIT: Final = f"To have the run wait until it is back: {setting('wait_for_target', '10m')}."
 """What to do about a target that is away, for whoever has not set it."""
 
 
@@ -153,7 +154,7 @@ class Outage:
         if not waits:
             return SAY_WAIT
         waited = f"It was waited for {format_seconds(waits)}, as wait_for_target says."
-        return f"{waited} Resume the run when it is back."
+        return f"{waited} When it is back: {resume()}."
 
     async def close(self) -> None:
         """Ask nothing any more: the session is over."""

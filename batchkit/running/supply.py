@@ -11,7 +11,6 @@ from typing import Any, Final, cast
 
 import polars as pl
 
-from ..core.advice import resume
 from ..core.chunks import by_count
 from ..core.columns import CHANGE, ITEM
 from ..core.compare import TO_SEND, Standing
@@ -24,6 +23,7 @@ from .comparison import Comparison
 from .delivery import Delivery
 from .feeder import BLOCK, Covered, Feeder, chunk_size, overwriting_chunk, recovery_chunks
 from .gate import BACKOFF
+from .judge import SETTLE
 from .read_back import LOOK_THERE, read_back
 from .session import Session
 from .tally import DELAY
@@ -43,7 +43,7 @@ _AFTER_A_CRASH: Final[dict[str | None, tuple[Outcome, str | None, str | None, st
         Outcome.UNKNOWN,
         "interrupted",
         "The run died while this was being sent; whether it arrived is not known.",
-        f"Look at the target, then settle it: {resume(settle='done')}, or {resume(settle='resend')}.",
+        SETTLE,
     ),
 }
 """What becomes of an item that was under way when the run died, by what reading back says."""

@@ -121,7 +121,7 @@ def test_without_the_setting_the_run_fails_and_names_it(tmp_path: Path, rule: st
     assert run.wait(20) is RunState.FAILED
     assert counts(run) == {"pending": 30}
     assert f"gateway says {rule}" in run.snapshot().message
-    assert "set wait_for_target" in run.snapshot().message
+    assert "wait until it is back: wait_for_target" in run.snapshot().message
     target.down = 0
     run.resume(target=target)
     assert run.wait(20) is RunState.FINISHED

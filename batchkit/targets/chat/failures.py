@@ -64,7 +64,7 @@ def judge_chat(answer: Answer, options: Collection[str], key_secret: str) -> Fai
     Returns:
         The failure; None for an answer that says success.
     """
-    failure = judge(answer, idempotent=True)
+    failure = judge(answer)
     if failure is None or failure.rule in ("firewall", "login page", "redirect"):
         return failure
     told, status = Complaint.of(answer), answer.status

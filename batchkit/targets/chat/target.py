@@ -156,7 +156,7 @@ class ChatTarget(HttpTarget):
         (item,) = items
         if dry_run:
             return None
-        answer = await self.exchange("POST", self._place(_ENDPOINT), self._body(item), idempotent=True)
+        answer = await self.exchange("POST", self._place(_ENDPOINT), self._body(item), repeatable=True)
         value = self._value(answer)
         if value is None:
             return [Result(item.index, Outcome.PENDING)]
@@ -188,12 +188,12 @@ class ChatTarget(HttpTarget):
         try:
             value = answer.json() if answer.status == 200 else None
         except Unreadable as problem:
-            raise HttpError(judge_body(problem, answer, idempotent=True)) from None
+            raise HttpError(judge_body(problem, answer)) from None
         if complains(value):  # a gateway's own status is all that it says of the server's behind it
             answer = replace(answer, status=Complaint.of(answer).status or 500)
         failure = judge_chat(answer, self._common(), self._says.key_secret)
         if failure is None:
-            return self.value_of(answer, idempotent=True)
+            return self.value_of(answer)
         if self._renamed(answer):
             return None
         raise HttpError(failure)

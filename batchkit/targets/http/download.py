@@ -63,7 +63,7 @@ def download(
             except HttpError:
                 raise
             except Exception as error:
-                raise HttpError(judge(error, idempotent=True) or _internal(error)) from error
+                raise HttpError(judge(error) or _internal(error)) from error
             _check(answer, limit, file.tell())
             return answer
 
@@ -98,7 +98,7 @@ def _check(answer: Answer, limit: int, size: int) -> None:
     Raises:
         HttpError: It isn't.
     """
-    failure = judge(answer, idempotent=True)
+    failure = judge(answer)
     if failure is not None:
         raise HttpError(_forbidden(answer) if answer.status == 403 else failure)
     declared = int(answer.headers.get("content-length") or 0)
@@ -113,7 +113,7 @@ def _check(answer: Answer, limit: int, size: int) -> None:
     if start.startswith((b"<!doctype html", b"<html")) or (start[:1] == b"<" and answer.is_html):
         raise HttpError(
             replace(
-                judge_body(Unreadable("login" if answer.is_login else "html"), answer, idempotent=True),
+                judge_body(Unreadable("login" if answer.is_login else "html"), answer),
                 fate=Fate.ABORT,
             )
         )

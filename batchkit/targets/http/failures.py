@@ -12,7 +12,6 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from ...core import secrets
-from ...core.advice import resume
 from ...core.errors import TargetError, TargetUnreachable
 from ...core.retry import retry_after
 from ..base import FIREWALL, Failure, Fate
@@ -24,7 +23,6 @@ FIREWALL_PAUSE: Final = 10.0
 LONGEST_PATIENCE: Final = 30.0
 """Seconds a server may ask for while somebody waits for a plan."""
 
-_LOOK: Final = f"Look at the target, then settle it: {resume(settle='done')}, or {resume(settle='resend')}."
 _LATER: Final = "Resume the run when the server is well again."
 _LOGIN: Final = "Check the user and the secret that the job names."
 
@@ -57,7 +55,7 @@ _STATUSES: Final[Mapping[int, tuple[Fate, str]]] = {
 }
 """What isn't here is: 4xx rejected, 5xx unknown, for a server that fails may fail after it wrote.
 
-Unknown is tried again where that does no harm. Always tried again is only what says that nothing was done.
+Retried is only what says that nothing was done. The rest the engine tries again where that does no harm.
 """
 
 _REASONS: Final[Mapping[int, str]] = {
@@ -92,24 +90,26 @@ class HttpError(Exception):
         self.failure = failure
 
 
-def judge(problem: BaseException | Answer, *, idempotent: bool) -> Failure | None:
+def judge(problem: BaseException | Answer) -> Failure | None:
     """What an error of the client, or a server's answer, means.
+
+    A request that may have been carried out is `unknown`, whatever it was: see `of_read` for the others.
 
     Args:
         problem: An exception of the client, or an answer.
-        idempotent: Whether sending the request twice has the effect of sending it once. Where it hasn't, a
-            request that may have been carried out is `unknown`, and tried again by nobody.
 
     Returns:
         The failure; None for an answer whose status says success. Its body has the last word then.
     """
-    failure = _judge_answer(problem) if isinstance(problem, Answer) else _judge_error(problem)
-    if failure is not None and failure.fate is Fate.UNKNOWN:
-        return replace(failure, fate=Fate.RETRY, doubt=True) if idempotent else replace(failure, advice=_LOOK)
-    return failure
+    return _judge_answer(problem) if isinstance(problem, Answer) else _judge_error(problem)
 
 
-def judge_body(problem: Unreadable, answer: Answer, *, idempotent: bool) -> Failure:
+def of_read(failure: Failure) -> Failure:
+    """The same failure of a request that changes nothing: as nothing was done, it may be sent again."""
+    return replace(failure, fate=Fate.RETRY) if failure.fate is Fate.UNKNOWN else failure
+
+
+def judge_body(problem: Unreadable, answer: Answer) -> Failure:
     """What it means that the body of a successful answer can't be read."""
     if problem.kind == "login":
         return Failure(
@@ -117,17 +117,15 @@ def judge_body(problem: Unreadable, answer: Answer, *, idempotent: bool) -> Fail
         )
     words = answer.words() if problem.kind in ("html", "text") else ""
     reason = f"The server answered {answer.status} with {_UNREADABLE[problem.kind]}{_said(words)}"
-    fate = Fate.RETRY if idempotent else Fate.UNKNOWN
-    return Failure(fate, problem.kind, reason, "" if idempotent else _LOOK, doubt=idempotent)
+    return Failure(Fate.UNKNOWN, problem.kind, reason)
 
 
-def json_of(answer: Answer, failure: Failure | None, *, idempotent: bool) -> Any:
+def json_of(answer: Answer, failure: Failure | None) -> Any:
     """The JSON of an answer.
 
     Args:
         answer: The answer.
         failure: What a table made of it; None for success.
-        idempotent: Whether what was sent may be sent twice.
 
     Raises:
         HttpError: It is a failure, or can't be read.
@@ -137,12 +135,12 @@ def json_of(answer: Answer, failure: Failure | None, *, idempotent: bool) -> Any
     try:
         return answer.json()
     except Unreadable as problem:
-        raise HttpError(judge_body(problem, answer, idempotent=idempotent)) from None
+        raise HttpError(judge_body(problem, answer)) from None
 
 
 def as_target_error(failure: Failure, address: str) -> TargetError:
     """A failure as the error that ends planning; a run may wait for what is only away for a while."""
-    away = failure.connection or (failure.fate is Fate.RETRY and failure.rule != FIREWALL)
+    away = failure.connection or (failure.fate in (Fate.RETRY, Fate.UNKNOWN) and failure.rule != FIREWALL)
     kind = TargetUnreachable if away else TargetError
     reason = secrets.redact(failure.reason).rstrip(".")
     wait = failure.retry_after or 0.0

@@ -17,6 +17,9 @@ Value = TypeVar("Value")
 PATIENCE: Final = Backoff(base=0.5, cap=10.0, retries=5)
 """How often and how soon a read is tried again while somebody waits for a plan."""
 
+_PASSING: Final = frozenset({Fate.RETRY, Fate.UNKNOWN})
+"""What may pass next time; of a read, nothing was done in either case."""
+
 
 async def together(coroutines: Iterable[Coroutine[Any, Any, Value]]) -> list[Value]:
     """Await them together; when one fails, none is left running.
@@ -48,7 +51,7 @@ async def with_patience(work: Any, tries: Backoff = PATIENCE) -> Any:
         except HttpError as error:
             failure = error.failure
             asked = failure.retry_after or 0.0
-            if failure.fate is not Fate.RETRY or asked > LONGEST_PATIENCE or not tries.may_retry(attempt):
+            if failure.fate not in _PASSING or asked > LONGEST_PATIENCE or not tries.may_retry(attempt):
                 raise
             await asyncio.sleep(asked or tries.wait(attempt, random.random))
 

@@ -15,7 +15,7 @@ from ...core.errors import UsageError
 from ..base import CallTarget, Failure, Fate
 from .answer import Answer, Unreadable
 from .client import BODY_LIMIT, HttpClient
-from .failures import HttpError, as_target_error, json_of, judge, judge_body, went_out
+from .failures import HttpError, as_target_error, json_of, judge, judge_body, of_read, went_out
 from .logins import login_headers, refuse_in_query, without_login
 from .options import HttpOptions
 from .requests import Value, aside
@@ -23,7 +23,8 @@ from .requests import Value, aside
 READ_LIMIT: Final = 64 * 1024 * 1024
 """Bytes an answer to a read may have: a list of a hundred items can be long."""
 
-_REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_REPEATABLE: Final = _READS | {"PUT", "DELETE"}
 _FIRST_LOOKS: Final = 3
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -130,7 +131,7 @@ class HttpTarget(CallTarget):
             return error.failure
         if isinstance(error, TimeoutError) and not str(error):
             error = TimeoutError("no answer in time")
-        return judge(error, idempotent=self.idempotent) or Failure(Fate.ABORT, "internal", repr(error))
+        return judge(error) or Failure(Fate.ABORT, "internal", repr(error))
 
     # Requests
 
@@ -165,7 +166,7 @@ class HttpTarget(CallTarget):
         body: Any = None,
         *,
         headers: Mapping[str, str] | None = None,
-        idempotent: bool | None = None,
+        repeatable: bool | None = None,
         client: HttpClient | None = None,
         limit: int = BODY_LIMIT,
     ) -> Answer:
@@ -176,14 +177,15 @@ class HttpTarget(CallTarget):
             url: The whole address.
             body: Value of the JSON body; None for no body.
             headers: More headers.
-            idempotent: Whether it may be sent twice; by default what HTTP says of the method.
+            repeatable: Whether it may be sent twice, which decides how carefully its connection is chosen; by
+                default what HTTP says of the method.
             client: Sends it; by default the run's.
             limit: Bytes of the answer at most.
 
         Raises:
             HttpError: No answer came.
         """
-        again = method in _REPEATABLE if idempotent is None else idempotent
+        again = method in _REPEATABLE if repeatable is None else repeatable
         content = None if body is None else _ENCODER.encode(body).encode()
         if self._fresh and not again and client is None:
             headers = {**(headers or {}), "Connection": "close"}
@@ -193,20 +195,20 @@ class HttpTarget(CallTarget):
         try:
             return await client.request(method, url, content=content, headers=headers, limit=limit)
         except Exception as error:
-            failure = judge(error, idempotent=again)
+            failure = judge(error) or Failure(Fate.ABORT, "internal", repr(error))
             if went_out(error):
                 # A server that hangs up between two requests leaves in doubt whether it took the second.
                 # Where that matters, each request gets a connection of its own from now on.
                 self._fresh = True
-            raise HttpError(failure or Failure(Fate.ABORT, "internal", repr(error))) from error
+            raise HttpError(of_read(failure) if method in _READS else failure) from error
 
-    def value_of(self, answer: Answer, *, idempotent: bool) -> Any:
+    def value_of(self, answer: Answer) -> Any:
         """The JSON of an answer that says success.
 
         Raises:
             HttpError: The answer is a failure, or can't be read.
         """
-        return json_of(answer, judge(answer, idempotent=idempotent), idempotent=idempotent)
+        return json_of(answer, judge(answer))
 
     async def read_json(self, url: str, *, client: HttpClient | None = None, none_on: frozenset[int]) -> Any:
         """The JSON at an address; None where the status is one of `none_on`.
@@ -217,7 +219,10 @@ class HttpTarget(CallTarget):
         answer = await self.exchange("GET", url, client=client, limit=READ_LIMIT)
         if answer.status in none_on and not answer.is_html:
             return None
-        return self.value_of(answer, idempotent=True)
+        try:
+            return self.value_of(answer)
+        except HttpError as error:
+            raise HttpError(of_read(error.failure)) from None
 
     def patiently(self, work: Coroutine[Any, Any, Value]) -> Value:
         """Run a coroutine to its end from code that isn't on a loop, or on somebody else's.
@@ -229,7 +234,7 @@ class HttpTarget(CallTarget):
 
     def judged_probe(self, answer: Answer) -> Failure | None:
         """What the answer to the probe means; targets with a table of their own say it better."""
-        return judge(answer, idempotent=True)
+        return judge(answer)
 
     async def _look(self, url: str) -> None:
         client = self.open_client(read=min(self._read_timeout, 30.0))
@@ -239,7 +244,7 @@ class HttpTarget(CallTarget):
                     answer = await self.exchange("GET", url, client=client)
                     failure = self.judged_probe(answer)
                     if failure is None and answer.is_html and answer.is_login:
-                        failure = judge_body(Unreadable("login"), answer, idempotent=True)
+                        failure = judge_body(Unreadable("login"), answer)
                 except HttpError as error:
                     failure = error.failure
                 if failure is None or not (failure.connection or failure.rule in ("broken off", "timeout")):

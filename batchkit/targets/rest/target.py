@@ -209,6 +209,11 @@ class RestTarget(HttpTarget):
 
     # Writing
 
+    def repeatable(self, items: Sequence[Item]) -> bool:
+        """Whether the description says so of each of these changes."""
+        hows = [self._how(item.change) for item in items]
+        return all(how is None or how.repeatable for how in hows)
+
     async def send(self, items: Sequence[Item], *, dry_run: bool = False) -> Sequence[Result] | None:
         """Send one item."""
         (item,) = items
@@ -228,8 +233,8 @@ class RestTarget(HttpTarget):
         headers = self._headers_of[id(how)]
         if how.idempotency:
             headers = {**headers, how.idempotency: f"{self.run}-{item.index}"}
-        answer = await self.exchange(how.method, url, body, headers=headers, idempotent=how.repeatable)
-        return self._outcome(item, how, answer)
+        answer = await self.exchange(how.method, url, body, headers=headers, repeatable=how.repeatable)
+        return self._outcome(item, answer)
 
     def _how(self, change: str) -> Write | None:
         says = self._says
@@ -264,7 +269,7 @@ class RestTarget(HttpTarget):
                 return {name: value for name, value in values.items() if value is not None}
         return {name: value for name, value in values.items() if name != SERVER_ID}
 
-    def _outcome(self, item: Item, how: Write, answer: Answer) -> list[Result] | None:
+    def _outcome(self, item: Item, answer: Answer) -> list[Result] | None:
         """What an answer means for the item; None when it is done."""
         meaning = self._says.status.get(answer.status)
         if meaning == "missing" or (meaning is None and self._gone_already(item, answer)):
@@ -272,9 +277,9 @@ class RestTarget(HttpTarget):
                 return None
             return [_rejected(item, "missing", f"The target has no such item. {answer.words()}".strip(), "")]
         if meaning is not None and meaning != "done":
-            return self._told(item, how, answer, meaning)
+            return self._told(item, answer, meaning)
         if meaning is None:
-            failure = judge(answer, idempotent=how.repeatable)
+            failure = judge(answer)
             if failure is not None:
                 raise HttpError(failure)
         if answer.status in _NO_CONTENT or (meaning == "done" and not answer.body):
@@ -284,7 +289,7 @@ class RestTarget(HttpTarget):
         except Unreadable as problem:
             if problem.kind == "empty" and self._says.empty == "done":
                 return None
-            raise HttpError(judge_body(problem, answer, idempotent=how.repeatable)) from None
+            raise HttpError(judge_body(problem, answer)) from None
         return self._held_against(item, value)
 
     def _gone_already(self, item: Item, answer: Answer) -> bool:
@@ -292,14 +297,11 @@ class RestTarget(HttpTarget):
             answer.status in _GONE and self.readable and item.change == Change.DELETE and not answer.is_html
         )
 
-    def _told(self, item: Item, how: Write, answer: Answer, meaning: str) -> list[Result]:
+    def _told(self, item: Item, answer: Answer, meaning: str) -> list[Result]:
         words = answer.words() or f"The server answered {answer.status}."
         if meaning == "unchanged":
             return [Result(item.index, Outcome.UNCHANGED, str(answer.status), words)]
-        fate = _FATES[meaning]
-        if fate is Fate.UNKNOWN and how.repeatable:
-            fate = Fate.RETRY
-        raise HttpError(Failure(fate, str(answer.status), words))
+        raise HttpError(Failure(_FATES[meaning], str(answer.status), words))
 
     def _held_against(self, item: Item, value: Any) -> list[Result] | None:
         """What a successful answer says besides: an error in it, the server's id, the values it kept."""

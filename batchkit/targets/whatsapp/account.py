@@ -113,7 +113,7 @@ class Account:
     async def _get(self, client: HttpClient, url: str) -> Any:
         async def once() -> Any:
             answer = await self._target.exchange("GET", url, client=client, limit=_READ_LIMIT)
-            return json_of(answer, judge_answer(answer, sending=False), idempotent=True)
+            return json_of(answer, judge_answer(answer))
 
         return await with_patience(once, _PATIENCE)
 

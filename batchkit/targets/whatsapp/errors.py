@@ -178,24 +178,23 @@ def error_of(answer: Answer) -> dict[str, Any] | None:
     return error if isinstance(error, dict) and "code" in error else None
 
 
-def judge_answer(answer: Answer, *, sending: bool) -> Failure | None:
+def judge_answer(answer: Answer) -> Failure | None:
     """What an answer of the API means; None for one that says success.
 
     Args:
         answer: The answer.
-        sending: It answers a message, which may not go out twice; else something that was only asked.
     """
     error = error_of(answer)
     if error is None:
-        return _by_status(answer, sending=sending)
+        return _by_status(answer)
     code, said = _number(error["code"]), _said(error)
     meaning = _meaning(code, error)
     if meaning is None:
-        failure = _by_status(replace_status(answer), sending=sending)
+        failure = _by_status(replace_status(answer))
         return replace(failure, rule=str(code)) if failure is not None and code >= 0 else failure
     fate = meaning.fate
-    if fate is Fate.UNKNOWN and (not sending or 400 <= answer.status < 500):
-        fate = Fate.REJECT if answer.status < 500 else Fate.RETRY
+    if fate is Fate.UNKNOWN and 400 <= answer.status < 500:
+        fate = Fate.REJECT  # a status that says so: it was refused, for whatever reason
     limited = meaning.pause is not None
     return Failure(
         fate,
@@ -208,8 +207,8 @@ def judge_answer(answer: Answer, *, sending: bool) -> Failure | None:
     )
 
 
-def _by_status(answer: Answer, *, sending: bool) -> Failure | None:
-    failure = judge(answer, idempotent=not sending)
+def _by_status(answer: Answer) -> Failure | None:
+    failure = judge(answer)
     if failure is not None and failure.fate is Fate.UNKNOWN:
         return replace(failure, advice=LOOK)
     return failure

@@ -265,7 +265,7 @@ class WhatsAppTarget(HttpTarget):
             body["biz_opaque_callback_data"] = f"{self.run}-{item.index}"
         if dry_run:
             return None
-        answer = await self.exchange("POST", self._messages, body, idempotent=False)
+        answer = await self.exchange("POST", self._messages, body, repeatable=False)
         try:
             detail = _taken(answer)
         except HttpError as error:
@@ -296,7 +296,7 @@ def _taken(answer: Answer) -> dict[str, Any]:
     """
     if error_of(answer) is not None and answer.status < 300:
         answer = replace_status(answer)
-    failure = judge_answer(answer, sending=True)
+    failure = judge_answer(answer)
     if failure is not None:
         raise HttpError(failure)
     try:
@@ -304,7 +304,7 @@ def _taken(answer: Answer) -> dict[str, Any]:
         message = value["messages"][0]
         detail = {"id": str(message["id"])}
     except Unreadable as problem:
-        raise HttpError(judge_body(problem, answer, idempotent=False)) from None
+        raise HttpError(replace(judge_body(problem, answer), advice=LOOK)) from None
     except (LookupError, TypeError):
         reason = f"WhatsApp answered {answer.status} without the message's id"
         raise HttpError(Failure(Fate.UNKNOWN, "no id", reason, LOOK)) from None

@@ -33,19 +33,17 @@ def envelope(requests: Sequence[Request]) -> dict[str, Any]:
     return {"requests": inner}
 
 
-def opened(answer: Answer, count: int, *, idempotent: bool) -> list[Answer]:
+def opened(answer: Answer, count: int) -> list[Answer]:
     """The answers in an answer, in the order of the requests.
 
     Raises:
         HttpError: The call failed as a whole, or its answer isn't what it should be.
     """
-    value = value_of(answer, idempotent=idempotent)
+    value = value_of(answer)
     responses = value.get("responses") if isinstance(value, dict) else None
     if not isinstance(responses, list) or len(responses) != count:
-        fate = Fate.RETRY if idempotent else Fate.UNKNOWN
-        raise HttpError(
-            Failure(fate, "batch", "WordPress answered a batch with something else than its results")
-        )
+        reason = "WordPress answered a batch with something else than its results"
+        raise HttpError(Failure(Fate.UNKNOWN, "batch", reason))
     return [_inner(each, answer.url) for each in responses]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from ..base import Failure, Fate
+from ..base import Failure
 from ..http.answer import Answer, Unreadable
 from ..http.failures import json_of, judge
 
@@ -74,16 +74,13 @@ MADE: Final = "Look at the site whether the post is there, then settle the item.
 CACHE: Final = "See what answers there in the site's place: a cache, a firewall, a security plugin."
 
 
-def judged(answer: Answer, *, idempotent: bool) -> Failure | None:
+def judged(answer: Answer) -> Failure | None:
     """What an answer means, by its status and WordPress's own code; None for one that says success."""
-    failure = judge(answer, idempotent=idempotent)
+    failure = judge(answer)
     if failure is None:
         return None
     told = body_of(answer)
     code = told.get("code") if isinstance(told.get("code"), str) else ""
-    if answer.status == 500 and not idempotent and code in ("", "internal_server_error"):
-        # A plugin that crashes while a post is saved crashes after it was saved.
-        failure = replace(failure, fate=Fate.UNKNOWN, advice=MADE)
     if not code or failure.rule == "firewall":
         return failure
     return replace(
@@ -94,13 +91,13 @@ def judged(answer: Answer, *, idempotent: bool) -> Failure | None:
     )
 
 
-def value_of(answer: Answer, *, idempotent: bool) -> Any:
+def value_of(answer: Answer) -> Any:
     """The JSON of an answer that says success.
 
     Raises:
         HttpError: It is a failure, or can't be read.
     """
-    return json_of(answer, judged(answer, idempotent=idempotent), idempotent=idempotent)
+    return json_of(answer, judged(answer))
 
 
 def body_of(answer: Answer) -> dict[str, Any]:

@@ -55,14 +55,14 @@ async def find_user(ask: _Ask, root: str, *, app_passwords: bool | None) -> User
     told = body_of(answer)
     if answer.status == 200 and told.get("id"):
         return _user(told)
-    failure = judged(answer, idempotent=True)
+    failure = judged(answer)
     if failure is not None and failure.fate is not Fate.REJECT and answer.status != 401:
         raise HttpError(failure)
     if failure is None or answer.status == 401:
         raise HttpError(not_taken(failure, app_passwords=app_passwords))
     # Security plugins hide users, from all: only a login sees posts as they are edited.
     answer = await ask("GET", f"{root}wp/v2/posts{joint}context=edit&per_page=1&_fields=id")
-    again = judged(answer, idempotent=True)
+    again = judged(answer)
     if again is not None:
         raise HttpError(not_taken(again, app_passwords=app_passwords) if answer.status == 401 else again)
     return None

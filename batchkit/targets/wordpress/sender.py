@@ -11,7 +11,7 @@ import polars as pl
 from ...core.states import Change, Outcome
 from ..base import Failure, Fate, Item, Result
 from ..http.answer import Answer
-from ..http.failures import HttpError
+from ..http.failures import HttpError, of_read
 from ..http.many import Memory, chunked
 from ..http.target import READ_LIMIT
 from .batch import NOT_ALLOWED, envelope, opened
@@ -81,6 +81,8 @@ class Sender:
         """Send some items: one by one, or through batch/v1."""
         first = items[0].index
         if self._too_large.pop(first, False) and len(items) > 1:
+            # A site that is away for everybody fails in the same way: it raises here.
+            await self._get("", _fields="name")
             self._narrow(len(items) // 2)
             reason = "The site didn't get through so many posts in one call, so it is halved"
             raise HttpError(Failure(Fate.REJECT, "too large", reason))
@@ -110,7 +112,7 @@ class Sender:
                 else:
                     results += await self._send_batch(part)
             except HttpError as error:
-                if at == 0:
+                if at == 0 and (len(part) == len(requests) or error.failure.fate is not Fate.UNKNOWN):
                     raise
                 results += [_failed(one.item, error.failure) for one in part]
             end = _end(results)
@@ -192,20 +194,24 @@ class Sender:
 
     async def _make_term(self, terms: Terms, name: str) -> None:
         url = self._site.url(self._site.taxonomies[terms.base])
-        answer = await self._exchange("POST", url, {"name": name}, idempotent=True)
-        made = judged(answer, idempotent=True)
-        if made is not None and made.rule != "term_exists":
-            raise HttpError(made)
-        if made is None:
-            terms.add([value_of(answer, idempotent=True)])
-        else:
-            terms.known = False  # somebody else made it just now
+        try:
+            answer = await self._exchange("POST", url, {"name": name}, repeatable=True)
+            made = judged(answer)
+            if made is None:
+                terms.add([value_of(answer)])
+            elif made.rule == "term_exists":
+                terms.known = False  # somebody else made it just now
+            else:
+                raise HttpError(made)
+        except HttpError as error:
+            # Of the item itself nothing was sent yet, and a term is made once only.
+            raise HttpError(of_read(error.failure)) from None
 
     async def _send_one(self, request: Request) -> Result | None:
         repeatable = self._repeatable([request.item])
         url = self._site.url(request.route, **request.query)
         answer = await self._exchange(
-            request.method, url, request.body, idempotent=repeatable, limit=READ_LIMIT
+            request.method, url, request.body, repeatable=repeatable, limit=READ_LIMIT
         )
         return await self._outcome(request, answer)
 
@@ -213,9 +219,9 @@ class Sender:
         repeatable = self._repeatable([one.item for one in requests])
         body = envelope(requests)
         answer = await self._exchange(
-            "POST", self._site.url(BATCH), body, idempotent=repeatable, limit=READ_LIMIT
+            "POST", self._site.url(BATCH), body, repeatable=repeatable, limit=READ_LIMIT
         )
-        answers = opened(answer, len(requests), idempotent=repeatable)
+        answers = opened(answer, len(requests))
         return await self._gathered(
             [(one, self._outcome(one, inner)) for one, inner in zip(requests, answers, strict=True)]
         )
@@ -243,12 +249,11 @@ class Sender:
         Raises:
             HttpError: It is a failure.
         """
-        repeatable = self._repeatable([request.item])
-        failure = judged(answer, idempotent=repeatable)
+        failure = judged(answer)
         if failure is None:
-            post = value_of(answer, idempotent=repeatable)
+            post = value_of(answer)
             if lack := lacking(request, post):
-                raise HttpError(_doubtful(lack, repeatable=repeatable))
+                raise HttpError(_doubtful(request, lack))
             return outcome_of(request, post, self._book)
         if failure.rule == "rest_already_trashed" and request.item.change == Change.DELETE:
             return None
@@ -258,17 +263,16 @@ class Sender:
         if failure.rule == "rest_cannot_update" and request.id is not None:
             post = await self._get(request.route, context="edit", **request.query)
             if lack := lacking(request, post):
-                raise HttpError(_doubtful(lack, repeatable=repeatable))
+                raise HttpError(_doubtful(request, lack))
             return refused_in_part(request, failure, post, self._book)
         raise HttpError(failure)
 
 
 def _failed(item: Item, failure: Failure) -> Result:
-    """The outcome of one item among others; what may pass next time is pending, for the engine to judge."""
-    outcome = {Fate.REJECT: Outcome.REJECTED, Fate.UNKNOWN: Outcome.UNKNOWN}.get(failure.fate)
-    if outcome is None:
+    """The outcome of one item among others; what isn't refused for good is for the engine to decide."""
+    if failure.fate is not Fate.REJECT:
         return Result(item.index, Outcome.PENDING, failure=failure)
-    return Result(item.index, outcome, failure.rule, failure.reason, failure.advice)
+    return Result(item.index, Outcome.REJECTED, failure.rule, failure.reason, failure.advice)
 
 
 def _end(results: Sequence[Result]) -> Failure | None:
@@ -277,7 +281,6 @@ def _end(results: Sequence[Result]) -> Failure | None:
     return next((each for each in failures if each is not None and each.fate is Fate.ABORT), None)
 
 
-def _doubtful(reason: str, *, repeatable: bool) -> Failure:
+def _doubtful(request: Request, reason: str) -> Failure:
     """An answer of success that isn't one to what was sent: nobody knows what was done."""
-    fate, advice = (Fate.RETRY, CACHE) if repeatable else (Fate.UNKNOWN, MADE)
-    return Failure(fate, "another answer", reason, advice, doubt=repeatable)
+    return Failure(Fate.UNKNOWN, "another answer", reason, MADE if request.id is None else CACHE)

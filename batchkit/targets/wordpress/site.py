@@ -178,7 +178,7 @@ async def find_root(ask: Ask, base: str) -> tuple[str, dict[str, Any]]:
         index = body_of(answer)
         if "namespaces" in index:
             return root, index
-        failure = judged(answer, idempotent=True)
+        failure = judged(answer)
         if failure is not None and (
             failure.fate is not Fate.REJECT or failure.rule not in ("404", "rest_no_route")
         ):
@@ -214,10 +214,10 @@ async def _table(
     ask: Ask, url: str, otherwise: Mapping[str, dict[str, Any]] | None = None
 ) -> Mapping[str, dict[str, Any]]:
     answer = await ask("GET", url)
-    failure = judged(answer, idempotent=True)
+    failure = judged(answer)
     if otherwise is not None and failure is not None and failure.fate is Fate.REJECT:
         return otherwise  # a site may hide the list and have what is in it
-    value = value_of(answer, idempotent=True)
+    value = value_of(answer)
     return (
         {name: each for name, each in value.items() if "rest_base" in each} if isinstance(value, dict) else {}
     )

@@ -17,7 +17,7 @@ from ...core.states import Change
 from ..base import Failure, Fate, Finding, Item, Refusal, Result
 from ..http.answer import Answer
 from ..http.client import HttpClient
-from ..http.failures import HttpError, as_target_error
+from ..http.failures import HttpError, as_target_error, of_read
 from ..http.many import Memory
 from ..http.requests import with_patience
 from ..http.target import READ_LIMIT, HttpTarget
@@ -174,8 +174,8 @@ class WordPressTarget(HttpTarget):
         async def ask(method: str, url: str) -> Answer:
             async def once() -> Answer:
                 answer = await self.exchange(method, url, client=client, limit=READ_LIMIT)
-                failure = judged(answer, idempotent=True)
-                if failure is not None and failure.fate is Fate.RETRY:
+                failure = judged(answer)
+                if failure is not None and failure.fate in (Fate.RETRY, Fate.UNKNOWN):
                     raise HttpError(failure)
                 return answer
 
@@ -224,7 +224,7 @@ class WordPressTarget(HttpTarget):
         """Ask for the site's name: a site under maintenance answers nobody."""
         if self._site is None or self._client is None:
             return False
-        failure = judged(await self.exchange("GET", self.site.url("", _fields="name")), idempotent=True)
+        failure = judged(await self.exchange("GET", self.site.url("", _fields="name")))
         if failure is not None:
             raise HttpError(failure)
         return True
@@ -288,7 +288,10 @@ class WordPressTarget(HttpTarget):
 
             async def once() -> Any:
                 answer = await self.exchange("GET", url, client=client, limit=READ_LIMIT)
-                return value_of(answer, idempotent=True)
+                try:
+                    return value_of(answer)
+                except HttpError as error:
+                    raise HttpError(of_read(error.failure)) from None
 
             return await with_patience(once) if patient else await once()
 

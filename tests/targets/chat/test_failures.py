@@ -41,7 +41,7 @@ def openai(message: str, kind: str = "invalid_request_error", **more: Any) -> di
     return {"error": {"message": message, "type": kind, "param": None, "code": None, **more}}
 
 
-ABORT, REJECT, RETRY = Fate.ABORT, Fate.REJECT, Fate.RETRY
+ABORT, REJECT, RETRY, UNKNOWN = Fate.ABORT, Fate.REJECT, Fate.RETRY, Fate.UNKNOWN
 CASES: list[tuple[str, int, Any, Fate, str]] = [
     ("openai key", 401, openai("Incorrect API key", code="invalid_api_key"), ABORT, "401"),
     ("mistral key", 401, {"message": "Unauthorized", "request_id": "x"}, ABORT, "401"),
@@ -79,9 +79,9 @@ CASES: list[tuple[str, int, Any, Fate, str]] = [
     ("deepseek", 402, openai("Insufficient Balance"), ABORT, "credit"),
     ("often", 429, openai("Rate limit reached", code="rate_limit_exceeded"), RETRY, "429"),
     ("busy", 409, openai("Conflict"), RETRY, "409"),
-    ("failed", 500, openai("The server had an error"), RETRY, "500"),
-    ("gateway", 504, b"<html>504</html>", RETRY, "504"),
-    ("overloaded", 529, openai("Overloaded"), RETRY, "529"),
+    ("failed", 500, openai("The server had an error"), UNKNOWN, "500"),
+    ("gateway", 504, b"<html>504</html>", UNKNOWN, "504"),
+    ("overloaded", 529, openai("Overloaded"), UNKNOWN, "529"),
     ("firewall", 403, b"<!doctype html><html><title>Just a moment</title></html>", RETRY, "firewall"),
 ]  # fmt: skip
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from batchkit.targets.base import Failure, Fate
 from batchkit.targets.http.answer import Answer, Unreadable
-from batchkit.targets.http.failures import FIREWALL_PAUSE, judge, judge_body, went_out
+from batchkit.targets.http.failures import FIREWALL_PAUSE, judge, judge_body, of_read, went_out
 
 LOGIN = b"<html><head><title>Log In</title></head><form><input type='password'></form></html>"
 PAGE = b"<!doctype html><html><head><title>Just a moment...</title></head><body>x</body></html>"
@@ -72,41 +72,37 @@ AFTER: list[tuple[str, str, Callable[[], BaseException]]] = [
 
 
 @pytest.mark.parametrize(("name", "make"), BEFORE, ids=[name for name, _ in BEFORE])
-@pytest.mark.parametrize("idempotent", [False, True])
-def test_what_never_left_is_tried_again(
-    name: str, make: Callable[[], BaseException], idempotent: bool
-) -> None:
+def test_what_never_left_is_tried_again(name: str, make: Callable[[], BaseException]) -> None:
     """Nobody answered before the request went out: tried again whatever it is, and counted as an outage."""
     error = through_aiohttp(make())
     assert not went_out(error)
-    failure = judge(error, idempotent=idempotent)
+    failure = judge(error)
     assert failure is not None
     assert (failure.fate, failure.connection) == (Fate.RETRY, True), name
 
 
 @pytest.mark.parametrize(("name", "rule", "make"), AFTER, ids=[name for name, *_ in AFTER])
 def test_what_went_out_is_in_doubt(name: str, rule: str, make: Callable[[], BaseException]) -> None:
-    """No answer after the request went out: unknown, unless sending twice does no harm."""
+    """No answer after the request went out: unknown, unless nothing was asked for but to read."""
     error = through_aiohttp(make())
     assert went_out(error)
-    failure, again = judge(error, idempotent=False), judge(error, idempotent=True)
+    failure = judge(error)
     assert failure is not None
-    assert again is not None
-    assert (failure.fate, failure.rule, again.fate) == (Fate.UNKNOWN, rule, Fate.RETRY), name
+    assert (failure.fate, failure.rule, of_read(failure).fate) == (Fate.UNKNOWN, rule, Fate.RETRY), name
     assert not failure.connection
 
 
 def test_a_certificate_that_nobody_signed_ends_the_run() -> None:
     """Trying again doesn't mend a certificate; the advice names what does."""
     error = aiohttp.ClientConnectorCertificateError(_key(), ssl.SSLCertVerificationError("self-signed"))
-    failure = judge(through_aiohttp(error), idempotent=True)
+    failure = judge(through_aiohttp(error))
     assert failure is not None
     assert (failure.fate, failure.rule) == (Fate.ABORT, "certificate")
     assert "SSL_CERT_FILE" in failure.advice
 
 
 STATUSES: list[tuple[int, Fate, Fate]] = [
-    # status, once, where it may be sent twice
+    # status, of a write, of a read
     (400, Fate.REJECT, Fate.REJECT),
     (401, Fate.ABORT, Fate.ABORT),
     (404, Fate.REJECT, Fate.REJECT),
@@ -132,15 +128,22 @@ STATUSES: list[tuple[int, Fate, Fate]] = [
 ]
 
 
-@pytest.mark.parametrize(("status", "once", "twice"), STATUSES)
-def test_each_status_has_its_fate(status: int, once: Fate, twice: Fate) -> None:
+@pytest.mark.parametrize(("status", "write", "read"), STATUSES)
+def test_each_status_has_its_fate(status: int, write: Fate, read: Fate) -> None:
     """The status decides, with the server's own message kept; a server may fail after it wrote."""
     given_ = answer(status, '{"error": {"message": "Price must be a number"}}')
-    for idempotent, fate in ((False, once), (True, twice)):
-        failure = judge(given_, idempotent=idempotent)
-        assert failure is not None
-        assert failure.fate is fate
-        assert "Price must be a number" in failure.reason
+    failure = judge(given_)
+    assert failure is not None
+    assert (failure.fate, of_read(failure).fate) == (write, read)
+    assert "Price must be a number" in failure.reason
+
+
+@pytest.mark.parametrize("status", range(400, 600))
+def test_a_gateway_that_speaks_for_a_dead_site_says_that_it_is_away(status: int) -> None:
+    """What stands before a server, and one under maintenance, is told from a server that fails."""
+    failure = judge(answer(status, "{}"))
+    assert failure is not None
+    assert failure.away == (status in {502, 503, 504, 520, 521, 522, 523, 524})
 
 
 @pytest.mark.parametrize(
@@ -157,7 +160,7 @@ def test_each_status_has_its_fate(status: int, once: Fate, twice: Fate) -> None:
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_heard(status: int, header: str | None, seconds: float | None) -> None:
     """`Retry-After` in seconds, as a date or absent, up to a day; asked too much, fewer calls at once."""
-    failure = judge(answer(status, "{}", **({"retry_after": header} if header else {})), idempotent=False)
+    failure = judge(answer(status, "{}", **({"retry_after": header} if header else {})))
     assert failure is not None
     assert failure.retry_after == seconds
     assert failure.pushback
@@ -165,9 +168,9 @@ def test_retry_after_is_heard(status: int, header: str | None, seconds: float | 
 
 def test_a_firewall_is_not_a_permission() -> None:
     """403 as a page slows the whole run; 403 as JSON is about this item alone."""
-    page = judge(answer(403, PAGE, content_type="text/html"), idempotent=False)
-    text = judge(answer(403, "error code: 1020"), idempotent=False)
-    item = judge(answer(403, '{"code": "rest_cannot_edit", "message": "Sorry"}'), idempotent=False)
+    page = judge(answer(403, PAGE, content_type="text/html"))
+    text = judge(answer(403, "error code: 1020"))
+    item = judge(answer(403, '{"code": "rest_cannot_edit", "message": "Sorry"}'))
     for failure in (page, text):
         assert failure is not None
         assert (failure.fate, failure.rule, failure.retry_after, failure.pushback) == (
@@ -188,7 +191,7 @@ def test_a_firewall_is_not_a_permission() -> None:
 )
 def test_redirects(status: int, location: str, fate: Fate, rule: str) -> None:
     """A redirect that wasn't followed: elsewhere ends the run, a page instead of an answer is in doubt."""
-    failure = judge(answer(status, location=location), idempotent=False)
+    failure = judge(answer(status, location=location))
     assert failure is not None
     assert (failure.fate, failure.rule) == (fate, rule)
 
@@ -211,17 +214,16 @@ BODIES: list[tuple[bytes, bool, str | None]] = [
 def test_success_is_what_can_be_read(body: bytes, whole: bool, kind: str | None) -> None:
     """200 alone is no success: the body must be JSON, if need be behind a warning of PHP."""
     given_ = Answer(200, httpx.Headers(), body, whole, "https://api.test/")
-    assert judge(given_, idempotent=False) is None
+    assert judge(given_) is None
     if kind is None:
         assert given_.json() == {"ok": True}
         return
     with pytest.raises(Unreadable) as caught:
         given_.json()
     assert caught.value.kind == kind
-    once = judge_body(caught.value, given_, idempotent=False)
-    twice = judge_body(caught.value, given_, idempotent=True)
+    failure = judge_body(caught.value, given_)
     wanted = (Fate.ABORT, Fate.ABORT) if kind == "login" else (Fate.UNKNOWN, Fate.RETRY)
-    assert (once.fate, twice.fate) == wanted
+    assert (failure.fate, of_read(failure).fate) == wanted
 
 
 @pytest.mark.parametrize(
@@ -242,22 +244,22 @@ def test_the_server_speaks_for_itself(body: str, words: str) -> None:
     assert answer(422, body).words() == words
 
 
-@given(st.binary(max_size=200), st.integers(200, 599), st.booleans(), st.booleans())
-def test_no_answer_is_too_strange(body: bytes, status: int, whole: bool, idempotent: bool) -> None:
-    """Whatever comes, there is a judgement; and what may have been done is never tried again by itself."""
+@given(st.binary(max_size=200), st.integers(200, 599), st.booleans())
+def test_no_answer_is_too_strange(body: bytes, status: int, whole: bool) -> None:
+    """Whatever comes, there is a judgement; and a success that can't be read is never called not done."""
     given_ = Answer(status, httpx.Headers(), body, whole, "https://api.test/")
-    failure = judge(given_, idempotent=idempotent)
-    if failure is None:
+    if judge(given_) is None:
+        fate = Fate.UNKNOWN
         try:
             given_.json()
         except Unreadable as problem:
-            failure = judge_body(problem, given_, idempotent=idempotent)
-            assert failure.fate is not Fate.RETRY or idempotent
+            fate = judge_body(problem, given_).fate
+        assert fate in (Fate.UNKNOWN, Fate.ABORT)
 
 
 def test_a_hole_in_the_table_ends_the_run() -> None:
     """An error that is none of HTTP is a bug: nothing is sent on a guess."""
-    failure = judge(KeyError("x"), idempotent=True)
+    failure = judge(KeyError("x"))
     assert failure is not None
     assert failure.fate is Fate.ABORT
-    assert judge(asyncio.CancelledError(), idempotent=False) is not None
+    assert judge(asyncio.CancelledError()) is not None

@@ -45,7 +45,7 @@ def test_every_code_has_its_fate() -> None:
 def test_a_code_is_judged_whatever_the_status(code: int) -> None:
     """The code decides, not the status; the reason has the API's words, and there is always advice."""
     answer = _answer(refused(code, 500, "Some details."))
-    judged = judge_answer(answer, sending=True)
+    judged = judge_answer(answer)
     assert judged is not None
     assert judged.fate is CODES[code].fate
     assert judged.rule == str(code)
