@@ -23,7 +23,9 @@ def on_run(run: str) -> Say:
 
     def say(action: Action) -> str:
         button = _BUTTONS.get(action.name)
-        return f"click {button}" if button and action.arguments == {"run": run} else as_python(action)
+        if action.name == "again":
+            return "control(plan, again=True)"
+        return f"click “{button}”" if button and action.arguments == {"run": run} else as_python(action)
 
     return say
 
@@ -35,12 +37,13 @@ def on_form(action: Action) -> str:
         case "map", _:
             return f"choose {given['field']} as the field of {given['column']}"
         case "option", "create":
-            return "tick Create the table"
+            return "tick “Create the table”"
         case "option", "key":
-            return "tick Key beside a column"
+            return "tick “Key” beside a column"
         case "option", name if name in _FIELDS:
             value = given["value"]
             text = " ".join(map(str, value)) if isinstance(value, list) else value
-            return _FIELDS[name] if value is None else f"{text} for {_FIELDS[name]}"
+            label = f"“{_FIELDS[name]}”"
+            return label if value is None else f"{text} for {label}"
         case _:
             return as_python(action)

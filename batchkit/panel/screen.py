@@ -127,7 +127,7 @@ def planned_screen(plan: Plan, title: str, notice: str = "", busy: str = "") -> 
         line=f"To send: {changes_in_words(summary.changes)}" if count else "",
         outcomes=[],
         facts=[],
-        message=worded(notice or busy),
+        message=worded(notice or busy, on_run("")),
         message_tone="bad" if notice else "calm",
         limiter="",
         errors=[],
