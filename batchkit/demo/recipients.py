@@ -9,15 +9,16 @@ The same seed gives the same bytes.
 
 from __future__ import annotations
 
-import argparse
-import csv
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 from typing import Final
+
+import click
+
+from .files import new_workbook, write_csv
 
 COLUMNS: Final = ("Téléphone", "Prénom", "Rendez-vous", "Heure", "Lieu")
 MOST: Final = 50_000
@@ -29,7 +30,7 @@ _FIRST_NAMES: Final = ("Zoé", "Noël", "Anaïs", "Jérôme", "Léa", "François
 _PLACES: Final = ("Orléans", "Nîmes", "Saint-Étienne", "Besançon", "Évry", "Le Mans")
 _START: Final = date(2025, 3, 3)
 _BLOCKS: Final = ("19900", "26191", "35301", "46571", "53649")
-_SHAPES: Final = (
+SHAPES: Final = (
     "0{0} {1} {2} {3} {4}",
     "0{0}{1}{2}{3}{4}",
     "+33 {0} {1} {2} {3} {4}",
@@ -39,6 +40,7 @@ _SHAPES: Final = (
     "0{0}-{1}-{2}-{3}-{4}",
     "33{0}{1}{2}{3}{4}",
 )
+"""How people write a number, by its first digit and its pairs."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +86,11 @@ def make_recipients(folder: Path | str, rows: int = 60, seed: int = 7, *, bad_ev
     folder.mkdir(parents=True, exist_ok=True)
     bad: dict[str, list[int]] = {kind: [] for kind in BAD}
     lines = list(_lines(rows, seed, bad_every, bad))
-    with (folder / "recipients.csv").open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(lines)
-    _write_workbook(folder / "recipients.xlsx", lines)
-    with (folder / "opt_out.csv").open("w", encoding="utf-8", newline="") as file:
-        out = csv.writer(file, delimiter=";", lineterminator="\r\n")
-        out.writerow(("Depuis", "Numéro"))
-        out.writerows(("2024-11-05", lines[row - 2][0]) for row in bad["opted out"])
+    write_csv(folder / "recipients.csv", COLUMNS, lines)
+    with new_workbook(folder / "recipients.xlsx", "Rendez-vous", COLUMNS, lines):
+        pass  # texts are all there is
+    left = [("2024-11-05", lines[row - 2][0]) for row in bad["opted out"]]
+    write_csv(folder / "opt_out.csv", ("Depuis", "Numéro"), left, encoding="utf-8")
     spoiled = {row for kind in BAD for row in bad[kind]}
     return Recipients(
         path=folder / "recipients.xlsx",
@@ -106,12 +104,11 @@ def make_recipients(folder: Path | str, rows: int = 60, seed: int = 7, *, bad_ev
 
 def _lines(rows: int, seed: int, bad_every: int, bad: dict[str, list[int]]) -> Iterator[list[str]]:
     random = Random(f"batchkit recipients {seed}")
-    numbers = [_number(n) for n in random.sample(range(MOST), rows)]
-    before = ""
-    for place, number in enumerate(numbers):
+    before = 0
+    for place, number in enumerate(random.sample(range(MOST), rows)):
         day = _START + timedelta(days=random.randrange(60))
         line = [
-            _written(number, random.choice(_SHAPES)),
+            phone(number, random.choice(SHAPES)),
             random.choice(_FIRST_NAMES),
             f"{day:%d/%m/%Y}",
             f"{random.randrange(8, 19):02}:{random.choice(('00', '15', '30', '45'))}",
@@ -125,17 +122,14 @@ def _lines(rows: int, seed: int, bad_every: int, bad: dict[str, list[int]]) -> I
         yield line
 
 
-def _number(place: int) -> str:
-    """The nine digits of a number, without the zero before them."""
-    block, rest = divmod(place, 10_000)
-    return f"{_BLOCKS[block]}{rest:04}"
+def phone(number: int, shape: str) -> str:
+    """One of the `MOST` numbers for fiction, written in one of the `SHAPES`."""
+    block, rest = divmod(number, 10_000)
+    digits = f"{_BLOCKS[block]}{rest:04}"
+    return shape.format(digits[0], *(digits[at : at + 2] for at in (1, 3, 5, 7)))
 
 
-def _written(number: str, shape: str) -> str:
-    return shape.format(number[0], *(number[at : at + 2] for at in (1, 3, 5, 7)))
-
-
-def _spoil(line: list[str], kind: str, before: str) -> None:
+def _spoil(line: list[str], kind: str, before: int) -> None:
     match kind:
         case "shortened":
             line[0] = "3.3199001E+10"
@@ -146,33 +140,17 @@ def _spoil(line: list[str], kind: str, before: str) -> None:
         case "line break":
             line[1] = f"{line[1]}\net famille"
         case "duplicate":  # of the row above, written otherwise
-            line[0] = _written(before, "+33 {0}{1} {2}{3}{4}")
+            line[0] = phone(before, "+33 {0}{1} {2}{3}{4}")
 
 
-def _write_workbook(path: Path, lines: list[list[str]]) -> None:
-    import xlsxwriter
-
-    with xlsxwriter.Workbook(path) as book:
-        book.set_properties({"created": datetime(2024, 1, 1)})
-        bold = book.add_format({"bold": True})
-        sheet = book.add_worksheet("Rendez-vous")
-        sheet.freeze_panes(1, 0)
-        sheet.write_row(0, 0, COLUMNS, bold)
-        for number, line in enumerate(lines, start=1):
-            for column, text in enumerate(line):
-                sheet.write_string(number, column, text)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Make a sample from the command line."""
-    about = "Make recipients of messages to try on."
-    parser = argparse.ArgumentParser(prog="python -m batchkit.demo.recipients", description=about)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--rows", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=7)
-    asked = parser.parse_args(arguments)
-    made = make_recipients(asked.folder, asked.rows, asked.seed)
-    sys.stdout.write(f"{made.path}\n{made.path_csv}\n{made.path_opt_out}\n{made.sendable} can be sent\n")
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--rows", default=60)
+@click.option("--seed", default=7)
+def main(folder: Path, rows: int, seed: int) -> None:
+    """Make recipients of messages to try on."""
+    made = make_recipients(folder, rows, seed)
+    click.echo(f"{made.path}\n{made.path_csv}\n{made.path_opt_out}\n{made.sendable} can be sent")
 
 
 if __name__ == "__main__":

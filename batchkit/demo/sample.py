@@ -9,74 +9,44 @@ The same seed gives the same bytes.
 
 from __future__ import annotations
 
-import argparse
-import csv
 import sqlite3
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from dataclasses import dataclass, field
 from itertools import islice
-from operator import attrgetter
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from .companies import (
-    CATEGORIES,
-    Company,
-    address,
-    companies,
-    draw_category,
-    headcount,
-    phone,
-    siret,
-    turnover,
-)
+import click
+
+from .companies import CATEGORIES, Company, companies, siret
+from .files import new_workbook, write_csv
 
 if TYPE_CHECKING:
     from ..planning.job import Job
 
-COLUMNS = tuple(column.name for column in fields(Company))
-#: The columns before `categorie`: the file and the database write them alike.
-_texts = attrgetter(*COLUMNS[: COLUMNS.index("categorie")])
-#: What is wrong with the bad rows, in the order in which they come round.
-BAD = ("siret", "date", "email", "number", "name", "duplicate")
+COLUMNS: Final = Company._fields
+BAD: Final = ("siret", "date", "email", "number", "name", "duplicate")
+"""What is wrong with the bad rows, in the order in which they come round."""
 
-_SCHEMA = """
-CREATE TABLE categories (
-    id INTEGER PRIMARY KEY,
-    nom VARCHAR(60) NOT NULL UNIQUE
-);
+_WRONG: Final = {
+    "date": ("date_creation", ("31/02/2019", "00/00/0000", "en 2011")),
+    "email": ("email", ("contact@", "contact chez exemple.fr", "www.exemple.fr")),
+    "number": ("chiffre_affaires", ("n.c.", "env. 50 000", "12,5 M€")),
+    "name": ("nom", ("",)),
+}
+_SCHEMA: Final = """
+CREATE TABLE categories (id INTEGER PRIMARY KEY, nom VARCHAR(60) NOT NULL UNIQUE);
 CREATE TABLE companies (
-    siret CHAR(14) NOT NULL PRIMARY KEY CHECK (length(siret) = 14),
-    siren CHAR(9) NOT NULL,
-    nom VARCHAR(120) NOT NULL,
-    forme_juridique VARCHAR(40),
-    adresse VARCHAR(200),
-    code_postal CHAR(5),
-    ville VARCHAR(80),
-    categorie_id INTEGER REFERENCES categories (id),
-    effectif INTEGER,
-    chiffre_affaires NUMERIC(14, 2),
-    date_creation DATE,
-    email VARCHAR(120),
-    telephone VARCHAR(20)
+    siret CHAR(14) NOT NULL PRIMARY KEY CHECK (length(siret) = 14), siren CHAR(9) NOT NULL,
+    nom VARCHAR(120) NOT NULL, forme_juridique VARCHAR(40), adresse VARCHAR(200), code_postal CHAR(5),
+    ville VARCHAR(80), categorie_id INTEGER REFERENCES categories (id), effectif INTEGER,
+    chiffre_affaires NUMERIC(14, 2), date_creation DATE, email VARCHAR(120), telephone VARCHAR(20)
 );
 """
-_INSERT = f"INSERT INTO companies VALUES ({', '.join('?' * len(COLUMNS))})"
-_BATCH = 5_000
-# What an older record may have had instead.
-_OLDER: dict[str, Callable[[float], object]] = {
-    "adresse": address,
-    "categorie": draw_category,
-    "chiffre_affaires": turnover,
-    "effectif": headcount,
-    "telephone": phone,
-}
-_AGEING = tuple(_OLDER)
+_INSERT: Final = f"INSERT INTO companies VALUES ({', '.join('?' * len(COLUMNS))})"
 
 
 @dataclass(frozen=True)
@@ -135,146 +105,36 @@ def make_sample(
     path_csv, path_database = folder / "companies.csv", folder / "companies.sqlite"
     for leftover in ("", "-wal", "-shm", "-journal"):
         path_database.with_name(path_database.name + leftover).unlink(missing_ok=True)
-    made = _Rows(rows, seed, bad_every)
-    pairs = iter(made)
-    with (
-        closing(sqlite3.connect(path_database)) as database,
-        path_csv.open("w", encoding=encoding, newline="") as file,
-    ):
+    expected = Counter(create=0, update=0, unchanged=0, invalid=0, duplicate=0)
+    bad: dict[str, list[int]] = {kind: [] for kind in BAD}
+    with closing(sqlite3.connect(path_database)) as database:
         database.executescript(_SCHEMA)
         database.executemany("INSERT INTO categories VALUES (?, ?)", CATEGORIES.items())
-        writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
-        writer.writerow(COLUMNS)
-        while batch := list(islice(pairs, _BATCH)):
-            writer.writerows(line for line, _ in batch)
-            database.executemany(_INSERT, (_stored(held) for _, held in batch if held))
-        others = islice(companies(seed + 1, first=rows), rows // 100)
-        database.executemany(_INSERT, map(_stored, others))
+
+        def lines() -> Iterator[list[str]]:
+            for row, (kind, line, held) in enumerate(_rows(rows, seed, bad_every), start=2):
+                if kind in bad:
+                    bad[kind].append(row)
+                expected[kind if kind in expected else "invalid"] += 1
+                if held:
+                    database.execute(_INSERT, _stored(held))
+                yield line
+
+        write_csv(path_csv, COLUMNS, lines(), encoding=encoding)
+        database.executemany(_INSERT, map(_stored, islice(companies(seed + 1, first=rows), rows // 100)))
         database.commit()
-    return Sample(path_csv, path_database, rows, dict(made.tally), made.bad)
+    return Sample(path_csv, path_database, rows, dict(expected), bad)
 
 
 def make_small(folder: Path | str) -> None:
     """Write the small files kept with the project: `companies.csv` (200 rows) and `companies.xlsx` (50)."""
     folder = Path(folder)
     make_sample(folder, rows=200, bad_every=25).path_database.unlink()
-    _write_workbook(folder / "companies.xlsx", list(islice(companies(seed=11), 50)))
-
-
-class _Rows:
-    """The rows of the file, each with what the database holds for it; counts them as they go by."""
-
-    def __init__(self, rows: int, seed: int, bad_every: int) -> None:
-        self._rows, self._seed, self._bad_every = rows, seed, bad_every
-        self._random = Random(f"batchkit rows {seed}")
-        self.tally: Counter[str] = Counter(create=0, update=0, unchanged=0, invalid=0, duplicate=0)
-        self.bad: dict[str, list[int]] = {kind: [] for kind in BAD}
-
-    def __iter__(self) -> Iterator[tuple[list[str], Company | None]]:
-        earlier, change = "", ""
-        for place, company in enumerate(islice(companies(self._seed), self._rows)):
-            if place % self._bad_every == self._bad_every // 2:
-                yield self._spoiled(company, place, earlier, change), None
-                continue
-            change, held = self._held(company)
-            self.tally[change] += 1
-            earlier = company.siret
-            yield _line(company), held
-
-    def _held(self, company: Company) -> tuple[str, Company | None]:
-        chance = self._random.random()
-        if chance < 0.7:
-            return "unchanged", company
-        return ("update", _aged(company, self._random)) if chance < 0.9 else ("create", None)
-
-    def _spoiled(self, company: Company, place: int, earlier: str, change: str) -> list[str]:
-        turn = place // self._bad_every
-        kind = BAD[turn % len(BAD)]
-        if kind == "duplicate":  # of the row before, which with it can't be used either
-            self.tally[change] -= 1
-            self.tally["duplicate"] += 2
-            self.bad[kind] += [place + 1, place + 2]
-            return _line(replace(company, siret=earlier, siren=earlier[:9]))
-        self.tally["invalid"] += 1
-        self.bad[kind].append(place + 2)
-        if kind == "siret":  # a spreadsheet took it for a number
-            whole = siret(place, leading_zero=True)
-            return _line(replace(company, siret=whole[1:], siren=whole[:9]))
-        wrong = {
-            "date": ("date_creation", ("31/02/2019", "00/00/0000", "en 2011")),
-            "email": ("email", ("contact@", "contact chez exemple.fr", "www.exemple.fr")),
-            "number": ("chiffre_affaires", ("n.c.", "env. 50 000", "12,5 M€")),
-            "name": ("nom", ("",)),
-        }
-        column, values = wrong[kind]
-        line = _line(company)
-        line[COLUMNS.index(column)] = values[turn // len(BAD) % len(values)]
-        return line
-
-
-def _aged(company: Company, random: Random) -> Company:
-    """The company as an older record has it: one or two fields differ."""
-    draw = random.random
-    changes: dict[str, object] = {}
-    # An empty cell may mean "clear it" or "keep it", by a setting; so only fields that have a value differ.
-    known = [name for name in _AGEING if getattr(company, name) is not None]
-    for name in random.sample(known, random.choice((1, 2))):
-        now = getattr(company, name)
-        older = _OLDER[name](draw())
-        while older == now:
-            older = _OLDER[name](draw())
-        changes[name] = older
-    return replace(company, **changes)  # type: ignore[arg-type]  # the fields' types follow their names
-
-
-def _line(company: Company) -> list[str]:
-    """The company as the file writes it."""
-    return [
-        *_texts(company),
-        CATEGORIES[company.categorie],
-        "" if company.effectif is None else str(company.effectif),
-        _euros(company.chiffre_affaires),
-        f"{company.date_creation:%d/%m/%Y}",
-        company.email or "",
-        company.telephone or "",
-    ]
-
-
-def _euros(cents: int) -> str:
-    euros, rest = divmod(cents, 100)
-    style = rest % 10
-    if style > 2:
-        return f"{euros},{rest:02}"
-    # People group thousands by a space, and word processors by one that doesn't break.
-    return f"{euros:,}".replace(",", "\N{NO-BREAK SPACE}" if style == 0 else " ") + f",{rest:02}"
-
-
-def _stored(company: Company) -> tuple[object, ...]:
-    """The company as the database holds it."""
-    return (
-        *_texts(company),
-        company.categorie,
-        company.effectif,
-        company.chiffre_affaires / 100,
-        company.date_creation.isoformat(),
-        company.email,
-        company.telephone,
-    )
-
-
-def _write_workbook(path: Path, made: list[Company]) -> None:
-    """A workbook as people keep them: typed dates and amounts, SIRET as text, a hidden sheet of choices."""
-    import xlsxwriter
-
-    with xlsxwriter.Workbook(path) as book:
-        book.set_properties({"created": datetime(2024, 1, 1)})
-        bold, day = book.add_format({"bold": True}), book.add_format({"num_format": "dd/mm/yyyy"})
-        sheet = book.add_worksheet("Entreprises")
-        sheet.freeze_panes(1, 0)
-        sheet.write_row(0, 0, COLUMNS, bold)
+    made = list(islice(companies(seed=11), 50))
+    with new_workbook(folder / "companies.xlsx", "Entreprises", COLUMNS, map(_line, made)) as (book, sheet):
+        # As people keep them: typed amounts and dates, SIRET as text, a hidden sheet of choices.
+        day = book.add_format({"num_format": "dd/mm/yyyy"})
         for number, company in enumerate(made, start=1):
-            for column, text in enumerate(_line(company)):
-                sheet.write_string(number, column, text)
             if company.effectif is not None:
                 sheet.write_number(number, COLUMNS.index("effectif"), company.effectif)
             sheet.write_number(number, COLUMNS.index("chiffre_affaires"), company.chiffre_affaires / 100)
@@ -315,22 +175,82 @@ def sample_job(sample: Sample) -> Job:
     )
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Make a sample from the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m batchkit.demo.sample", description="Make a sample to try on."
-    )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--rows", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--encoding", choices=("utf-8-sig", "utf-8", "cp1252"), default="utf-8-sig")
-    parser.add_argument("--small", action="store_true", help="the small files kept with the project, instead")
-    asked = parser.parse_args(arguments)
-    if asked.small:
-        make_small(asked.folder)
+def _rows(rows: int, seed: int, bad_every: int) -> Iterator[tuple[str, list[str], Company | None]]:
+    """What would change by each row or is wrong with it, the row, and what the database holds for it."""
+    random = Random(f"batchkit rows {seed}")
+    twin: Company | None = None
+    for place, company in enumerate(islice(companies(seed), rows)):
+        turn, rest = divmod(place, bad_every)
+        kind = BAD[turn % len(BAD)]
+        if rest == bad_every // 2:
+            yield kind, _spoiled(company, kind, turn, twin), None
+        elif kind == "duplicate" and rest == bad_every // 2 - 1 and place + 1 < rows:
+            twin = company
+            yield kind, _line(company), None
+        else:
+            chance = random.random()
+            kind = "unchanged" if chance < 0.7 else "update" if chance < 0.9 else "create"
+            held = {"unchanged": company, "update": _older(company, random.random())}.get(kind)
+            yield kind, _line(company), held
+
+
+def _spoiled(company: Company, kind: str, turn: int, twin: Company | None) -> list[str]:
+    """The line of a company with one thing wrong in it; a duplicate has the SIRET of its twin above."""
+    if kind == "duplicate" and twin:
+        return _line(company._replace(siret=twin.siret, siren=twin.siren))
+    if kind == "siret":  # a spreadsheet took it for a number
+        whole = siret(turn, leading_zero=True)
+        return _line(company._replace(siret=whole[1:], siren=whole[:9]))
+    column, values = _WRONG[kind]
+    line = _line(company)
+    line[COLUMNS.index(column)] = values[turn // len(BAD) % len(values)]
+    return line
+
+
+def _older(company: Company, chance: float) -> Company:
+    """The company as an older record has it: it moved, or grew, or both."""
+    if chance < 0.6:
+        company = company._replace(chiffre_affaires=company.chiffre_affaires * 9 // 10)
+    if chance > 0.4:
+        company = company._replace(adresse=f"1 bis {company.adresse.partition(' ')[2]}")
+    return company
+
+
+def _line(company: Company) -> list[str]:
+    """The company as the file writes it."""
+    texts = {name: "" if value is None else str(value) for name, value in company._asdict().items()}
+    euros, cents = divmod(company.chiffre_affaires, 100)
+    # People group thousands by a space, word processors by one that doesn't break, programs by nothing.
+    between = {0: "\N{NO-BREAK SPACE}", 1: " "}.get(cents % 5, "")
+    texts["categorie"] = CATEGORIES[company.categorie]
+    texts["chiffre_affaires"] = f"{euros:,}".replace(",", between) + f",{cents:02}"
+    texts["date_creation"] = f"{company.date_creation:%d/%m/%Y}"
+    return list(texts.values())
+
+
+def _stored(company: Company) -> tuple[object, ...]:
+    """The company as the database holds it."""
+    created = company.date_creation.isoformat()
+    values = company._asdict() | {
+        "chiffre_affaires": company.chiffre_affaires / 100,
+        "date_creation": created,
+    }
+    return tuple(values.values())
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--rows", default=10_000)
+@click.option("--seed", default=7)
+@click.option("--encoding", type=click.Choice(["utf-8-sig", "utf-8", "cp1252"]), default="utf-8-sig")
+@click.option("--small", is_flag=True, help="The small files kept with the project, instead.")
+def main(folder: Path, rows: int, seed: int, encoding: str, small: bool) -> None:
+    """Make a sample to try on."""
+    if small:
+        make_small(folder)
         return
-    made = make_sample(asked.folder, asked.rows, asked.seed, encoding=asked.encoding)
-    sys.stdout.write(f"{made.path_csv}\n{made.path_database}\n{made.expected}\n")
+    made = make_sample(folder, rows, seed, encoding=encoding)
+    click.echo(f"{made.path_csv}\n{made.path_database}\n{made.expected}")
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ def test_the_sample_is_what_it_says(tmp_path: Path) -> None:
     assert made.sendable == made.rows - 7
     other = make_recipients(tmp_path / "other", seed=8)
     assert other.path_csv.read_bytes() != made.path_csv.read_bytes()
-    main([str(tmp_path / "more"), "--rows", "500"])
+    main([str(tmp_path / "more"), "--rows", "500"], standalone_mode=False)
     assert len((tmp_path / "more" / "recipients.csv").read_text("utf-8-sig").splitlines()) > 500
     with pytest.raises(ValueError, match="numbers for fiction"):
         make_recipients(tmp_path, MOST + 1)
