@@ -13,7 +13,7 @@ from ..core.columns import AFTER, BEFORE, CHANGE, FILE_ROW, KEY, LOST
 from ..core.errors import JobError, PlanError
 from ..core.states import Change
 from ..core.words import plural
-from .twins import hash_keys
+from .duplicates import hash_keys
 
 if TYPE_CHECKING:
     from ..targets.base import FrameTarget
@@ -57,7 +57,7 @@ class DeleteCap:
         return f"{self.count:,}" if self.count is not None else f"{self.share or 0:.0%} of the items"
 
 
-def planned_deletes(
+def plan_deletes(
     target: FrameTarget,
     keys: Mapping[str, pl.DataType],
     fields: Sequence[str],

@@ -48,14 +48,14 @@ def diff(
     """
     keys = [KEY + name for name in key]
     joined = wanted.join(
-        _present(found, wanted, key, fields), on=keys, how="left", maintain_order="left"
+        _select_found(found, wanted, key, fields), on=keys, how="left", maintain_order="left"
     ).with_columns(pl.col(_FOUND).fill_null(value=False) & pl.col(OK), pl.col(_MANY).fill_null(value=False))
     there = pl.col(_FOUND)
     joined = joined.with_columns(
         pl.when(there).then(pl.col(BEFORE + name)).alias(BEFORE + name) for name in fields
     )
     changed = {
-        name: _changed(name, joined.schema, compare, keep=name in keep, is_json=name in json_fields)
+        name: _is_changed(name, joined.schema, compare, keep=name in keep, is_json=name in json_fields)
         for name in fields
     }
     any_changed = pl.any_horizontal(list(changed.values())) if changed else pl.lit(value=False)
@@ -72,13 +72,13 @@ def diff(
     lost = [name for name in fields if LOST + name in joined.columns]
     unreadable = there & is_unreadable(lost, list(keep))
     return (
-        joined.with_columns(_issue(mode, unreadable))
-        .with_columns(_change(mode))
+        joined.with_columns(_find_issue(mode, unreadable))
+        .with_columns(_choose_change(mode))
         .drop(_FOUND, _MANY, _CHANGED)
     )
 
 
-def _present(
+def _select_found(
     found: pl.DataFrame, wanted: pl.DataFrame, key: Sequence[str], fields: Sequence[str]
 ) -> pl.DataFrame:
     types = wanted.schema
@@ -93,7 +93,7 @@ def _present(
     return present.with_columns(many.alias(_MANY)).unique(subset=keys, keep="any")
 
 
-def _changed(name: str, schema: pl.Schema, compare: Compare, *, keep: bool, is_json: bool) -> pl.Expr:
+def _is_changed(name: str, schema: pl.Schema, compare: Compare, *, keep: bool, is_json: bool) -> pl.Expr:
     before, after = pl.col(BEFORE + name), pl.col(AFTER + name)
     differs = compare.differs(before, after, schema[AFTER + name], is_json=is_json)
     if keep:
@@ -102,7 +102,7 @@ def _changed(name: str, schema: pl.Schema, compare: Compare, *, keep: bool, is_j
     return differs | pl.col(NAME + name).is_not_null() if NAME + name in schema else differs
 
 
-def _issue(mode: str, unreadable: pl.Expr) -> pl.Expr:
+def _find_issue(mode: str, unreadable: pl.Expr) -> pl.Expr:
     several = pl.when(pl.col(OK) & pl.col(_MANY)).then(pl.lit("key_not_unique"))
     many = several.when(unreadable).then(pl.lit(UNREADABLE))
     if mode == "insert":
@@ -112,7 +112,7 @@ def _issue(mode: str, unreadable: pl.Expr) -> pl.Expr:
     return many.alias(ISSUE)
 
 
-def _change(mode: str) -> pl.Expr:
+def _choose_change(mode: str) -> pl.Expr:
     absent = Change.MISSING if mode == "update" else Change.CREATE
     return (
         pl.when(~pl.col(OK) | pl.col(ISSUE).is_in(["key_not_unique", "exists", UNREADABLE]))

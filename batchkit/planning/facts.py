@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .outline import Outline
 
 
-def facts_of(
+def collect_facts(
     outline: Outline, fields: Sequence[str], unused: Sequence[str], notices: Sequence[Problem]
 ) -> dict[str, Any]:
     """The facts of a plan, JSON-able, besides its counts.
@@ -39,7 +39,7 @@ def facts_of(
         "source": {**source.describe(), "name": source.name, "sha256": source.fingerprint()},
         "columns": source.columns,
         "unused": list(unused),
-        "mapping": _mapping_facts(outline.mapping),
+        "mapping": _describe_mapping(outline.mapping),
         "target": outline.target.describe(),
         "address": outline.target.address,
         "table": outline.table,
@@ -51,17 +51,17 @@ def facts_of(
         "preset": dict(outline.target.preset),
         "settings": dict(outline.settings),
         "notices": [each.stored() for each in notices],
-        "irreversible_because": _irreversible(outline),
+        "irreversible_because": _explain_irreversible(outline),
         "undoes": None,
         "results": dict(outline.target.result_columns),
-        "work": _work(outline),
+        "work": _hash_work(outline),
         "idempotent": outline.target.idempotent,
         "job": outline.job,
         "folder": str(outline.folder) if outline.folder else None,
     }
 
 
-def what_is_foreseen(
+def foresee_problems(
     outline: Outline, fields: Sequence[str], unused: Sequence[str], counts: Mapping[str, int]
 ) -> Iterator[Problem]:
     """What an operator should know before a run: columns left over, fields that nothing feeds.
@@ -76,35 +76,35 @@ def what_is_foreseen(
     free = [name for name, kind in outline.types.items() if name not in filled and not kind.generated]
     if unused:
         example = map_column(free[0] if free else "FIELD", unused[0])
-        known = f" Fields: {listed(free)}." if free and not fields else ""
+        known = f" Fields: {list_names(free)}." if free and not fields else ""
         yield notice(
             "unused",
-            f"No field is fed by {plural(len(unused), 'column')} of the source: {listed(unused)}",
+            f"No field is fed by {plural(len(unused), 'column')} of the source: {list_names(unused)}",
             f"Map them if they are wanted, as in {example}.{known}",
         )
     if not fields and not counts.get(Change.CREATE) and outline.types:
         yield warning(
             "no_fields",
             "No column feeds a field besides the key: nothing would be written",
-            f"Map one: {map_column()}. Fields: {listed(free)}.",
+            f"Map one: {map_column()}. Fields: {list_names(free)}.",
         )
     others = {name: kind for name, kind in outline.types.items() if name not in filled and not kind.generated}
     needed = [name for name, kind in others.items() if not kind.nullable and not kind.has_default]
     if needed and counts.get(Change.CREATE):
         yield warning(
             "required",
-            f"Nothing feeds {listed(needed)}, which the target needs: new items will be refused",
+            f"Nothing feeds {list_names(needed)}, which the target needs: new items will be refused",
             "Map a column or a constant to it.",
         )
     if others and counts.get(Change.DELETE):
         yield warning(
             "delete",
-            f"An undo would bring deleted items back without {listed(list(others))}",
+            f"An undo would bring deleted items back without {list_names(list(others))}",
             "Map these fields too if an undo must restore them.",
         )
 
 
-def what_is_cleared(counts: Mapping[str, int]) -> Iterator[Problem]:
+def warn_of_cleared(counts: Mapping[str, int]) -> Iterator[Problem]:
     """That blank cells would empty fields which hold something, where they would.
 
     Args:
@@ -119,25 +119,25 @@ def what_is_cleared(counts: Mapping[str, int]) -> Iterator[Problem]:
         )
 
 
-def listed(names: Sequence[str]) -> str:
+def list_names(names: Sequence[str]) -> str:
     """Names in quotes, twenty at most."""
     shown = ", ".join(repr(name) for name in names[:20])
     return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown
 
 
-def _work(outline: Outline) -> str:
+def _hash_work(outline: Outline) -> str:
     """What makes two plans the same work: the same rows, mapped alike, for the same target."""
     parts = [
         outline.source.fingerprint(),
         outline.target.address,
         outline.target.describe(),
-        _mapping_facts(outline.mapping),
+        _describe_mapping(outline.mapping),
         list(outline.key),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _irreversible(outline: Outline) -> str:
+def _explain_irreversible(outline: Outline) -> str:
     if outline.mode == "append":
         return "Appended items have no key by which they could be found again."
     if not outline.target.reversible:
@@ -145,6 +145,6 @@ def _irreversible(outline: Outline) -> str:
     return ""
 
 
-def _mapping_facts(mapping: FieldMapping) -> dict[str, Any]:
+def _describe_mapping(mapping: FieldMapping) -> dict[str, Any]:
     # A check written in Python can't be stored, and is done: its verdicts are in the plan.
     return {one.name: replace(one, check=None).to_dict() for one in mapping.fields}

@@ -57,22 +57,22 @@ def fit(
     Raises:
         MappingError: A field or the key isn't there, or a lookup is of a field that nothing fills.
     """
-    fields = _mapped(job, list(job.own_fields) or _fields_by_name(job, columns, types), types)
-    keys = [_key_field(name, fields, columns, types, any_key=any_key) for name in job.key]
+    fields = _apply_map(job, list(job.own_fields) or _match_by_name(job, columns, types), types)
+    keys = [_find_key_field(name, fields, columns, types, any_key=any_key) for name in job.key]
     if keys:
         keys += [one for one in fields if one.name in joins_key and one not in keys]
     known = {one.name for one in fields}
     added = [one for one in keys if one.name not in known]
     sole = keys[0].name if len(keys) == 1 else None
     whole = [
-        _with_defaults(_with_checks(one, types, sole_key=one.name == sole), job, types, typed=typed)
+        _add_defaults(_add_checks(one, types, sole_key=one.name == sole), job, types, typed=typed)
         for one in (*added, *fields)
     ]
     _check_lookups(job, [one.name for one in whole])
     return Fit(Mapping(tuple(whole)), tuple(one.name for one in keys))
 
 
-def new_types(fitted: Fit, ids: abc.Mapping[str, FieldType] | None = None) -> dict[str, FieldType]:
+def describe_new_fields(fitted: Fit, ids: abc.Mapping[str, FieldType] | None = None) -> dict[str, FieldType]:
     """The fields of a table that is yet to be made: as the mapping says, text where it doesn't.
 
     Args:
@@ -104,7 +104,7 @@ def _check_lookups(job: Entries, names: Sequence[str]) -> None:
             )
 
 
-def field_name(column: str) -> str:
+def name_field(column: str) -> str:
     """The name of a new field for a column: `Code Postal` → `code_postal`, `N° de prix` → `n_de_prix`."""
     plain = unicodedata.normalize("NFKD", column.casefold().replace("œ", "oe").replace("æ", "ae"))
     words = re.findall(r"[a-z0-9]+", "".join(c for c in plain if not unicodedata.combining(c)))
@@ -112,32 +112,34 @@ def field_name(column: str) -> str:
     return f"c_{name}" if name[0].isdigit() else name
 
 
-def _mapped(job: Entries, fields: list[Field], types: abc.Mapping[str, FieldType]) -> list[Field]:
+def _apply_map(job: Entries, fields: list[Field], types: abc.Mapping[str, FieldType]) -> list[Field]:
     """The fields, with the columns that the job's map gives them; it may add some."""
     by_name = {one.name: one for one in fields}
     for column, named in job.map.items():
-        name = _known_name(named, types)
+        name = _find_known_name(named, types)
         plain = replace(by_name.get(name, Field(name)), constant=None, template=None)
         by_name[name] = replace(plain, column=column)
     return list(by_name.values())
 
 
-def _fields_by_name(job: Entries, columns: Sequence[str], types: abc.Mapping[str, FieldType]) -> list[Field]:
+def _match_by_name(job: Entries, columns: Sequence[str], types: abc.Mapping[str, FieldType]) -> list[Field]:
     taken = {normalised(column) for column in job.map}
     free = [column for column in columns if normalised(column) not in taken]
     if not types:
-        return _new_fields(free, job.lookups)
-    filled = {_known_name(name, types) for name in job.map.values()}
+        return _make_fields(free, job.lookups)
+    filled = {_find_known_name(name, types) for name in job.map.values()}
     open_names = [name for name, kind in types.items() if not kind.generated and name not in filled]
     found = {
         one.name: one
-        for one in _auto(free, [Field(name, synonyms=_synonyms(name, job)) for name in open_names])
+        for one in _match_columns(
+            free, [Field(name, synonyms=_list_synonyms(name, job)) for name in open_names]
+        )
     }
     # A table that batchkit made for such a file has names that were cut, or numbered, on the way.
     used = {one.column for one in found.values()}
     found |= {
         one.name: one
-        for one in _new_fields(free)
+        for one in _make_fields(free)
         if one.name in open_names and one.name not in found and one.column not in used
     }
     if not found and not job.map:
@@ -145,27 +147,27 @@ def _fields_by_name(job: Entries, columns: Sequence[str], types: abc.Mapping[str
     return [found[name] for name in open_names if name in found]
 
 
-def _auto(columns: Sequence[str], wanted: Sequence[Field]) -> Sequence[Field]:
+def _match_columns(columns: Sequence[str], wanted: Sequence[Field]) -> Sequence[Field]:
     try:
         return Mapping.auto(columns, wanted).fields
     except MappingError:
         return ()
 
 
-def _known_name(name: str, types: abc.Mapping[str, FieldType]) -> str:
+def _find_known_name(name: str, types: abc.Mapping[str, FieldType]) -> str:
     fitting = [known for known in types if normalised(known) == normalised(name)]
     return fitting[0] if name not in types and len(fitting) == 1 else name
 
 
-def _synonyms(name: str, job: Entries) -> tuple[str, ...]:
+def _list_synonyms(name: str, job: Entries) -> tuple[str, ...]:
     """A field that is given by a name, such as `categorie_id`, is fed by the column `categorie`."""
     return (name.removesuffix("_id"),) if name in job.lookups and name.endswith("_id") else ()
 
 
-def _new_fields(columns: Sequence[str], lookups: Collection[str] = ()) -> list[Field]:
+def _make_fields(columns: Sequence[str], lookups: Collection[str] = ()) -> list[Field]:
     fields: dict[str, Field] = {}
     for column in columns:
-        name = field_name(column)
+        name = name_field(column)
         if name not in lookups and f"{name}_id" in lookups:
             name += "_id"  # fed by a name, such as `categorie_id` by the column `categorie`
         free = name
@@ -177,7 +179,7 @@ def _new_fields(columns: Sequence[str], lookups: Collection[str] = ()) -> list[F
     return list(fields.values())
 
 
-def _with_defaults(one: Field, job: Entries, types: abc.Mapping[str, FieldType], *, typed: bool) -> Field:
+def _add_defaults(one: Field, job: Entries, types: abc.Mapping[str, FieldType], *, typed: bool) -> Field:
     changes: dict[str, Any] = {}
     kind = one.type or (types[one.name].type if one.name in types else None)
     if kind in {"date", "datetime"} and job.dates and not one.formats:
@@ -194,7 +196,7 @@ def _with_defaults(one: Field, job: Entries, types: abc.Mapping[str, FieldType],
     return replace(one, **changes) if changes else one
 
 
-def _with_checks(one: Field, types: abc.Mapping[str, FieldType], *, sole_key: bool) -> Field:
+def _add_checks(one: Field, types: abc.Mapping[str, FieldType], *, sole_key: bool) -> Field:
     """The field with the target's own checks, where the job doesn't say otherwise."""
     checks = dict(types[one.name].checks) if one.name in types else {}
     if sole_key:
@@ -208,7 +210,7 @@ def _with_checks(one: Field, types: abc.Mapping[str, FieldType], *, sole_key: bo
     return replace(one, **added) if added else one
 
 
-def _key_field(
+def _find_key_field(
     name: str,
     fields: Sequence[Field],
     columns: Sequence[str],

@@ -16,8 +16,8 @@ from ..core.model import with_entries
 from ..sources.base import closing
 from ..targets.sql.address import local_file
 from .job_entries import ENTRIES, Entries, known_entries
-from .job_file import moved, plain_value, refuse_passwords, under
-from .job_source import file_read, opened, plain_source
+from .job_file import make_relative, move_address, refuse_passwords, to_toml_value
+from .job_source import describe_source, find_source_file, open_described
 from .opening import fact_of, open_target
 
 if TYPE_CHECKING:
@@ -109,21 +109,21 @@ class Job(Entries):
             value = getattr(self, each)
             if each in {"source", "to"} or value != entry.default:
                 plain[each] = value
-        plain["source"] = plain_source(self.source, self._base(), folder)
-        plain["to"] = moved(self.to, self._base(), folder)
+        plain["source"] = describe_source(self.source, self._base(), folder)
+        plain["to"] = move_address(self.to, self._base(), folder)
         if "key" in plain:
             plain["key"] = list(self.key)
         if "fields" in plain:
-            plain["fields"] = {one.name: self._said_of(one) for one in self.own_fields}
+            plain["fields"] = {one.name: self._describe_field(one) for one in self.own_fields}
         if "lookups" in plain:
             # What a field says of its own counts, so that the job's word for it would be read by nobody.
             own = {name for name, said in plain.get("fields", {}).items() if "lookup" in said}
             plain["lookups"] = {name: each for name, each in self.lookups.items() if name not in own}
             if not plain["lookups"]:
                 del plain["lookups"]
-        plain = {name: plain_value(value) for name, value in plain.items() if value is not None}
+        plain = {name: to_toml_value(value) for name, value in plain.items() if value is not None}
         if "target" in plain:
-            plain["target"] = self._with_files(plain["target"], folder)
+            plain["target"] = self._move_files(plain["target"], folder)
         refuse_passwords(plain)
         return plain
 
@@ -169,7 +169,7 @@ class Job(Entries):
         with ExitStack() as opened:
             source = opened.enter_context(self._reading())
             if target is None:
-                target, fitted = self._connected(source)
+                target, fitted = self._connect(source)
                 opened.callback(target.close)
             else:
                 fitted = self._fit(source, target)
@@ -197,8 +197,8 @@ class Job(Entries):
     def own_files(self) -> dict[Path, str]:
         """The files on this machine that the job reads and writes, and what they are to it."""
         files = {
-            file_read(self.source, self._base()): "the source",
-            local_file(moved(self.to, self._base(), None)): "the target",
+            find_source_file(self.source, self._base()): "the source",
+            local_file(move_address(self.to, self._base(), None)): "the target",
         }
         return {file: what for file, what in files.items() if file is not None}
 
@@ -223,10 +223,10 @@ class Job(Entries):
         if self.create:
             given["create"] = True
         if self.all_lookups:
-            given["lookups"] = plain_value(self.all_lookups)
+            given["lookups"] = to_toml_value(self.all_lookups)
         given = {**self.target_options, **given, **options}
         try:
-            return open_target(moved(self.to, self._base(), None), **given)
+            return open_target(move_address(self.to, self._base(), None), **given)
         except TypeError as error:
             if not self.target:
                 raise
@@ -238,19 +238,19 @@ class Job(Entries):
     @property
     def target_options(self) -> dict[str, Any]:
         """What the job says of its target, with whole paths."""
-        return self._with_files(plain_value(self.target), None)
+        return self._move_files(to_toml_value(self.target), None)
 
-    def _with_files(self, options: dict[str, Any], folder: Path | None) -> dict[str, Any]:
+    def _move_files(self, options: dict[str, Any], folder: Path | None) -> dict[str, Any]:
         """The target's options, with the paths among them whole or relative to `folder`."""
         named = {name: options.get(name) for name in fact_of(self.to, "files")}
         texts = {name: text for name, text in named.items() if text and isinstance(text, str)}
         paths = {name: Path(text).expanduser() for name, text in texts.items()}
-        moved_there = {n: under((self._base() / path).absolute(), folder) for n, path in paths.items()}
-        return options | moved_there
+        whole = {name: (self._base() / path).absolute() for name, path in paths.items()}
+        return options | {name: make_relative(path, folder) for name, path in whole.items()}
 
-    def _connected(self, source: Source) -> tuple[Target, Fit]:
+    def _connect(self, source: Source) -> tuple[Target, Fit]:
         """The target, connected under the key's own names, and how the source's columns fit it."""
-        from .fit import new_types
+        from .fit import describe_new_fields
 
         probe = self.open_target(key=(), mode="append")
         try:
@@ -260,7 +260,7 @@ class Job(Entries):
             fitted = self._fit(source, probe)
         finally:
             probe.close()
-        new = {} if types or not self.create else {"create_types": new_types(fitted, ids)}
+        new = {} if types or not self.create else {"create_types": describe_new_fields(fitted, ids)}
         target = self.open_target(key=fitted.key, **new)
         try:
             target.connect()
@@ -304,7 +304,7 @@ class Job(Entries):
         options = {
             name: getattr(self, name) for name in READING if getattr(self, name) != ENTRIES[name].default
         }
-        return opened(self.source, self._base(), options)
+        return open_described(self.source, self._base(), options)
 
     @contextmanager
     def _reading(self) -> Iterator[Source]:
@@ -316,7 +316,7 @@ class Job(Entries):
     def _base(self) -> Path:
         return self.folder or Path.cwd()
 
-    def _said_of(self, one: Field) -> dict[str, Any]:
+    def _describe_field(self, one: Field) -> dict[str, Any]:
         """The field's options, without those that the job says already."""
         said = one.to_dict()
         known = {"lookup": self.lookups.get(one.name), "blank": self.blank}

@@ -18,7 +18,7 @@ from ..core.advice import option
 from ..core.errors import JobError
 from ..core.model import STRICT, Entry, OneOf, Place, Takes, entries, told_at
 from .job_file import refuse_mixed_password
-from .job_source import source_in
+from .job_source import read_source
 from .opening import fact_of
 
 MODES: Final = ("upsert", "update", "insert", "append")
@@ -27,7 +27,7 @@ _OUTSIDE: Final = "folder"
 """What is no entry of a job's file, but where it lies."""
 
 
-def _names(value: Any) -> Any:
+def _read_names(value: Any) -> Any:
     """Names, from a list of them or from one text with commas."""
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)) or not all(isinstance(one, str) and one.strip() for one in names):
@@ -35,7 +35,7 @@ def _names(value: Any) -> Any:
     return tuple(each.strip() for each in names)
 
 
-def _fields(value: Any) -> tuple[Field, ...]:
+def _read_fields(value: Any) -> tuple[Field, ...]:
     """Fields, from a table of options by name, or from a list of fields and names."""
     if isinstance(value, Mapping):
         return tuple(Field.from_dict(name, options) for name, options in value.items())
@@ -44,7 +44,7 @@ def _fields(value: Any) -> tuple[Field, ...]:
     return tuple(Field(each) if isinstance(each, str) else each for each in value)
 
 
-def _address(value: Any) -> str:
+def _read_address(value: Any) -> str:
     """An address; a password that somebody wrote into it stays in this process, under a name."""
     if not isinstance(value, str) or not value.strip():
         raise JobError("to takes an address.", advice="Write one such as sqlite:///companies.sqlite.")
@@ -52,7 +52,7 @@ def _address(value: Any) -> str:
     return secrets.conceal(value.strip())
 
 
-Names = Annotated[Sequence[str], PlainValidator(_names), Takes("names of fields", '["siret"]')]
+Names = Annotated[Sequence[str], PlainValidator(_read_names), Takes("names of fields", '["siret"]')]
 Table = Annotated[Mapping[str, Any], Takes("a table of names and values")]
 
 
@@ -61,11 +61,11 @@ Table = Annotated[Mapping[str, Any], Takes("a table of names and values")]
 class Entries:
     """What a job says, each entry in one form."""
 
-    source: Annotated[Any, PlainValidator(source_in), Takes("a path or an address", '"companies.csv"')]
+    source: Annotated[Any, PlainValidator(read_source), Takes("a path or an address", '"companies.csv"')]
     """Path of a CSV or Excel file, or its address (`https://host/companies.csv`); the query of a database as
     `{"address": .., "query": ..}`; a pandas or polars frame; or any `Source`."""
 
-    to: Annotated[str, PlainValidator(_address), Takes("an address", '"sqlite:///companies.sqlite"')]
+    to: Annotated[str, PlainValidator(_read_address), Takes("an address", '"sqlite:///companies.sqlite"')]
     """Address of the target, such as sqlite:///companies.sqlite or postgresql://me@host/db. For a password
     write `{secret:NAME}`."""
 
@@ -87,7 +87,7 @@ class Entries:
 
     fields: Annotated[
         Sequence[Field | str] | Mapping[str, Any],
-        PlainValidator(_fields),
+        PlainValidator(_read_fields),
         Takes("a list of fields, or a table"),
     ] = ()
     """The fields to fill: `Field`s with their conversions and checks, names, or options by name."""
@@ -141,7 +141,9 @@ class Entries:
     """Which of several rows with one key counts: none (all of them are reported), first or last (the others
     are `unchanged`)."""
 
-    dates: Annotated[Sequence[str], PlainValidator(_names), Takes("formats of dates", '["dd/mm/yyyy"]')] = ()
+    dates: Annotated[
+        Sequence[str], PlainValidator(_read_names), Takes("formats of dates", '["dd/mm/yyyy"]')
+    ] = ()
     """How the file writes dates, besides 2026-12-31, such as dd/mm/yyyy. For fields without a rule of their
     own."""
 
@@ -176,7 +178,7 @@ class Entries:
     @property
     def own_fields(self) -> tuple[Field, ...]:
         """The job's fields, each as a `Field`."""
-        return self.fields  # type: ignore[return-value]  # made so by _fields
+        return self.fields  # type: ignore[return-value]  # made so by _read_fields
 
     @property
     def all_lookups(self) -> dict[str, Mapping[str, Any]]:

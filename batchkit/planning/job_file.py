@@ -16,28 +16,28 @@ _PASSWORD: Final = re.compile(r"[\w+.-]+://[^/@:]*:([^/]*)@")
 _PLACEHOLDER: Final = re.compile(r"\{secret:[^{}]+\}")
 
 
-def moved(address: str, base: Path, folder: Path | None) -> str:
+def move_address(address: str, base: Path, folder: Path | None) -> str:
     """The address with the path of its file, if it has one, whole or relative to `folder`."""
     match = _FILE_ADDRESS.fullmatch(address)
     if match is None or match["path"] == ":memory:":
         return address
     path = (base / Path(match["path"]).expanduser()).absolute()
-    return f"{match['scheme']}{under(path, folder)}{match['rest']}"
+    return f"{match['scheme']}{make_relative(path, folder)}{match['rest']}"
 
 
-def under(path: Path, folder: Path | None) -> str:
+def make_relative(path: Path, folder: Path | None) -> str:
     """The path relative to a folder it lies under; else whole."""
     if folder is not None and path.is_relative_to(folder):
         return path.relative_to(folder).as_posix()
     return path.as_posix()
 
 
-def plain_value(value: Any) -> Any:
+def to_toml_value(value: Any) -> Any:
     """A value as TOML knows it: no null, no tuple, no path."""
     if isinstance(value, Mapping):
-        return {str(name): plain_value(each) for name, each in value.items() if each is not None}
+        return {str(name): to_toml_value(each) for name, each in value.items() if each is not None}
     if isinstance(value, (list, tuple)):
-        return [plain_value(each) for each in value]
+        return [to_toml_value(each) for each in value]
     return value.as_posix() if isinstance(value, Path) else value
 
 

@@ -11,13 +11,13 @@ from ..core.errors import JobError, SourceError
 from ..sources.base import check_entries, local_path, open_source
 from ..targets.http.logins import conceal_in_query
 from ..targets.sql.address import local_file
-from .job_file import moved, under
+from .job_file import make_relative, move_address
 
 if TYPE_CHECKING:
     from ..sources.base import Source
 
 
-def source_in(value: Any) -> Any:
+def read_source(value: Any) -> Any:
     """What a job is given as its source: a path or an address as text, entries as a table, the rest as it is.
 
     A password that somebody wrote into an address stays in this process, under a name.
@@ -33,7 +33,7 @@ def source_in(value: Any) -> Any:
             raise JobError(
                 "The source doesn't say its address.", advice="Write source.address, and what goes with it."
             )
-        entries["address"] = _concealed(address.strip())
+        entries["address"] = _conceal(address.strip())
         more = {name: held for name, held in entries.items() if name != "address"}
         try:
             check_entries(entries["address"], more)
@@ -43,14 +43,14 @@ def source_in(value: Any) -> Any:
     if not isinstance(value, (str, Path)):
         return value
     path = local_path(value)
-    return _concealed(str(value).strip()) if path is None else str(path)
+    return _conceal(str(value).strip()) if path is None else str(path)
 
 
-def opened(source: Any, base: Path, options: Mapping[str, Any]) -> Source:
+def open_described(source: Any, base: Path, options: Mapping[str, Any]) -> Source:
     """The source, opened.
 
     Args:
-        source: As `source_in` gave it.
+        source: As `read_source` gave it.
         base: What relative paths are relative to.
         options: How the job says that files are read.
 
@@ -59,42 +59,42 @@ def opened(source: Any, base: Path, options: Mapping[str, Any]) -> Source:
     """
     if isinstance(source, dict):
         more = {name: value for name, value in source.items() if name != "address"}
-        return open_source(_whole(source["address"], base), **{**options, **more})
-    return open_source(_whole(source, base) if isinstance(source, str) else source, **options)
+        return open_source(_make_absolute(source["address"], base), **{**options, **more})
+    return open_source(_make_absolute(source, base) if isinstance(source, str) else source, **options)
 
 
-def plain_source(source: Any, base: Path, folder: Path | None) -> Any:
+def describe_source(source: Any, base: Path, folder: Path | None) -> Any:
     """The source as a job file holds it, with paths relative to `folder`.
 
     Raises:
         JobError: No file can hold it.
     """
     if isinstance(source, str):
-        return _written(source, base, folder)
-    entries = _entries(source)
+        return _write_address(source, base, folder)
+    entries = _read_entries(source)
     if not entries:
         raise JobError(
             f"A source of type {type(source).__name__} can't be saved in a job file.",
             advice="Write the data to a file and name that, or keep the job in Python.",
         )
-    return {**entries, "address": _written(entries["address"], base, folder)}
+    return {**entries, "address": _write_address(entries["address"], base, folder)}
 
 
-def file_read(source: Any, base: Path) -> Path | None:
+def find_source_file(source: Any, base: Path) -> Path | None:
     """The file on this machine that the source is read from; None where there is none."""
-    address = source if isinstance(source, str) else _entries(source).get("address")
+    address = source if isinstance(source, str) else _read_entries(source).get("address")
     if not address:
         return None
     if (path := local_path(address)) is not None:
         return base / path.expanduser()
-    return local_file(moved(address, base, None))
+    return local_file(move_address(address, base, None))
 
 
-def _concealed(address: str) -> str:
+def _conceal(address: str) -> str:
     return conceal_in_query(secrets.conceal(address))
 
 
-def _entries(source: Any) -> Mapping[str, Any]:
+def _read_entries(source: Any) -> Mapping[str, Any]:
     """The entries that a source is opened by; none where no file could hold them."""
     if isinstance(source, dict):
         return source
@@ -105,10 +105,14 @@ def _entries(source: Any) -> Mapping[str, Any]:
     return {}
 
 
-def _written(text: str, base: Path, folder: Path | None) -> str:
-    return moved(text, base, folder) if local_path(text) is None else under(_whole(text, base), folder)
+def _write_address(text: str, base: Path, folder: Path | None) -> str:
+    return (
+        move_address(text, base, folder)
+        if local_path(text) is None
+        else make_relative(_make_absolute(text, base), folder)
+    )
 
 
-def _whole(text: str, base: Path) -> Any:
+def _make_absolute(text: str, base: Path) -> Any:
     path = local_path(text)
-    return moved(text, base, None) if path is None else (base / path.expanduser()).absolute()
+    return move_address(text, base, None) if path is None else (base / path.expanduser()).absolute()

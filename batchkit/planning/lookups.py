@@ -73,7 +73,7 @@ class LookupFields:
         absent = asked & (pl.col(_TIMES).fill_null(0) == 0)
         doubtful = asked & (pl.col(_TIMES).fill_null(0) > 1)
         bad = doubtful if name in self.creating else absent | doubtful
-        problems = self._problems(name, joined.filter(bad))
+        problems = self._report_problems(name, joined.filter(bad))
         if name in self.creating:
             joined = joined.with_columns(pl.when(absent).then(column).alias(NAME + name))
         joined = joined.with_columns(
@@ -85,26 +85,26 @@ class LookupFields:
         known = self._known.get(name)
         new = names if known is None else names.filter(~names.is_in(known["name"].implode()))
         if new.len() or known is None:
-            found = self._found(name, new)
+            found = self._look_up(name, new)
             known = found if known is None else pl.concat([known, found])
             self._known[name] = known
         return known
 
-    def _found(self, name: str, names: pl.Series) -> pl.DataFrame:
+    def _look_up(self, name: str, names: pl.Series) -> pl.DataFrame:
         assert isinstance(self._target, FrameTarget)  # noqa: S101  only such targets are given lookups
         rows = self._target.resolve_lookup(self._lookups[name], names)
         ids = rows.group_by("name").agg(pl.col("id").first().alias(_ID), pl.len().alias(_TIMES))
         known = names.alias("name").to_frame().join(ids, on="name", how="left")
-        several = pl.col("name").is_in(self._ambiguous(name))
+        several = pl.col("name").is_in(self._find_ambiguous(name))
         return known.with_columns(pl.when(several).then(pl.lit(2, pl.UInt32)).otherwise(_TIMES).alias(_TIMES))
 
-    def _ambiguous(self, name: str) -> list[str]:
+    def _find_ambiguous(self, name: str) -> list[str]:
         """Names that the target found several rows for."""
         place = f"{self._lookups[name].get('table')}.{self._lookups[name].get('by')}."
         told: Mapping[str, Iterable[str]] = getattr(self._target, "ambiguous", {})
         return [each for where, names in told.items() if f"{where}.".startswith(place) for each in names]
 
-    def _problems(self, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    def _report_problems(self, name: str, rows: pl.DataFrame) -> pl.DataFrame:
         if rows.is_empty():
             return problem_schema().to_frame()
         table, by = self._lookups[name].get("table"), self._lookups[name].get("by", "name")
@@ -121,24 +121,26 @@ class LookupFields:
             .otherwise(pl.lit(f"No row of {table} has this {by}")),
             advice=pl.when(several)
             .then(pl.lit(f"Make {by} unique in {table}, or map the id itself."))
-            .otherwise(value.replace_strict(self._advice(name, absent), default="", return_dtype=pl.String)),
+            .otherwise(
+                value.replace_strict(self._write_advice(name, absent), default="", return_dtype=pl.String)
+            ),
             level=pl.lit("error"),
         )
 
-    def _advice(self, name: str, absent: Sequence[str]) -> dict[str, str]:
+    def _write_advice(self, name: str, absent: Sequence[str]) -> dict[str, str]:
         table = self._lookups[name].get("table")
         general = f"Correct it, add it to {table}, or let missing ones be created: {create_missing()}."
-        there = self._names_there(name)
+        there = self._list_names_there(name)
         return {text: _did_you_mean(text, there) + general for text in absent}
 
-    def _names_there(self, name: str) -> list[str]:
+    def _list_names_there(self, name: str) -> list[str]:
         """Names in the lookup table, as far as they are few enough to look for a near one."""
         if name not in self._there:
-            self._there[name] = _names_in(self._target.describe(), self._lookups[name])
+            self._there[name] = _read_names(self._target.describe(), self._lookups[name])
         return self._there[name]
 
 
-def _names_in(target: Mapping[str, Any], lookup: Mapping[str, Any]) -> list[str]:
+def _read_names(target: Mapping[str, Any], lookup: Mapping[str, Any]) -> list[str]:
     names: list[str] = []
     place = {**target, "table": lookup["table"], "key": [lookup["by"]], "mode": "upsert", "lookups": {}}
     try:

@@ -19,14 +19,14 @@ UNREADABLE: Final = "unreadable"
 def is_unreadable(names: Sequence[str], keep: Sequence[str]) -> pl.Expr:
     """Whether one of these fields holds what can't be compared, and the row says something about it."""
     tests = [
-        _lost(name) & pl.col(BEFORE + name).is_null()
+        _is_lost(name) & pl.col(BEFORE + name).is_null()
         & (pl.col(AFTER + name).is_not_null() if name in keep else pl.lit(value=True))
         for name in names
     ]  # fmt: skip
     return pl.any_horizontal(tests) if tests else pl.lit(value=False)
 
 
-def told(planned: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
+def report_lost(planned: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
     """Problems of the rows whose present values the plan can't carry, in the columns of `problem_schema()`.
 
     Args:
@@ -34,10 +34,10 @@ def told(planned: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
         columns: Column of the source by field.
     """
     found = [problem_schema().to_frame()]
-    for name in _names(planned):
+    for name in _list_lost_fields(planned):
         null = pl.col(BEFORE + name).is_null()
         changes = pl.col(BEFORE + name).ne_missing(pl.col(AFTER + name))
-        rows = planned.filter(_lost(name) & (null | changes))
+        rows = planned.filter(_is_lost(name) & (null | changes))
         found.append(
             rows.select(
                 row=ROW,
@@ -56,9 +56,9 @@ def told(planned: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
     return pl.concat(found)
 
 
-def _names(planned: pl.DataFrame) -> list[str]:
+def _list_lost_fields(planned: pl.DataFrame) -> list[str]:
     return [name.removeprefix(LOST) for name in planned.columns if name.startswith(LOST)]
 
 
-def _lost(name: str) -> pl.Expr:
+def _is_lost(name: str) -> pl.Expr:
     return pl.col(LOST + name).is_not_null()

@@ -1,7 +1,7 @@
 """Planning: from source, mapping and target to a plan file, in two passes and bounded memory.
 
 The first pass reads the source, converts and checks its rows and spools them, keeping 8 bytes a row: the
-key's hash. The second takes the spool part by part: twins, lookups as sets, one read of the target for a
+key's hash. The second takes the spool part by part: duplicates, lookups as sets, one read of the target for a
 whole part, the diff, and a row group of the plan.
 """
 
@@ -27,19 +27,19 @@ from ..core.states import SENDABLE, Change
 from ..core.words import plural
 from ..sources.base import regrouped
 from ..targets.base import FrameTarget
-from .deletes import DeleteCap, planned_deletes
+from .deletes import DeleteCap, plan_deletes
 from .diff import ISSUE, OK, diff
-from .facts import facts_of, listed, what_is_cleared, what_is_foreseen
-from .families import Families, in_generations
-from .held import Held, decimal_text
+from .duplicates import RULE as DUPLICATE
+from .duplicates import KeyHashes, find_duplicates, hash_keys
+from .facts import collect_facts, foresee_problems, list_names, warn_of_cleared
 from .lookups import LookupFields
-from .lost import UNREADABLE, told
+from .lost import UNREADABLE, report_lost
 from .outline import Outline
 from .plan import Plan
 from .plan_file import WINDOW, PlanWriter
+from .references import References, order_by_generation
 from .spool import Spool
-from .twins import RULE as DUPLICATE
-from .twins import KeyHashes, find_twins, hash_keys
+from .target_values import TargetValues, format_values
 from .work import RowSum
 
 if TYPE_CHECKING:
@@ -88,30 +88,32 @@ class _Planner:
         self.path = path
         self.progress = progress
         self.notices = list(outline.notices)
-        self.checker = _checker(outline)
+        self.checker = _make_checker(outline)
         self.key = list(outline.key)
         self.fields = [name for name in self.checker.types if name not in outline.key]
         self.sources = {name: self.checker.resolved.columns.get(name, name) for name in self.checker.types}
         self.key_column = ", ".join(self.sources[name] for name in self.key)
         self.lookups = LookupFields(outline.target, outline.mapping.fields, self.sources)
-        self.held = Held(outline.target, self.checker.types, outline.types, self.sources, self.lookups.names)
+        self.held = TargetValues(
+            outline.target, self.checker.types, outline.types, self.sources, self.lookups.names
+        )
         self.hashes = KeyHashes()
         self.found_keys: list[pl.Series] = []
         self.cleared: Counter[str] = Counter()
         own = getattr(outline.target, "self_references", ())
-        self.families = Families(name for name in own if name in self.fields and self.key)
+        self.references = References(name for name in own if name in self.fields and self.key)
         self.sent = None if self._is_seen() else RowSum()
         self.rows = 0
         self.window = min(outline.target.read_size or WINDOW, WINDOW)
-        self.renders = self._renders()
+        self.renders = self._does_render()
         self.schema = self._schema()
 
     def make(self) -> Plan:
         with Spool(self.path) as spool:
             row_problems = self._check_rows(spool)
             with PlanWriter(self.path, self.schema) as writer:
-                frames = self._compared(spool, row_problems)
-                for frame in regrouped(self._numbered(frames), self.window):
+                frames = self._compare_all(spool, row_problems)
+                for frame in regrouped(self._number(frames), self.window):
                     writer.write(frame)
                 return Plan(self.path, writer.finish(self._facts(writer)))
 
@@ -135,11 +137,11 @@ class _Planner:
     def _lookup_types(self) -> dict[str, FieldType]:
         return {name: self.outline.types[name] for name in self.lookups.names if name in self.outline.types}
 
-    def _renders(self) -> bool:
+    def _does_render(self) -> bool:
         nothing = pl.DataFrame(schema=self.held.types)
         return self.outline.target.rendered(nothing) is not None
 
-    def _rendered(self, values: pl.DataFrame) -> pl.Series:
+    def _render(self, values: pl.DataFrame) -> pl.Series:
         texts = self.outline.target.rendered(values.drop(ROW))
         return pl.Series([None] * values.height, dtype=pl.String) if texts is None else texts
 
@@ -152,19 +154,19 @@ class _Planner:
             checked = self.held.convert(self.checker.check(batch))
             values = checked.values.rename({name: VALUE + name for name in self.checker.types})
             if self.renders:
-                values = values.with_columns(self._rendered(checked.values).alias(RENDERED))
+                values = values.with_columns(self._render(checked.values).alias(RENDERED))
             raw = batch.drop(ROW).rename({name: RAW + name for name in self.outline.source.columns})
-            spool.add(values.hstack(raw), _with_blank_keys(checked, keys))
+            spool.add(values.hstack(raw), _add_blank_keys(checked, keys))
             if self.key:
                 self.hashes.add(checked.values.select(self.key))
-                self.families.add(checked.values, self.key[0])
+                self.references.add(checked.values, self.key[0])
             bad.append(checked.invalid)
             self.rows += batch.height
             self.progress("read", self.rows, None)
         late = [self.checker.finish(), self._source_problems(spool)]
         if self.key:
             bad += [each.filter(pl.col("level") == "error")["row"] for each in late]
-            twins = find_twins(
+            duplicates = find_duplicates(
                 spool,
                 [VALUE + name for name in self.key],
                 self.key_column,
@@ -172,7 +174,7 @@ class _Planner:
                 self.outline.keep_duplicates,
                 pl.concat(bad).unique(),
             )
-            late.append(twins)
+            late.append(duplicates)
         return pl.concat(late)
 
     def _source_problems(self, spool: Spool) -> pl.DataFrame:
@@ -189,21 +191,21 @@ class _Planner:
 
     # Second pass
 
-    def _compared(self, spool: Spool, late: pl.DataFrame) -> Iterator[pl.DataFrame]:
-        waiting = self.families.generations(self.hashes.all()) if self.families.fields else None
+    def _compare_all(self, spool: Spool, late: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        waiting = self.references.find_generations(self.hashes.all()) if self.references.fields else None
         if waiting is None:
-            yield from self._in_order(spool, late)
+            yield from self._compare_in_order(spool, late)
         else:
             count = plural(int((waiting > 0).sum()), "row")
-            refers = listed(self.families.fields)
+            refers = list_names(self.references.fields)
             self.notices.append(
                 notice("order", f"{count} of the source will be sent after the rows that {refers} refers to")
             )
-            yield from in_generations(self._in_order(spool, late), waiting, self.path)
+            yield from order_by_generation(self._compare_in_order(spool, late), waiting, self.path)
         if self.outline.delete_cap is not None:
-            yield from self._deletes(self.outline.delete_cap)
+            yield from self._plan_deletes(self.outline.delete_cap)
 
-    def _in_order(self, spool: Spool, late: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    def _compare_in_order(self, spool: Spool, late: pl.DataFrame) -> Iterator[pl.DataFrame]:
         done = 0
         for rows, problems in spool.parts():
             here = late.filter(pl.col("row").is_in(rows[ROW].implode())) if late.height else late
@@ -212,31 +214,31 @@ class _Planner:
             self.progress("compare", done, self.rows)
 
     def _compare(self, rows: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
-        twins = problems.filter(pl.col("rule") == DUPLICATE)["row"]
+        duplicates = problems.filter(pl.col("rule") == DUPLICATE)["row"]
         bad = problems.filter((pl.col("level") == "error") & (pl.col("rule") != DUPLICATE))["row"]
-        unfit = pl.concat([twins, bad]).unique()
-        wanted = self._wanted(rows).with_columns(~pl.col(ROW).is_in(unfit.implode()).alias(OK))
+        unfit = pl.concat([duplicates, bad]).unique()
+        wanted = self._select_wanted(rows).with_columns(~pl.col(ROW).is_in(unfit.implode()).alias(OK))
         wanted, unresolved = self.lookups.resolve(wanted)
         bad = pl.concat([bad, unresolved["row"]])
         if self.outline.delete_cap is not None:
-            self._note_held(wanted)
+            self._note_held_keys(wanted)
         planned, issues = self._diff(wanted)
-        planned = _with_twins(
-            planned, twins.filter(~twins.is_in(bad.implode())), self.outline.keep_duplicates
+        planned = _mark_duplicates(
+            planned, duplicates.filter(~duplicates.is_in(bad.implode())), self.outline.keep_duplicates
         )
         if self.sent is not None:
             # The checked values, with names in place of looked-up ids: those may come into being meanwhile.
             going = rows.filter(planned[CHANGE].is_in(list(SENDABLE)))
             self.sent.add(going, {VALUE + name: name for name in (*self.key, *self.fields)})
-        listed = _as_lists(pl.concat([problems, unresolved, issues]))
+        listed = _group_by_row(pl.concat([problems, unresolved, issues]))
         planned = planned.join(listed, left_on=ROW, right_on="row", how="left", maintain_order="left")
         if self.renders:
             # What isn't sent is read by nobody.
             sent = pl.col(CHANGE).is_in(list(SENDABLE))
             planned = planned.with_columns(pl.when(sent).then(rows[RENDERED]).alias(RENDERED))
-        return self._shaped(planned.hstack(rows.select(pl.col(f"^{re.escape(RAW)}.*$"))))
+        return self._shape(planned.hstack(rows.select(pl.col(f"^{re.escape(RAW)}.*$"))))
 
-    def _wanted(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def _select_wanted(self, rows: pl.DataFrame) -> pl.DataFrame:
         names = {VALUE + name: KEY + name for name in self.key} | {VALUE + n: AFTER + n for n in self.fields}
         return rows.select(ROW, *(pl.col(old).alias(new) for old, new in names.items()))
 
@@ -248,7 +250,7 @@ class _Planner:
             return wanted.with_columns(sent.alias(CHANGE)), _NO_ROWS
         keys = wanted.filter(OK).select(pl.col(KEY + name).alias(name) for name in self.key)
         types = {name: kind for name, kind in self.schema.items() if name.startswith(BEFORE)}
-        found = outline.target.read(keys, self.fields) if keys.height else _nothing(keys, types)
+        found = outline.target.read(keys, self.fields) if keys.height else _make_empty(keys, types)
         planned = diff(
             wanted,
             found,
@@ -257,12 +259,12 @@ class _Planner:
             mode="update" if outline.mode == "upsert" and not outline.target.creatable else outline.mode,
             compare=outline.compare,
             keep=[one.name for one in outline.mapping.fields if one.blank == "keep"],
-            json_fields=[name for name in self.fields if self._kind(name) == "json"],
+            json_fields=[name for name in self.fields if self._find_kind(name) == "json"],
         )
         self._count_cleared(planned)
         concerned = planned.filter((pl.col(ISSUE) == UNREADABLE) | (pl.col(CHANGE) == str(Change.UPDATE)))
         absent = outline.target.missing_advice
-        issues = [_issues(planned, self.key_column, absent), told(concerned, self.sources)]
+        issues = [_report_issues(planned, self.key_column, absent), report_lost(concerned, self.sources)]
         return planned, pl.concat(issues)
 
     def _is_seen(self) -> bool:
@@ -279,10 +281,10 @@ class _Planner:
             {name: n for name, n in emptied.row(0, named=True).items() if n} if emptied.width else {}
         )
 
-    def _kind(self, name: str) -> str | None:
+    def _find_kind(self, name: str) -> str | None:
         return self.outline.types[name].type if name in self.outline.types else None
 
-    def _note_held(self, wanted: pl.DataFrame) -> None:
+    def _note_held_keys(self, wanted: pl.DataFrame) -> None:
         """Keep the hashes of the keys that the target finds by those of the source, in its own spelling."""
         target, keys = self._frame_target(), [KEY + name for name in self.key]
         given = wanted.select(pl.col(key).alias(key.removeprefix(KEY)) for key in keys).drop_nulls().unique()
@@ -301,16 +303,16 @@ class _Planner:
             )
         return self.outline.target
 
-    def _deletes(self, cap: DeleteCap) -> Iterator[pl.DataFrame]:
+    def _plan_deletes(self, cap: DeleteCap) -> Iterator[pl.DataFrame]:
         spared = self._why_nothing_is_deleted()
         if spared is not None:
             self.notices.append(spared)
             return
         known = pl.concat([self.hashes.all(), *self.found_keys])
-        for gone in planned_deletes(self._frame_target(), self._key_types(), self.fields, known, cap):
+        for gone in plan_deletes(self._frame_target(), self._key_types(), self.fields, known, cap):
             frame = gone.with_row_index(ROW)
-            listed = _as_lists(told(frame, self.sources))
-            yield self._shaped(
+            listed = _group_by_row(report_lost(frame, self.sources))
+            yield self._shape(
                 frame.join(listed, left_on=ROW, right_on="row", how="left", maintain_order="left")
             )
 
@@ -334,7 +336,7 @@ class _Planner:
             )
         return None
 
-    def _shaped(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def _shape(self, frame: pl.DataFrame) -> pl.DataFrame:
         if FILE_ROW not in frame.columns:
             frame = frame.with_columns(pl.col(ROW).alias(FILE_ROW))
         absent = {name: kind for name, kind in self.schema.items() if name not in frame.columns}
@@ -342,7 +344,7 @@ class _Planner:
         return frame.select(pl.col(name).cast(kind) for name, kind in self.schema.items())
 
     @staticmethod
-    def _numbered(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    def _number(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         start = 0
         for frame in frames:
             yield frame.with_columns(pl.int_range(start, start + frame.height, dtype=pl.UInt32).alias(ITEM))
@@ -350,27 +352,27 @@ class _Planner:
 
     def _facts(self, writer: PlanWriter) -> dict[str, Any]:
         resolved = self.checker.resolved
-        foreseen = what_is_foreseen(self.outline, self.fields, resolved.unused, writer.counts)
+        foreseen = foresee_problems(self.outline, self.fields, resolved.unused, writer.counts)
         own = self.outline.target.notices()
-        notices = [*self.notices, *self.checker.notices(), *what_is_cleared(self.cleared), *foreseen, *own]
+        notices = [*self.notices, *self.checker.notices(), *warn_of_cleared(self.cleared), *foreseen, *own]
         outline = self.outline
         rows = self.sent.at(outline.target, outline.table, outline.mode) if self.sent else None
-        return {**facts_of(outline, self.fields, resolved.unused, notices[:NOTICES]), "rows": rows}
+        return {**collect_facts(outline, self.fields, resolved.unused, notices[:NOTICES]), "rows": rows}
 
 
-def _checker(outline: Outline) -> Checker:
+def _make_checker(outline: Outline) -> Checker:
     # What isn't CSV had numbers as numbers, so that a dot in their text is a decimal mark.
     typed = outline.source.describe().get("kind") != "csv"
     return outline.mapping.checker(outline.source.columns, outline.types, typed=typed)
 
 
-def _with_blank_keys(checked: Checked, key: abc.Mapping[str, str]) -> pl.DataFrame:
-    blank = [_blank_key(checked, name, column) for name, column in key.items()]
+def _add_blank_keys(checked: Checked, key: abc.Mapping[str, str]) -> pl.DataFrame:
+    blank = [_report_blank_key(checked, name, column) for name, column in key.items()]
     found = [frame for frame in blank if frame.height]
     return pl.concat([checked.problems, *found]) if found else checked.problems
 
 
-def _blank_key(checked: Checked, name: str, column: str) -> pl.DataFrame:
+def _report_blank_key(checked: Checked, name: str, column: str) -> pl.DataFrame:
     rows = checked.values.filter(pl.col(name).is_null())[ROW]
     # Where the key's cell was refused, the row has its problem already.
     rows = rows.filter(~rows.is_in(checked.invalid.implode()))
@@ -385,14 +387,14 @@ def _blank_key(checked: Checked, name: str, column: str) -> pl.DataFrame:
     )
 
 
-def _with_twins(planned: pl.DataFrame, twins: pl.Series, keep: str) -> pl.DataFrame:
+def _mark_duplicates(planned: pl.DataFrame, duplicates: pl.Series, keep: str) -> pl.DataFrame:
     """The rows, where those that another row's key keeps from being sent are called so.
 
     Which row counts may be the operator's own choice: then the others want nothing, and nothing is wrong.
     """
-    if not twins.len():
+    if not duplicates.len():
         return planned
-    mine = pl.col(ROW).is_in(twins.implode())
+    mine = pl.col(ROW).is_in(duplicates.implode())
     kind = Change.DUPLICATE if keep == "none" else Change.UNCHANGED
     planned = planned.with_columns(pl.when(mine).then(pl.lit(str(kind))).otherwise(CHANGE).alias(CHANGE))
     if keep == "none":
@@ -417,7 +419,7 @@ _SAYS: Final = {
 }
 
 
-def _issues(planned: pl.DataFrame, column: str, absent: str) -> pl.DataFrame:
+def _report_issues(planned: pl.DataFrame, column: str, absent: str) -> pl.DataFrame:
     found = planned.filter(pl.col(ISSUE).is_not_null() & (pl.col(ISSUE) != UNREADABLE))
     if found.is_empty():
         return _NO_ROWS
@@ -430,7 +432,7 @@ def _issues(planned: pl.DataFrame, column: str, absent: str) -> pl.DataFrame:
         row=ROW,
         column=pl.lit(column),
         value=pl.concat_str(
-            [decimal_text(pl.col(one), planned.schema[one]) for one in keys], separator=" / "
+            [format_values(pl.col(one), planned.schema[one]) for one in keys], separator=" / "
         ),
         rule=rule,
         message=rule.replace_strict(messages),
@@ -439,12 +441,12 @@ def _issues(planned: pl.DataFrame, column: str, absent: str) -> pl.DataFrame:
     )
 
 
-def _nothing(keys: pl.DataFrame, types: abc.Mapping[str, Any]) -> pl.DataFrame:
+def _make_empty(keys: pl.DataFrame, types: abc.Mapping[str, Any]) -> pl.DataFrame:
     fields = {name.removeprefix(BEFORE): kind for name, kind in types.items()}
     return pl.DataFrame(schema={**keys.schema, **fields})
 
 
-def _as_lists(problems: pl.DataFrame) -> pl.DataFrame:
+def _group_by_row(problems: pl.DataFrame) -> pl.DataFrame:
     columns = [name for name in problem_schema() if name != "row"]
     listed = problems.select("row", pl.struct(columns).alias(PROBLEMS))
     return listed.group_by("row", maintain_order=True).agg(PROBLEMS)

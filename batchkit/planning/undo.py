@@ -30,7 +30,7 @@ _SHOWN: Final = 10
 _REVERSED: Final = {Change.CREATE: Change.DELETE, Change.UPDATE: Change.UPDATE, Change.DELETE: Change.CREATE}
 
 
-def inverse(
+def invert_plan(
     plan: Plan, outcomes: Iterable[pl.DataFrame], *, run_id: str, path: str | Path | None = None
 ) -> Plan:
     """The plan that takes back what a run did, last change first.
@@ -55,12 +55,12 @@ def inverse(
     reason = plan.facts["irreversible_because"]
     if reason:
         raise PlanError(f"The run {run_id} can't be undone. {reason}", run=run_id)
-    done = Done.of(outcomes)
+    done = Effects.of(outcomes)
     place = Path(path).expanduser().absolute() if path else plans_folder() / f"undo-{run_id}.parquet"
     schema = _schema(plan)
-    made = _NewNames(plan)
+    made = _CreatedNames(plan)
     with PlanWriter(place, schema) as writer:
-        for frame in regrouped(_numbered(_reversed_rows(plan, done, schema, made)), WINDOW):
+        for frame in regrouped(_number_rows(_reverse_rows(plan, done, schema, made)), WINDOW):
             writer.write(frame)
         notices = list(_notices(plan, done, made))
         if not writer.counts:
@@ -69,11 +69,11 @@ def inverse(
                 advice=" ".join(f"{each.message}." for each in notices if each.rule != "not_done"),
                 run=run_id,
             )
-        return Plan(place, writer.finish(_facts(plan, run_id, notices)))
+        return Plan(place, writer.finish(_collect_facts(plan, run_id, notices)))
 
 
 @dataclass(slots=True)
-class Done:
+class Effects:
     """What a run did.
 
     Attributes:
@@ -101,10 +101,10 @@ class Done:
         done = cls(pl.Series(ITEM, dtype=pl.UInt32))
         parts = [done.items]
         for frame in outcomes:
-            parts.append(_with_outcome(frame, Outcome.DONE).get_column(ITEM).cast(pl.UInt32))
+            parts.append(_select_outcome(frame, Outcome.DONE).get_column(ITEM).cast(pl.UInt32))
             if "detail" in frame.columns:
                 for outcome in (Outcome.DONE, Outcome.REJECTED):
-                    mine = _with_outcome(frame, outcome).select(ITEM, "detail").drop_nulls()
+                    mine = _select_outcome(frame, outcome).select(ITEM, "detail").drop_nulls()
                     for item, detail in mine.iter_rows():
                         done._note(int(item), json.loads(detail), rejected=outcome is Outcome.REJECTED)
         parts.append(pl.Series(ITEM, list(done.partly), pl.UInt32))
@@ -128,7 +128,7 @@ class Done:
             self.kept[item] = list(detail["kept"])
 
 
-def _with_outcome(frame: pl.DataFrame, outcome: Outcome) -> pl.DataFrame:
+def _select_outcome(frame: pl.DataFrame, outcome: Outcome) -> pl.DataFrame:
     return frame.filter(pl.col("outcome") == str(outcome))
 
 
@@ -137,7 +137,9 @@ def _schema(plan: Plan) -> pl.Schema:
     return pl.Schema({name: kind for name, kind in present.items() if not name.startswith((RAW, NAME))})
 
 
-def _reversed_rows(plan: Plan, done: Done, schema: pl.Schema, made: _NewNames) -> Iterator[pl.DataFrame]:
+def _reverse_rows(
+    plan: Plan, done: Effects, schema: pl.Schema, made: _CreatedNames
+) -> Iterator[pl.DataFrame]:
     # From the end to the start: what a later change made room for must go before that room is needed again.
     items = done.items.filter(~done.items.is_in(done.overwritten))
     for start in reversed(range(0, len(plan), WINDOW)):
@@ -149,10 +151,10 @@ def _reversed_rows(plan: Plan, done: Done, schema: pl.Schema, made: _NewNames) -
         rounded = rows.filter(_is_rounded())[ITEM]
         done.rounded += rounded.to_list()
         rows = made.resolved(rows.filter(~pl.col(ITEM).is_in(rounded.implode())))
-        rows = _with_kept(rows, done.kept)
-        rows = _with_written(rows, done.written, done.partly)
-        rows = _with_keys(rows, done.keys)
-        yield rows.reverse().select(_turned(name, kind) for name, kind in schema.items())
+        rows = _keep_fields(rows, done.kept)
+        rows = _apply_written(rows, done.written, done.partly)
+        rows = _apply_keys(rows, done.keys)
+        yield rows.reverse().select(_reverse_column(name, kind) for name, kind in schema.items())
 
 
 def _is_rounded() -> pl.Expr:
@@ -160,7 +162,7 @@ def _is_rounded() -> pl.Expr:
     return (pl.col(CHANGE) != str(Change.CREATE)) & rules.list.any().fill_null(value=False)
 
 
-def _with_kept(rows: pl.DataFrame, kept: Mapping[int, Sequence[str]]) -> pl.DataFrame:
+def _keep_fields(rows: pl.DataFrame, kept: Mapping[int, Sequence[str]]) -> pl.DataFrame:
     """The rows, where fields that the run did not change have the wanted value on both sides."""
     here = {item: kept[item] for item in rows[ITEM] if item in kept} if kept else {}
     for name in sorted({name for names in here.values() for name in names}):
@@ -170,7 +172,7 @@ def _with_kept(rows: pl.DataFrame, kept: Mapping[int, Sequence[str]]) -> pl.Data
     return rows
 
 
-def _with_written(
+def _apply_written(
     rows: pl.DataFrame, written: Mapping[int, Mapping[str, Any]], partly: Collection[int]
 ) -> pl.DataFrame:
     """The rows with what was put there; in those written in part the other fields are as they were."""
@@ -182,34 +184,32 @@ def _with_written(
         plain = name.removeprefix(AFTER)
         values = {item: facts[plain] for item, facts in here.items() if plain in facts}
         was = pl.when(in_part).then(BEFORE + plain).otherwise(name)
-        rows = _with_values(rows.with_columns(was.alias(name)), name, values)
+        rows = _set_values(rows.with_columns(was.alias(name)), name, values)
     return rows
 
 
-def _with_keys(rows: pl.DataFrame, keys: Mapping[int, Mapping[str, Any]]) -> pl.DataFrame:
+def _apply_keys(rows: pl.DataFrame, keys: Mapping[int, Mapping[str, Any]]) -> pl.DataFrame:
     """The rows under the keys by which they are found now."""
     here = {item: keys[item] for item in rows[ITEM] if item in keys} if keys else {}
     for name in [each for each in rows.columns if each.startswith(KEY)] if here else ():
         plain = name.removeprefix(KEY)
-        rows = _with_values(
-            rows, name, {item: facts[plain] for item, facts in here.items() if plain in facts}
-        )
+        rows = _set_values(rows, name, {item: facts[plain] for item, facts in here.items() if plain in facts})
     return rows
 
 
-def _with_values(rows: pl.DataFrame, name: str, values: Mapping[int, Any]) -> pl.DataFrame:
+def _set_values(rows: pl.DataFrame, name: str, values: Mapping[int, Any]) -> pl.DataFrame:
     """The rows with these values, as JSON has them, in a column; by item."""
     if not values:
         return rows
     kind = rows.schema[name]
-    typed = pl.Series("#value", [_typed(value, kind) for value in values.values()], kind)
+    typed = pl.Series("#value", [_parse_value(value, kind) for value in values.values()], kind)
     items = pl.Series(ITEM, list(values), rows.schema[ITEM])
     joined = rows.join(pl.DataFrame([items, typed]), on=ITEM, how="left", maintain_order="left")
     told = pl.when(pl.col(ITEM).is_in(items.implode())).then("#value").otherwise(name)
     return joined.with_columns(told.alias(name)).drop("#value")
 
 
-def _typed(value: Any, kind: pl.DataType) -> Any:
+def _parse_value(value: Any, kind: pl.DataType) -> Any:
     """A value of JSON as one of a column's type."""
     match kind:
         case _ if value is None:
@@ -223,7 +223,7 @@ def _typed(value: Any, kind: pl.DataType) -> Any:
     return value
 
 
-def _turned(name: str, kind: pl.DataType) -> pl.Expr:
+def _reverse_column(name: str, kind: pl.DataType) -> pl.Expr:
     if name == CHANGE:
         return pl.col(CHANGE).replace_strict({str(old): str(new) for old, new in _REVERSED.items()})
     if name == PROBLEMS:
@@ -235,14 +235,14 @@ def _turned(name: str, kind: pl.DataType) -> pl.Expr:
     return pl.col(name)
 
 
-def _numbered(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+def _number_rows(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     start = 0
     for frame in frames:
         yield frame.with_columns(pl.int_range(start, start + frame.height, dtype=pl.UInt32).alias(ITEM))
         start += frame.height
 
 
-class _NewNames:
+class _CreatedNames:
     """Ids of the lookup rows that the run itself created: the plan knows only their names."""
 
     def __init__(self, plan: Plan) -> None:
@@ -274,7 +274,7 @@ class _NewNames:
             target.close()
 
 
-def _facts(plan: Plan, run_id: str, notices: Sequence[Problem]) -> dict[str, Any]:
+def _collect_facts(plan: Plan, run_id: str, notices: Sequence[Problem]) -> dict[str, Any]:
     kept = (
         "target",
         "address",
@@ -302,7 +302,7 @@ def _facts(plan: Plan, run_id: str, notices: Sequence[Problem]) -> dict[str, Any
     }
 
 
-def _notices(plan: Plan, done: Done, made: _NewNames) -> Iterator[Problem]:
+def _notices(plan: Plan, done: Effects, made: _CreatedNames) -> Iterator[Problem]:
     left = plan.to_send() - done.items.len()
     if left > 0:
         yield notice(
@@ -317,7 +317,7 @@ def _notices(plan: Plan, done: Done, made: _NewNames) -> Iterator[Problem]:
         yield warning(
             "overwritten",
             f"{count} cannot be undone: written over somebody's edit, which this plan doesn't bring back: "
-            f"{_keys(plan, done.overwritten)}",
+            f"{_list_keys(plan, done.overwritten)}",
             "The run's report says what was there; put it back by hand where it matters.",
         )
     if done.rounded:
@@ -325,7 +325,7 @@ def _notices(plan: Plan, done: Done, made: _NewNames) -> Iterator[Problem]:
         yield warning(
             "rounded",
             f"{count} cannot be undone: a number there had more decimals than a plan keeps: "
-            f"{_keys(plan, done.rounded)}",
+            f"{_list_keys(plan, done.rounded)}",
             "The plan that was run says what was there; put it back by hand where it matters.",
         )
     if done.kept:
@@ -333,21 +333,21 @@ def _notices(plan: Plan, done: Done, made: _NewNames) -> Iterator[Problem]:
         yield notice(
             "kept",
             f"In {count} fields that somebody else had set to the wanted value stay so: "
-            f"{_keys(plan, list(done.kept))}",
+            f"{_list_keys(plan, list(done.kept))}",
         )
     for name, names in made.names.items():
         table = plan.facts["mapping"][name]["lookup"]["table"]
         yield notice(
             "lookup",
-            f"What the run added to {table} for {name} stays there: {_listed(sorted(names))}",
+            f"What the run added to {table} for {name} stays there: {_join_some(sorted(names))}",
             f"Delete it from {table} by hand if nothing else refers to it.",
         )
 
 
-def _keys(plan: Plan, items: Sequence[int]) -> str:
-    return _listed([view.key for item in items[:_SHOWN] for view in plan.page(None, item, 1)], len(items))
+def _list_keys(plan: Plan, items: Sequence[int]) -> str:
+    return _join_some([view.key for item in items[:_SHOWN] for view in plan.page(None, item, 1)], len(items))
 
 
-def _listed(names: Sequence[str], count: int | None = None) -> str:
+def _join_some(names: Sequence[str], count: int | None = None) -> str:
     more = (len(names) if count is None else count) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

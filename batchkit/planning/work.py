@@ -69,7 +69,7 @@ def row_texts(frame: pl.DataFrame, columns: Mapping[str, str]) -> Iterator[str]:
     return iter(joined.to_series())
 
 
-def unseen(facts: Mapping[str, Any]) -> bool:
+def is_unseen(facts: Mapping[str, Any]) -> bool:
     """Whether what a plan sends can't be seen at the target afterwards: appended rows, messages.
 
     Args:

@@ -25,7 +25,7 @@ from ..journal.outcomes import outcome_frames
 from ..journal.owner import owner_of
 from ..journal.run_folder import JOURNAL
 from ..planning.plan import Plan
-from ..planning.work import unseen
+from ..planning.work import is_unseen
 
 if TYPE_CHECKING:
     from ..targets.base import Target
@@ -57,7 +57,7 @@ def refuse_repeat(plan: Plan, target: Target | None = None) -> None:
                 f"{resume(other.id)}. To start another: {start_again()}.",
                 run=other.id,
             )
-        elif unseen(plan.facts) and other.did_any(plan, target):
+        elif is_unseen(plan.facts) and other.did_any(plan, target):
             _refuse_whole(plan, other)
 
 
@@ -74,7 +74,7 @@ def refuse_resume(plan: Plan, journal: JournalReader, target: Target | None = No
     Raises:
         WorkRepeated: One has done some of it, or is at it.
     """
-    if not unseen(plan.facts):
+    if not is_unseen(plan.facts):
         return
     own, agreed = journal.meta("run"), journal.meta("agreed", 0.0)
     for other in _others(plan):
@@ -123,7 +123,7 @@ def _others(plan: Plan) -> Iterator[_Other]:
     if _messages_alone(plan):
         facts["address"] = plan.facts["address"]
     for entry in runs_with(**facts):
-        if entry.dry_run or (entry.quiet and not (entry.did and unseen(plan.facts))):
+        if entry.dry_run or (entry.quiet and not (entry.did and is_unseen(plan.facts))):
             continue  # it can be in nobody's way
         try:
             journal = JournalReader(entry.folder / JOURNAL)

@@ -441,7 +441,7 @@ class Run:
             PlanError: It can't be undone (a dry run, an append without a key, a message that was sent).
             RunBusy: It is running.
         """
-        from ..planning.undo import inverse
+        from ..planning.undo import invert_plan
 
         if owner_of(self.folder) is not None:
             raise RunBusy(f"The run {self.id} is {self.state}.", advice="Stop it first, then undo it.")
@@ -459,7 +459,7 @@ class Run:
             )
         if self.dry_run:
             raise RunError(f"The run {self.id} was a dry run: it wrote nothing, so there is nothing to undo.")
-        return inverse(self.plan, self.outcome_frames(), run_id=self.id, path=path)
+        return invert_plan(self.plan, self.outcome_frames(), run_id=self.id, path=path)
 
     def _undone_by(self) -> str | None:
         for entry in runs_with(undoes=self.id):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from batchkit.checking.fields import Field
 from batchkit.core.columns import FieldType
 from batchkit.core.errors import JobError, MappingError
-from batchkit.planning.fit import field_name, fit, new_types
+from batchkit.planning.fit import describe_new_fields, fit, name_field
 from batchkit.planning.job import Job
 
 TEXT = FieldType(type="text")
@@ -293,7 +293,7 @@ def test_fit_made_table_again() -> None:
     """The table that was made for a file is fed by all of the file's columns the next time as well."""
     columns = ["N° de prix", "Désignation", "Désignation (2)", "A very long name " * 6]
     first = fit(job(key=["N° de prix"]), columns, {})
-    types = new_types(first)
+    types = describe_new_fields(first)
     again = fit(job(key=["N° de prix"]), columns, types)
     assert [(one.name, one.column) for one in again.mapping.fields] == [
         (one.name, one.column) for one in first.mapping.fields
@@ -310,7 +310,7 @@ def test_fit_unknown_key() -> None:
 @given(st.text(max_size=100))
 def test_field_name_is_plain(column: str) -> None:
     """Whatever a column is called, its field's name needs no quotes anywhere."""
-    name = field_name(column)
+    name = name_field(column)
     assert name.isascii()
     assert name.isidentifier()
     assert name == name.lower()

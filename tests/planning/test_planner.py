@@ -49,7 +49,7 @@ def test_insert_mode_refuses_what_exists_otherwise() -> None:
 
 
 def test_append_creates_all() -> None:
-    """Append neither reads nor looks for keys: every good row is created, twins included."""
+    """Append neither reads nor looks for keys: every good row is created, duplicates included."""
     plan = planned({"id": ["1", "1"], "name": ["a", "b"]}, mode="append")
     assert kinds(plan) == ["create", "create"]
     assert plan.key == []
@@ -124,7 +124,7 @@ def test_many_twins_are_told_in_short() -> None:
 
 
 def test_twins_across_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twins are found wherever in the file they are, and plans of many parts keep the order of the rows.
+    """Duplicates are found wherever in the file they are, and plans of many parts keep the order of the rows.
 
     So they do when some of the parts had to wait on disk.
     """

@@ -159,7 +159,7 @@ def test_query_on_the_same_table(tmp_path: Path) -> None:
 def test_real_files_into_a_new_table(
     shared_data: Path, tmp_path: Path, file: str, key: str, changes: dict[str, int]
 ) -> None:
-    """Real files are planned whole: their rows, their keys as text, their twins by row number."""
+    """Real files are planned whole: their rows, their keys as text, their duplicates by row number."""
     job = Job(str(shared_data / file), f"sqlite:///{tmp_path}/new.sqlite", "rows", [key], create=True)
     plan = job.plan()
     assert plan.counts == changes
@@ -167,6 +167,6 @@ def test_real_files_into_a_new_table(
     column = next(name for name in frame.columns if name.startswith(KEY))
     assert frame[column].dtype == pl.String
     assert frame[column].to_list() == [value.strip() for value in frame[f"raw:{key}"]]
-    twins = frame.filter(pl.col(CHANGE) == "duplicate")
-    assert [p.row for p in plan.problems() if p.rule == "duplicate"] == twins["row"].to_list()
+    duplicates = frame.filter(pl.col(CHANGE) == "duplicate")
+    assert [p.row for p in plan.problems() if p.rule == "duplicate"] == duplicates["row"].to_list()
     assert not (tmp_path / "new.sqlite").exists()

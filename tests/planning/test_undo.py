@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from batchkit.core.columns import AFTER, BEFORE, CHANGE, ITEM, KEY
 from batchkit.core.errors import PlanError
 from batchkit.core.states import SENDABLE
-from batchkit.planning.undo import _with_values, inverse
+from batchkit.planning.undo import _set_values, invert_plan
 from tests.support.shelf import planned, the_plan, view
 
 
@@ -27,9 +27,9 @@ def test_inverse_of_inverse_is_identity(picked: set[int]) -> None:
     outcomes = [
         pl.DataFrame({ITEM: items, "outcome": ["done"] * len(items)}, schema_overrides={ITEM: pl.UInt32})
     ]
-    undo = inverse(plan, outcomes, run_id="r", path=plan.path.with_name("undo.parquet"))
+    undo = invert_plan(plan, outcomes, run_id="r", path=plan.path.with_name("undo.parquet"))
     done = [pl.DataFrame({ITEM: range(len(undo)), "outcome": "done"}, schema_overrides={ITEM: pl.UInt32})]
-    redo = inverse(undo, done, run_id="u", path=plan.path.with_name("redo.parquet"))
+    redo = invert_plan(undo, done, run_id="u", path=plan.path.with_name("redo.parquet"))
     wanted = plan.changes().collect().filter(pl.col(ITEM).is_in(items) & pl.col(CHANGE).is_in(list(SENDABLE)))
     same = ["row", CHANGE, *(n for n in wanted.columns if n.startswith((KEY, BEFORE, AFTER)))]
     assert redo.changes().collect().select(same).equals(wanted.select(same))
@@ -39,7 +39,7 @@ def test_inverse_turns_each_change() -> None:
     """Created is deleted, changed is restored, deleted is created again; last change first."""
     plan = planned({"id": ["1", "3"], "name": ["New", "b"]}, delete=True, delete_cap=2)
     done = pl.DataFrame({ITEM: [0, 1, 2, 3], "outcome": ["done", "done", "done", "conflict"]})
-    undo = inverse(plan, iter([done]), run_id="run-1")
+    undo = invert_plan(plan, iter([done]), run_id="run-1")
     assert [(one.change, one.key, one.fields[0][1:3]) for one in undo.page()] == [
         ("create", "2", (None, "Same")),
         ("delete", "3", ("b", None)),
@@ -65,14 +65,14 @@ def test_inverse_of_a_run_that_did_nothing() -> None:
     plan = planned({"id": ["1", "3"], "name": ["New", "b"]})
     for outcomes in ([], outcomes_of((0, "conflict", None), (1, "pending", None))):
         with pytest.raises(PlanError, match="nothing to undo"):
-            inverse(plan, outcomes, run_id="r")
+            invert_plan(plan, outcomes, run_id="r")
     assert not list(plan.path.parent.glob("undo-*"))
 
 
 def test_inverse_leaves_what_was_written_over_an_edit() -> None:
     """What somebody had edited isn't in the plan, so an undo would destroy it: left out, and told by key."""
     plan = planned({"id": ["1", "2", "3"], "name": ["New", "Newer", "b"]})
-    undo = inverse(
+    undo = invert_plan(
         plan,
         outcomes_of(
             (0, "done", {"overwritten": {"name": "theirs"}}),
@@ -91,7 +91,7 @@ def test_inverse_leaves_what_was_written_over_an_edit() -> None:
 def test_inverse_leaves_fields_that_the_run_did_not_change() -> None:
     """A field that held the wanted value before the run came keeps it when the rest is undone."""
     plan = planned({"id": ["1"], "name": ["New"], "city": ["Metz"]})
-    undo = inverse(plan, outcomes_of((0, "done", {"kept": ["city"]})), run_id="r")
+    undo = invert_plan(plan, outcomes_of((0, "done", {"kept": ["city"]})), run_id="r")
     assert view(undo, 0) == {"name": ("New", "Old", True), "city": ("Metz", "Metz", False)}
     assert [each.rule for each in undo.summary().notices] == ["kept"]
 
@@ -101,7 +101,7 @@ def test_inverse_of_what_was_written_in_part() -> None:
     rows = {"id": ["1", "3"], "name": ["New", "b"], "city": ["Metz", "Pau"]}
     plan = planned(rows)
     old = view(plan, 0)["city"]
-    undo = inverse(
+    undo = invert_plan(
         plan,
         outcomes_of((0, "rejected", {"written": {"name": "New-2"}}), (1, "rejected", {"written": {}})),
         run_id="r",
@@ -119,7 +119,7 @@ def test_inverse_starts_from_what_was_put_there() -> None:
         {"id": ["1"], "name": ["New "], "city": ["Metz"]},
         fields={"id": {}, "name": {"strip": False}, "city": {}},
     )
-    undo = inverse(plan, outcomes_of((0, "done", {"written": {"name": "New"}})), run_id="r")
+    undo = invert_plan(plan, outcomes_of((0, "done", {"written": {"name": "New"}})), run_id="r")
     assert view(undo, 0)["name"] == ("New", "Old", True)
     assert view(undo, 0)["city"][0] == "Metz"
     assert not undo.summary().notices
@@ -128,7 +128,7 @@ def test_inverse_starts_from_what_was_put_there() -> None:
 def test_inverse_finds_what_goes_by_another_key_now() -> None:
     """An item whose change moved it to another key is undone under that key, with the key's own type."""
     plan = planned({"id": ["1", "3"], "name": ["New", "b"]})
-    undo = inverse(
+    undo = invert_plan(
         plan,
         outcomes_of((0, "done", {"key": {"id": "9"}}), (1, "conflict", {"key": {"id": "8"}})),
         run_id="r",
@@ -150,11 +150,11 @@ def test_inverse_finds_what_goes_by_another_key_now() -> None:
 def test_values_on_record_have_their_columns_types(value: Any, kind: pl.DataType, typed: Any) -> None:
     """What a journal keeps as JSON comes back as the value it was."""
     rows = pl.DataFrame({ITEM: [0, 1], "x": [None, None]}, schema={ITEM: pl.UInt32, "x": kind})
-    assert _with_values(rows, "x", {1: value})["x"].to_list() == [None, typed]
+    assert _set_values(rows, "x", {1: value})["x"].to_list() == [None, typed]
 
 
 def test_inverse_refuses_append() -> None:
     """What has no key can't be undone, and says why."""
     plan = planned({"id": ["1"]}, mode="append")
     with pytest.raises(PlanError, match="can't be undone"):
-        inverse(plan, [], run_id="r")
+        invert_plan(plan, [], run_id="r")

@@ -1,4 +1,4 @@
-"""Twins: rows of one source that share a key. Found by hash over the whole file, then proven by value."""
+"""Rows of one source that share a key: found by hash over the whole file, then proven by value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..checking.checks import problem_schema
 from ..core.advice import option
 from ..core.columns import ROW
 from ..core.problem import SHOWN
-from .held import decimal_text
+from .target_values import format_values
 
 if TYPE_CHECKING:
     from .spool import Spool
@@ -57,7 +57,7 @@ def hash_keys(keys: pl.DataFrame) -> pl.Series:
     return hashes.to_frame("hash").select(pl.when(~blank).then("hash")).to_series()
 
 
-def find_twins(
+def find_duplicates(
     spool: Spool, key: Sequence[str], column: str, hashes: KeyHashes, keep: str, bad: pl.Series
 ) -> pl.DataFrame:
     """The rows that are not sent because another row has their key.
@@ -77,7 +77,7 @@ def find_twins(
     repeated = hashes.repeated()
     if repeated.is_empty():
         return problem_schema().to_frame()
-    suspects = pl.concat(_suspects(spool, key, repeated))
+    suspects = pl.concat(_find_suspects(spool, key, repeated))
     rows = pl.col(ROW)
     good = rows.filter(~rows.is_in(bad.implode()))
     groups = suspects.group_by(list(key)).agg(
@@ -85,21 +85,23 @@ def find_twins(
         pl.len().alias(_COUNT),
         (good.max() if keep == "last" else good.min()).alias("#kept"),  # null where all are bad
     )
-    twins = suspects.join(groups.filter(pl.col(_COUNT) > 1), on=list(key), how="inner", maintain_order="left")
+    duplicates = suspects.join(
+        groups.filter(pl.col(_COUNT) > 1), on=list(key), how="inner", maintain_order="left"
+    )
     if keep != "none":
-        twins = twins.filter(rows != pl.col("#kept"))
-    return _problems(twins, key, column, keep)
+        duplicates = duplicates.filter(rows != pl.col("#kept"))
+    return _report_duplicates(duplicates, key, column, keep)
 
 
-def _suspects(spool: Spool, key: Sequence[str], repeated: pl.Series) -> Iterator[pl.DataFrame]:
+def _find_suspects(spool: Spool, key: Sequence[str], repeated: pl.Series) -> Iterator[pl.DataFrame]:
     for part in spool.columns([ROW, *key]):
         yield part.filter(hash_keys(part.select(key)).is_in(repeated.implode()).fill_null(value=False))
 
 
-def _problems(twins: pl.DataFrame, key: Sequence[str], column: str, keep: str) -> pl.DataFrame:
-    value = pl.concat_str([_text(name, twins.schema[name]) for name in key], separator=" / ")
+def _report_duplicates(duplicates: pl.DataFrame, key: Sequence[str], column: str, keep: str) -> pl.DataFrame:
+    value = pl.concat_str([_format_key(name, duplicates.schema[name]) for name in key], separator=" / ")
     if keep == "none":
-        message = pl.concat_str(pl.lit("The same key stands on "), _others(), pl.lit(" as well"))
+        message = pl.concat_str(pl.lit("The same key stands on "), _name_others(), pl.lit(" as well"))
         advice = (
             "Keep one of these rows, or let the first of them count (or the last): "
             f"{option('keep_duplicates', 'first')}."
@@ -107,7 +109,7 @@ def _problems(twins: pl.DataFrame, key: Sequence[str], column: str, keep: str) -
     else:
         message = pl.concat_str(pl.lit("Row "), pl.col("#kept"), pl.lit(", which has the same key, counts"))
         advice = "Nothing to do if that row is the right one."
-    return twins.select(
+    return duplicates.select(
         row=pl.col(ROW),
         column=pl.lit(column),
         value=value.str.slice(0, SHOWN),
@@ -118,7 +120,7 @@ def _problems(twins: pl.DataFrame, key: Sequence[str], column: str, keep: str) -
     ).match_to_schema(problem_schema())
 
 
-def _others() -> pl.Expr:
+def _name_others() -> pl.Expr:
     own = pl.concat_list(pl.col(ROW))
     others = pl.col(_ROWS).list.set_difference(own).list.sort().list.head(_SHOWN_ROWS - 1)
     named = others.cast(pl.List(pl.String)).list.join(", ")
@@ -128,5 +130,5 @@ def _others() -> pl.Expr:
     return pl.concat_str(word, named, rest)
 
 
-def _text(name: str, dtype: pl.DataType) -> pl.Expr:
-    return pl.col(name).bin.encode("hex") if dtype == pl.Binary else decimal_text(pl.col(name), dtype)
+def _format_key(name: str, dtype: pl.DataType) -> pl.Expr:
+    return pl.col(name).bin.encode("hex") if dtype == pl.Binary else format_values(pl.col(name), dtype)

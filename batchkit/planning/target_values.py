@@ -23,7 +23,7 @@ _ALIKE: Final = ({"integer", "decimal", "float"}, {"integer", "boolean"}, {"date
 """Types of which the values of one can be held against those of another."""
 
 
-class Held:
+class TargetValues:
     """What a target makes of checked values.
 
     A field may be checked as another type than the target's: a date in a column of texts. The check is made
@@ -68,32 +68,32 @@ class Held:
         """The values as the target would give them back, and problems where it can't take one."""
         values = checked.values
         if self._longest:
-            values = values.with_columns(_texts(values[name]) for name in self._longest)
-        found = list(self._too_long(values))
+            values = values.with_columns(_format_texts(values[name]) for name in self._longest)
+        found = list(self._find_too_long(values))
         if self._names:
             frame, refused = self._target.canonical(values.select(self._names))
-            found += [self._refused(each, values) for each in refused]
+            found += [self._report_refusal(each, values) for each in refused]
             values = values.with_columns(frame.get_columns())
         if not found:
             return Checked(values, checked.problems)
         told = pl.DataFrame(found, schema=problem_schema())
         return Checked(values, pl.concat([checked.problems, told]).sort("row", maintain_order=True))
 
-    def _too_long(self, values: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    def _find_too_long(self, values: pl.DataFrame) -> Iterator[dict[str, Any]]:
         for name, longest in self._longest.items():
             if longest is not None:
                 rows: Iterable[int] = (values[name].str.len_chars() > longest).arg_true()
                 what = f"The target takes at most {longest} characters"
-                yield from (self._problem(name, values, at, what) for at in rows)
+                yield from (self._refuse_value(name, values, at, what) for at in rows)
 
-    def _problem(self, name: str, values: pl.DataFrame, at: int, message: str) -> dict[str, Any]:
-        return self._refused(Refusal(name, at, message), values)
+    def _refuse_value(self, name: str, values: pl.DataFrame, at: int, message: str) -> dict[str, Any]:
+        return self._report_refusal(Refusal(name, at, message), values)
 
-    def _refused(self, what: Refusal, values: pl.DataFrame) -> dict[str, Any]:
+    def _report_refusal(self, what: Refusal, values: pl.DataFrame) -> dict[str, Any]:
         return {
             "row": values[ROW][what.at],
             "column": self._columns[what.field],
-            "value": _text_at(values[what.field], what.at)[:SHOWN],
+            "value": _format_one(values[what.field], what.at)[:SHOWN],
             "rule": what.rule,
             "message": what.reason,
             "advice": what.advice,
@@ -111,13 +111,13 @@ def _check_kinds(name: str, checked: str, declared: str) -> None:
         )
 
 
-def _texts(values: pl.Series) -> pl.Series:
+def _format_texts(values: pl.Series) -> pl.Series:
     if not isinstance(values.dtype, pl.Decimal):
         return as_texts(values.to_frame()).to_series()
-    return values.to_frame().select(decimal_text(pl.col(values.name), values.dtype)).to_series()
+    return values.to_frame().select(format_values(pl.col(values.name), values.dtype)).to_series()
 
 
-def decimal_text(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+def format_values(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """The text of a value; a decimal's without trailing zeros."""
     text = value.cast(pl.String, strict=False)
     if not isinstance(dtype, pl.Decimal):
@@ -125,6 +125,6 @@ def decimal_text(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     return text.str.replace(r"(\.\d*?)0+$", "$1").str.strip_suffix(".")
 
 
-def _text_at(values: pl.Series, at: int) -> str:
-    text = _texts(values.slice(at, 1))[0]
+def _format_one(values: pl.Series, at: int) -> str:
+    text = _format_texts(values.slice(at, 1))[0]
     return "" if text is None else str(text)

@@ -9,15 +9,15 @@ from typing import Final
 
 import polars as pl
 
+from .duplicates import hash_keys
 from .spool import Spool
-from .twins import hash_keys
 
 DEEPEST: Final = 50
 """Generations that are told apart; what lies deeper is sent together, at the end."""
 _GENERATION: Final = "#generation"
 
 
-class Families:
+class References:
     """Which rows must wait for others, by the hashes of keys and of what refers to them: 8 bytes a row each.
 
     Args:
@@ -35,7 +35,7 @@ class Families:
                 hash_keys(values.select(pl.col(name).cast(values.schema[key], strict=False).alias(key)))
             )
 
-    def generations(self, keys: pl.Series) -> pl.Series | None:
+    def find_generations(self, keys: pl.Series) -> pl.Series | None:
         """After how many others a row has to be sent; None when the order of the rows will do.
 
         A row waits for a parent that stands further down, and for whatever its parent waits for.
@@ -63,7 +63,9 @@ class Families:
         return late.alias(_GENERATION) if (late > 0).any() else None
 
 
-def in_generations(frames: Iterable[pl.DataFrame], late: pl.Series, plan: Path) -> Iterator[pl.DataFrame]:
+def order_by_generation(
+    frames: Iterable[pl.DataFrame], late: pl.Series, plan: Path
+) -> Iterator[pl.DataFrame]:
     """The rows that wait for nobody as they come, then the others generation by generation.
 
     Args:
