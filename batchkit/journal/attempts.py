@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
+import sys
 from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
@@ -52,20 +53,23 @@ class Attempts:
 
     def count(self, items: Sequence[int]) -> None:
         """Count a try of these items, in order of the plan, which is about to be made."""
-        counts, first, last = self._counts, items[0], items[-1]
-        if last - first + 1 == len(items):
-            counts[first : last + 1] = counts[first : last + 1].translate(_NEXT)
+        first, last = items[0], items[-1]
+        part = self._counts[first : last + 1]
+        if len(part) == len(items):
+            part = part.translate(_NEXT)
         else:
             for item in items:
-                counts[item] = _NEXT[counts[item]]
+                part[item - first] = _NEXT[part[item - first]]
+        self._counts[first : last + 1] = part
         self.made += len(items)
-        with contextlib.suppress(OSError):  # a full disk is the journal's to tell
+        try:
             if self._file is None:
                 self._path.touch()
                 # Unbuffered: what is written belongs to the system at once, and outlives this process.
                 self._file = FileIO(self._path, "r+")
-            self._file.seek(first)
-            self._file.write(counts[first : last + 1])
+            _write(self._file, part, first)
+        except OSError:
+            return  # a full disk is the journal's to tell
 
     def close(self) -> None:
         """Release the file. Safe to call twice."""
@@ -84,3 +88,15 @@ def attempts_made(journal: JournalReader) -> int:
 
 def _path(journal: JournalReader) -> Path:
     return journal.path.with_name(_FILE)
+
+
+if sys.platform == "win32":
+
+    def _write(file: FileIO, counts: bytearray, at: int) -> None:
+        file.seek(at)
+        file.write(counts)
+
+else:
+
+    def _write(file: FileIO, counts: bytearray, at: int) -> None:
+        os.pwrite(file.fileno(), counts, at)  # one call of the system, not two: each try costs it
