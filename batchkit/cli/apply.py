@@ -21,6 +21,7 @@ from .results import result_page
 from .steps import advice
 
 if TYPE_CHECKING:
+    from ..core.problem import Problem
     from ..journal.snapshot import Snapshot
     from ..planning.plan import Plan
     from ..running.run import Run
@@ -124,7 +125,11 @@ def start(
     console: Console, plan: Plan, settings: dict[str, Any], *, dry_run: bool, yes: bool, detach: bool
 ) -> int:
     """Ask, start a run of the plan, watch it, and say what came of it."""
-    _warn_if_stale(console, plan)
+    from ..running.repeats import find_overlap
+
+    _note(console, plan.check_source())
+    if not (dry_run or settings.get("again")):
+        _note(console, find_overlap(plan))
     # A dry run leaves nothing written, so there is nothing to agree to.
     if not console.confirm(question(plan), yes=yes or dry_run or not plan.to_send()):
         console.note(f"Nothing was started. The plan is kept: batchkit apply {shell(plan.path)}")
@@ -143,9 +148,9 @@ def question(plan: Plan) -> str:
     return f"Write {listed} to {place(summary)}?{last}"
 
 
-def _warn_if_stale(console: Console, plan: Plan) -> None:
-    if stale := plan.check_source():
-        console.note(style("Note: ", fg="yellow") + f"{stale.message.rstrip('.')}. {stale.advice}".strip())
+def _note(console: Console, found: Problem | None) -> None:
+    if found is not None:
+        console.note(style("Note: ", fg="yellow") + f"{found.message.rstrip('.')}. {found.advice}".strip())
 
 
 def detached(console: Console, run: Run) -> int:

@@ -39,27 +39,52 @@ if TYPE_CHECKING:
 @click.option(
     "--logs-days", type=click.IntRange(min=0), default=90, metavar="N", help="Days logs stay. Default: 90."
 )
+@click.option(
+    "--ledger-days",
+    type=click.IntRange(min=0),
+    default=90,
+    metavar="N",
+    help="Days it is remembered what removed runs sent or appended. Default: 90.",
+)
+@click.option("--forget", is_flag=True, help="Forget at once what runs sent or appended.")
 @options.as_json
-def clean(dry_run: bool, runs_days: int, files_days: int, logs_days: int, with_json: bool) -> int:
+def clean(
+    dry_run: bool,
+    runs_days: int,
+    files_days: int,
+    logs_days: int,
+    ledger_days: int,
+    forget: bool,
+    with_json: bool,
+) -> int:
     """Remove what is old: finished runs, plans, logs. A run that isn't finished is never removed.
 
-    The log of a run outlives it. The same is done quietly whenever a run starts, with the default days.
+    The log of a run outlives it, and so does a ledger of what it sent or appended, in hashes that can't be
+    turned back, so that nobody is messaged twice. --forget erases that; runs that are still kept are known
+    all the same. The same is done quietly whenever a run starts, with the default days.
     """
-    from ..upkeep.retention import Retention
+    from ..upkeep.retention import Retention, forget_ledger
     from ..upkeep.retention import clean as remove
 
-    removed = remove(Retention(runs=runs_days, files=files_days, logs=logs_days), dry_run=dry_run)
+    days = Retention(runs=runs_days, files=files_days, logs=logs_days, ledger=ledger_days)
+    removed = remove(days, dry_run=dry_run)
+    forgotten = forget and not dry_run
+    if forgotten:  # last of all, for what is removed goes into the ledger
+        forget_ledger()
     total = sum(each.size for each in removed)
     value = {
         "dry_run": dry_run,
         "removed": [{"kind": each.kind, "path": str(each.path), "bytes": each.size} for each in removed],
         "bytes": total,
+        "forgotten": forgotten,
     }
-    Console(with_json).answer(value, lambda: _cleaned(removed, total, dry_run=dry_run))
+    Console(with_json).answer(value, lambda: _cleaned(removed, total, dry_run=dry_run, forgotten=forgotten))
     return DONE
 
 
-def _cleaned(removed: list[Removal], total: int, *, dry_run: bool) -> Iterator[str]:
+def _cleaned(removed: list[Removal], total: int, *, dry_run: bool, forgotten: bool) -> Iterator[str]:
+    if forgotten:
+        yield "What removed runs sent or appended is forgotten."
     verb = "Would remove" if dry_run else "Removed"
     if not removed:
         yield "Nothing is old enough to be removed."

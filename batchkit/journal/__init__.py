@@ -1,1 +1,1 @@
-"""The durable state of a run: its folder, journal, control messages, outcomes, owner and log."""
+"""The durable state: folder, journal, outcomes and owner of a run; of all runs the index and the ledger."""

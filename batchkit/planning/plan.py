@@ -204,6 +204,11 @@ class Plan:
         usual = fact_of(self.facts["address"], "usual")
         return {**usual, **self.facts.get("preset", {}), **self.facts.get("settings", {})}
 
+    @property
+    def renders(self) -> bool:
+        """Whether it holds the texts that would be sent, as their readers get them."""
+        return RENDERED in self._schema
+
     def to_send(self) -> int:
         """Number of items that would reach the target."""
         return sum(self.counts.get(kind, 0) for kind in SENDABLE)

@@ -2,26 +2,28 @@
 
 Where the target can be read, a later run finds the rows as they are wanted and sends none; two at once would
 be in each other's way, that is all. A message or a row appended without a key can't be found again: there the
-runs that are kept are asked, whether or not they are over, and the target itself where it keeps a record.
+runs that are kept are asked, whether or not they are over, for those that are not kept the ledger, and the
+target itself where it keeps a record.
 """
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import polars as pl
-
 from ..core.advice import resume, start_again, watch
-from ..core.columns import ITEM, KEY, RENDERED
 from ..core.errors import RunError, WorkRepeated
+from ..core.home import runs_folder
+from ..core.problem import Problem, notice
 from ..core.states import Change, Outcome, RunState
+from ..core.words import plural
 from ..journal.index import runs_with
 from ..journal.journal import JournalReader
-from ..journal.outcomes import outcome_frames
+from ..journal.ledger import Done, Ledger
 from ..journal.owner import owner_of
 from ..journal.run_folder import JOURNAL
 from ..planning.plan import Plan
@@ -47,18 +49,35 @@ def refuse_repeat(plan: Plan, target: Target | None = None) -> None:
     Raises:
         WorkRepeated: A run is at it, has done some of it, or may have when it died.
     """
-    for other in _others(plan):
-        if not other.same_work:
-            _refuse_same_messages(plan, other)
-        elif other.at_it():
+    for other in _kept(plan):
+        if other.at_it():
             raise WorkRepeated(
                 f"The run {other.id} is at these very rows.",
                 advice=f"Watch it: {watch(other.id)}. Should its process have died, go on with: "
                 f"{resume(other.id)}. To start another: {start_again()}.",
                 run=other.id,
             )
-        elif is_unseen(plan.facts) and other.did_any(plan, target):
-            _refuse_whole(plan, other)
+        if is_unseen(plan.facts) and other.did_any(plan, target):
+            done = f"{other.done:,} of them" if other.done else "or may have been"
+            raise WorkRepeated(
+                f"These rows were {_verb(plan)} already, {done}: see the run {other.id}.",
+                advice=f"{other.way_on()}To have all of them a second time: {start_again()}.",
+                run=other.id,
+            )
+    for past in _removed(plan, target):
+        raise WorkRepeated(
+            f"These rows were {_verb(plan)} already, {past.items:,} of them, by the run {past.run} which was "
+            "removed since.",
+            advice=f"To have all of them a second time: {start_again()}.",
+            run=past.run,
+        )
+    if _counts_each(plan) and (shared := _shared(plan)):
+        raise WorkRepeated(
+            f"{shared.items:,} of these messages were sent already, word for word: see the run {shared.run}.",
+            advice="Plan only those that are left: its fix file has what failed, "
+            f"{resume(shared.run)} sends what it left. To send all of them: {start_again()}.",
+            run=shared.run,
+        )
 
 
 def refuse_resume(plan: Plan, journal: JournalReader, target: Target | None = None) -> None:
@@ -76,28 +95,48 @@ def refuse_resume(plan: Plan, journal: JournalReader, target: Target | None = No
     """
     if not is_unseen(plan.facts):
         return
-    own, agreed = journal.meta("run"), journal.meta("agreed", 0.0)
-    for other in _others(plan):
-        if other.id == own or not other.same_work or other.created <= agreed:
+    own, agreed = str(journal.meta("run")), journal.meta("agreed", 0.0)
+    anyway = f"To go on with {own} all the same, so that rows come twice: {resume(own, again=True)}."
+    for other in _kept(plan):
+        if other.id == own or other.created <= agreed:
             continue
         if other.at_it() or other.did_any(plan, target):
             raise WorkRepeated(
                 f"The run {other.id} has taken over: it {_verb(plan)} {other.done:,} of the same rows.",
-                advice=f"{_way_on(other)}To go on with {own} all the same, so that rows come twice: "
-                f"{resume(str(own), again=True)}.",
+                advice=f"{other.way_on()}{anyway}",
                 run=other.id,
+            )
+    for past in _removed(plan, target):
+        if past.run != own and past.at > agreed:
+            raise WorkRepeated(
+                f"The run {past.run}, removed since, {_verb(plan)} {past.items:,} of the same rows.",
+                advice=anyway,
+                run=past.run,
             )
 
 
-class _Other:
-    """Another run, as its journal has it."""
+def find_overlap(plan: Plan) -> Problem | None:
+    """A notice where runs of other work appended some of a plan's rows; that is no fault, if it is meant.
 
-    def __init__(self, folder: Path, journal: JournalReader, plan: Plan) -> None:
+    Args:
+        plan: The plan that is to be started.
+    """
+    if plan.facts["mode"] != "append" or not is_unseen(plan.facts) or not (shared := _shared(plan)):
+        return None
+    return notice(
+        "overlap",
+        f"Of these rows, {plural(shared.items, 'row')} were appended before, last by the run {shared.run}",
+        "They will be there twice: go on if that is meant.",
+    )
+
+
+class _Other:
+    """A kept run, as its journal has it."""
+
+    def __init__(self, folder: Path, journal: JournalReader) -> None:
         self.folder, self.journal = folder, journal
         self.id: str = journal.meta("run", folder.name)
         self.created: float = journal.meta("created", 0.0)
-        facts = ((name, plan.facts.get(name)) for name in ("work", "rows"))
-        self.same_work = any(value and journal.meta(name) == value for name, value in facts)
         counts = journal.counts()
         self.done = counts[Outcome.DONE] + counts[Outcome.UNKNOWN]
         to_send: int = journal.meta("snapshot")["to_send"]
@@ -116,24 +155,38 @@ class _Other:
         recorded = _recorded(plan, target, self.id)
         return bool(self.done or self.journal.intents()) if recorded is None else recorded
 
+    def way_on(self) -> str:
+        """How to go on with it, where something is left to do."""
+        return f"Go on with it: {resume(self.id)}. " if self.left else ""
 
-def _others(plan: Plan) -> Iterator[_Other]:
-    """Runs that did something like the plan, newest first; dry runs left nothing and are none."""
-    facts = {name: plan.facts.get(name) for name in ("work", "rows")}
-    if _messages_alone(plan):
-        facts["address"] = plan.facts["address"]
-    for entry in runs_with(**facts):
+
+def _kept(plan: Plan) -> Iterator[_Other]:
+    """The kept runs of the same work that matter, newest first; a dry run left nothing and is none."""
+    for entry in runs_with(work=plan.facts.get("work"), rows=plan.facts.get("rows")):
         if entry.dry_run or (entry.quiet and not (entry.did and is_unseen(plan.facts))):
             continue  # it can be in nobody's way
         try:
             journal = JournalReader(entry.folder / JOURNAL)
         except RunError:
             continue  # removed meanwhile, or unreadable: it can't be gone on with either
-        with closing(journal):
-            yield _Other(entry.folder, journal, plan)
+        with contextlib.closing(journal):
+            yield _Other(entry.folder, journal)
+
+
+def _removed(plan: Plan, target: Target | None) -> Iterator[Done]:
+    """Runs of the same work that only the ledger knows of, but for those of which the target has nothing."""
+    found: list[Done] = []
+    if is_unseen(plan.facts):
+        with contextlib.suppress(OSError, sqlite3.Error), Ledger() as ledger:
+            found = ledger.same_work(plan.facts)
+    for past in found:
+        kept = (runs_folder() / past.run).exists()
+        if not kept and _recorded(plan, target, past.run) is not False:
+            yield past
 
 
 def _recorded(plan: Plan, target: Target | None, run: str) -> bool | None:
+    """Whether the target has a record of a run; None where it keeps none, or can't be asked."""
     asked = target
     try:
         asked = target or plan.open_target()
@@ -145,55 +198,33 @@ def _recorded(plan: Plan, target: Target | None, run: str) -> bool | None:
             asked.close()
 
 
-def _refuse_whole(plan: Plan, other: _Other) -> None:
-    done = f"{other.done:,} of them" if other.done else "or may have been"
-    raise WorkRepeated(
-        f"These rows were {_verb(plan)} already, {done}: see the run {other.id}.",
-        advice=f"{_way_on(other)}To have all of them a second time: {start_again()}.",
-        run=other.id,
-    )
+def _counts_each(plan: Plan) -> bool:
+    """Whether each message counts, and not only all of them together."""
+    return plan.renders and bool(plan.counts.get(Change.SEND)) and not plan.facts.get("idempotent", True)
+
+
+def _shared(plan: Plan) -> Done | None:
+    """How many of a plan's items other work for the same place did, whether its runs are kept or not."""
+    try:
+        with Ledger() as ledger:
+            return _gathered(ledger, plan)
+    except (OSError, sqlite3.Error):
+        with Ledger(lasting=False) as ledger:  # then all that is kept is looked through each time
+            return _gathered(ledger, plan)
+
+
+def _gathered(ledger: Ledger, plan: Plan) -> Done | None:
+    """The same, once the ledger has what the kept runs did: of each that is over it is read once."""
+    work, rows = plan.facts.get("work"), plan.facts.get("rows")
+    same: set[str] = set()
+    for entry in runs_with(address=plan.facts["address"]):
+        if (work and entry.work == work) or (rows and entry.rows == rows):
+            same.add(entry.name)
+        elif entry.did and not entry.dry_run and not ledger.knows(entry.name, entry.changed):
+            with contextlib.suppress(RunError):  # removed meanwhile, or unreadable
+                ledger.keep(entry.folder, changed=entry.changed)
+    return ledger.shared(plan, same)
 
 
 def _verb(plan: Plan) -> str:
     return "appended" if plan.facts["mode"] == "append" else "sent"
-
-
-def _way_on(other: _Other) -> str:
-    return f"Go on with it: {resume(other.id)}. " if other.left else ""
-
-
-def _messages_alone(plan: Plan) -> bool:
-    """Whether each message counts, and not only all of them together."""
-    return bool(plan.counts.get(Change.SEND)) and not plan.facts.get("idempotent", True)
-
-
-def _refuse_same_messages(plan: Plan, other: _Other) -> None:
-    """For a file that was changed: by the messages themselves, where a plan holds their texts."""
-    if not _messages_alone(plan):
-        return
-    earlier = Plan.load(other.folder / "plan.parquet", verify=False)
-    wanted, before = _messages(plan), _messages(earlier)
-    if wanted is None or before is None or set(wanted.columns) != set(before.columns):
-        return
-    gone = [str(Outcome.DONE), str(Outcome.UNKNOWN)]
-    frames = [frame.select(ITEM, "outcome") for frame in outcome_frames(earlier, other.journal)]
-    if not frames:
-        return
-    sent = pl.concat(frames).filter(pl.col("outcome").is_in(gone))
-    before = before.join(sent.select(ITEM), on=ITEM, how="semi").drop(ITEM)
-    doubled = wanted.join(before, on=before.columns, how="semi", nulls_equal=True).height
-    if doubled:
-        raise WorkRepeated(
-            f"{doubled:,} of these messages were sent already, word for word: see the run {other.id}.",
-            advice=f"Plan only those that are left: its fix file has what failed, {resume(other.id)} "
-            f"sends what it left. To send all of them: {start_again()}.",
-            run=other.id,
-        )
-
-
-def _messages(plan: Plan) -> pl.DataFrame | None:
-    """Item, key and text of what a plan sends; None where it holds no texts."""
-    rows = plan.changes(Change.SEND)
-    if RENDERED not in rows.collect_schema():
-        return None
-    return rows.select(ITEM, pl.col(f"^{KEY}.*$").cast(pl.String), RENDERED).collect()

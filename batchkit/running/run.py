@@ -27,6 +27,7 @@ from ..journal.journal import JournalReader
 from ..journal.owner import owner_of, unmoved
 from ..journal.run_folder import find_run, make_folder, run_folders, starting
 from ..journal.snapshot import Snapshot
+from ..planning.plan import Plan
 from .child import spawn, why_it_died
 from .driver import Driver, last_words, live_driver
 from .repeats import refuse_repeat, refuse_resume
@@ -34,7 +35,6 @@ from .repeats import refuse_repeat, refuse_resume
 if TYPE_CHECKING:
     import polars as pl
 
-    from ..planning.plan import Plan
     from ..reports.data import ReportData
     from ..targets.base import Target
 
@@ -67,12 +67,13 @@ def start(
 
     Raises:
         SettingsError: A setting is wrong; nothing was started.
-        UsageError: A detached run was given a target; nothing was started.
+        UsageError: A detached run was given a target, or the plan is gone; nothing was started.
         DiskFull: No room for the run folder.
         WorkRepeated: The same rows were sent or appended already, or are being so; the message names the run.
     """
     chosen = Settings.of(plan.settings, **settings)
     _check_detach(detach, target)
+    Plan.load(plan.path, verify=False)  # it may be gone, or cut off, since it was opened
     with starting():
         if not (again or dry_run):
             refuse_repeat(plan, target)
@@ -142,8 +143,6 @@ class Run:
     def plan(self) -> Plan:
         """The plan it runs."""
         if self._plan is None:
-            from ..planning.plan import Plan
-
             self._plan = Plan.load(self.folder / "plan.parquet", verify=False)
         return self._plan
 

@@ -3,6 +3,7 @@
     runs/<id>/     7 days after the run finished; its log moves to logs/ first
     plans/, files/ 30 days after they were last written
     logs/          90 days after they were last written
+    ledger         what a run sent or appended goes in before its folder goes, and stays 90 days from its end
     halves of run folders at once, when whoever made or removed them has died
 
 A run that is running, paused, stopped, interrupted or failed can still be resumed, and one with items of
@@ -13,14 +14,21 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from ..core.errors import BatchkitError, RunBusy, UsageError
 from ..core.home import home
-from ..journal.run_folder import JOURNAL, REMOVED, leftovers
+from ..core.states import Outcome, RunState
+from ..journal.index import all_runs
+from ..journal.journal import JournalReader
+from ..journal.ledger import Ledger, forget_all
+from ..journal.owner import Ownership, owner_of
+from ..journal.run_folder import JOURNAL, REMOVED, leftovers, run_names
 
 DAY: Final = 86_400.0
 OFTEN: Final = 3_600.0
@@ -35,11 +43,13 @@ class Retention:
         runs: After a run finished.
         files: After a plan or file was last written.
         logs: After a log was last written.
+        ledger: What a removed run sent or appended is remembered, from its end.
     """
 
     runs: float = 7
     files: float = 30
     logs: float = 90
+    ledger: float = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,25 @@ def clean(
     found = [*halves, *_old_runs(now - retention.runs * DAY), *_old_files(now, retention)]
     if dry_run:
         return found
-    return [removal for removal in found if _remove(removal)]
+    removed = [removal for removal in found if _remove(removal)]
+    with contextlib.suppress(OSError, sqlite3.Error), Ledger() as ledger:
+        ledger.forget(now - retention.ledger * DAY, run_names())
+    return removed
+
+
+def forget_ledger() -> None:
+    """Erase what is remembered of removed runs.
+
+    Raises:
+        UsageError: It can't be removed.
+    """
+    try:
+        forget_all()
+    except OSError as error:
+        raise UsageError(
+            f"The ledger in {home()} can't be erased: {error.strerror or error}.",
+            advice="Close what holds it, then do this again.",
+        ) from None
 
 
 def clean_quietly() -> None:
@@ -91,8 +119,6 @@ def clean_quietly() -> None:
 
 
 def _old_runs(before: float) -> Iterator[Removal]:
-    from ..journal.index import all_runs
-
     for entry in reversed(all_runs()):
         # The index says which to look at, the journal whether it goes.
         if entry.ended is None or entry.ended > before:
@@ -104,11 +130,6 @@ def _old_runs(before: float) -> Iterator[Removal]:
 
 def _finished_at(folder: Path) -> float | None:
     """When the run finished; None for everything that must stay, and for folders that are no runs."""
-    from ..core.errors import BatchkitError
-    from ..core.states import Outcome, RunState
-    from ..journal.journal import JournalReader
-    from ..journal.owner import owner_of
-
     if owner_of(folder) is not None:
         return None
     try:
@@ -154,21 +175,21 @@ def _remove(removal: Removal) -> bool:
             shutil.rmtree(removal.path)
             return True
         removal.path.unlink()
-    except OSError:
-        return False  # somebody has it open, or removed it meanwhile
+    except (BatchkitError, OSError, sqlite3.Error):
+        return False  # somebody has it open, or removed it meanwhile, or the ledger takes nothing
     return True
 
 
 def _remove_run(folder: Path) -> bool:
-    from ..core.errors import RunBusy
-    from ..journal.owner import Ownership
-
     try:
         ownership = Ownership(folder)  # somebody may be taking it up at this very moment
     except RunBusy:
         return False
     try:
         _keep_log(folder)
+        # Before it goes, and where it can't be written nothing goes: else the same rows could be sent again.
+        with Ledger() as ledger:
+            ledger.keep(folder)
         # First of all it stops being a run: nobody can take up what is left of one, and should this process
         # die now, the next clean-up knows what it sees.
         (folder / JOURNAL).replace(folder / REMOVED)

@@ -177,6 +177,14 @@ def test_a_plan_replaced_since_it_was_opened_is_not_started(plan: Plan, tmp_path
     assert names() == []
 
 
+def test_a_plan_that_is_gone_is_not_started(plan: Plan) -> None:
+    """Removed since it was opened, by a clean-up maybe: a sentence, and no run."""
+    plan.path.unlink()
+    with pytest.raises(PlanError, match="can't be read"):
+        plan.start(target=MemoryTarget("memory:test", key=["id"]))
+    assert names() == []
+
+
 def test_the_copy_of_the_plan_counts_in_the_disk_need(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the copy finds no room, no run is made."""
     usage = shutil.disk_usage(plan.path)._replace(free=plan.path.stat().st_size)
