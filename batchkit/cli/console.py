@@ -15,6 +15,7 @@ from typing import Any, TextIO
 import click
 
 from ..core.errors import UsageError
+from ..core.words import EMPTY
 
 
 def prepare_streams() -> None:
@@ -85,7 +86,7 @@ def shorten(text: str, room: int) -> str:
 
 def value_text(value: object, room: int = 40) -> str:
     """A field's value as a person reads it; no value is shown as `(empty)`."""
-    return "(empty)" if value is None or value == "" else shorten(str(value), room)
+    return EMPTY if value is None or value == "" else shorten(str(value), room)
 
 
 def style(text: str, **how: Any) -> str:

@@ -92,7 +92,7 @@ def _pace(plan: Plan) -> str:
     if not items or not (rate or (delay and size)):
         return ""
     pauses = delay * (items // size) if delay and size else 0.0
-    parts = [f"{rate:.2g} a second" if rate and rate >= 0.1 else f"{rate * 60:.2g} a minute"] if rate else []
+    parts = [words.format_rate(rate)] if rate else []
     parts += [f"{delay:g} s between chunks of {number(size)}"] if delay and size else []
     least = words.format_seconds((items / rate if rate else 0.0) + pauses)
     return f"Pace: {', '.join(parts)}; at least {least}. Other settings: --rate, --delay, --chunk-size."

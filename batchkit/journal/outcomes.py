@@ -11,6 +11,7 @@ import polars as pl
 from ..core.advice import Say, about_run, worded
 from ..core.columns import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, PROBLEMS, RAW, RENDERED, ROW
 from ..core.states import PLANNED_OUTCOME, SENDABLE, Change, Outcome
+from ..core.words import EMPTY
 from .journal import OUTCOMES, JournalReader
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _values_in_words(plan: Plan, columns: set[str]) -> pl.Expr:
 
 
 def _shown(column: str) -> pl.Expr:
-    text = pl.col(column).cast(pl.String, strict=False).fill_null("(empty)")
+    text = pl.col(column).cast(pl.String, strict=False).fill_null(EMPTY)
     return pl.when(text.str.len_chars() > LONGEST).then(text.str.head(LONGEST - 1) + "…").otherwise(text)
 
 

@@ -29,6 +29,7 @@ from ..core.estimate import disk_estimate, disk_need
 from ..core.home import runs_folder
 from ..core.settings import Settings
 from ..core.states import PLANNED_OUTCOME, Change, Outcome, RunState
+from ..core.words import format_bytes
 from .journal import create as create_journal
 from .snapshot import Snapshot
 
@@ -102,8 +103,8 @@ def _check_room(plan: Plan) -> None:
     disk = disk_estimate(runs_folder(), need, 0)
     if not disk.enough:
         raise DiskFull(
-            f"A run of this plan needs {need / 1024**2:,.0f} MiB at {runs_folder()};"
-            f" only {disk.free / 1024**2:,.0f} MiB are there.",
+            f"A run of this plan needs {format_bytes(need)} at {runs_folder()};"
+            f" only {format_bytes(disk.free)} are there.",
             advice="Free some disk, or set BATCHKIT_HOME to a folder on a larger one.",
             path=runs_folder(),
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from ..core.advice import Say, as_python, worded
-from ..core.words import number
+from ..core.words import CHANGES, number, outcome_meanings
 from .screen import changes_in_words
 
 if TYPE_CHECKING:
@@ -150,7 +150,8 @@ def _problem_words(problem: Problem, say: Say) -> str:
 
 def chip_html(kind: str) -> str:
     """A kind of change as a small label."""
-    return f'<span class="bk-chip bk-{escape(kind)}">{escape(kind)}</span>'
+    meaning = escape(CHANGES.get(kind, ""))
+    return f'<span class="bk-chip bk-{escape(kind)}" title="{meaning}">{escape(kind)}</span>'
 
 
 def problems_html(problems: Iterable[Problem], say: Say = as_python) -> str:
@@ -228,9 +229,10 @@ def line_html(screen: Screen) -> str:
 
 def figures_html(screen: Screen) -> str:
     """Outcomes as tiles, the smaller figures, the message and the most frequent errors."""
+    meanings = outcome_meanings()
     tiles = "".join(
-        f'<div class="bk-tile bk-tone-{tone if count else "none"}"><b>{number(count)}</b>'
-        f"<span>{escape(kind)}</span></div>"
+        f'<div class="bk-tile bk-tone-{tone if count else "none"}" title="{escape(meanings[kind])}">'
+        f"<b>{number(count)}</b><span>{escape(kind)}</span></div>"
         for kind, count, tone in screen.outcomes
     )
     facts = "".join(

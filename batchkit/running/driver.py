@@ -18,6 +18,7 @@ from ..core.estimate import disk_estimate, disk_need
 from ..core.secrets import redact
 from ..core.settings import Settings
 from ..core.states import ACTIVE, Outcome, RunState
+from ..core.words import format_bytes
 from ..journal.log import RunLog
 from ..journal.owner import Ownership, owner_of
 from ..journal.writer import Journal
@@ -224,9 +225,9 @@ class Driver(threading.Thread):
         disk = disk_estimate(self._folder, need, settings.disk_reserve)
         if not disk.enough:
             raise DiskFull(
-                f"The run may need {need / 1024**2:,.0f} MiB at {self._folder} and keeps"
-                f" {settings.disk_reserve / 1024**2:,.0f} MiB free;"
-                f" only {disk.free / 1024**2:,.0f} MiB are there.",
+                f"The run may need {format_bytes(need)} at {self._folder} and keeps"
+                f" {format_bytes(settings.disk_reserve)} free;"
+                f" only {format_bytes(disk.free)} are there.",
                 advice="Free some disk, or lower the setting disk_reserve.",
             )
 

@@ -22,6 +22,7 @@ from ..core.pacing import Throttle, until_window
 from ..core.secrets import redact
 from ..core.settings import LIVE, Settings, window_times
 from ..core.states import PLANNED_OUTCOME, Change, Outcome, RunState
+from ..core.words import format_bytes
 from ..journal.attempts import Attempts
 from ..journal.journal import Message
 from ..journal.log import RunLog
@@ -455,8 +456,8 @@ class Engine:
         self._memory, self._disk = self._figures()
         if self._disk is not None and self._disk.critical and not self._stopping:
             self._pause(
-                f"Only {self._disk.free / 1024**2:,.0f} MiB of disk are free at {self._folder}, less than the"
-                f" reserve of {self._settings.disk_reserve / 1024**2:,.0f} MiB. {_DISK_ADVICE}"
+                f"Only {format_bytes(self._disk.free)} of disk are free at {self._folder}, less than the"
+                f" reserve of {format_bytes(self._settings.disk_reserve)}. {_DISK_ADVICE}"
             )
 
     def _figures(self) -> tuple[int, DiskEstimate | None]:

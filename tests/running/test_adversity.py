@@ -164,7 +164,7 @@ def test_a_disk_that_runs_low_pauses_and_goes_on(
     while run.state is not RunState.PAUSED:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert "MiB of disk are free" in run.snapshot().message
+    assert "of disk are free at" in run.snapshot().message
     ballast.unlink()
     run.resume(delay=0)
     assert run.wait(30) is RunState.FINISHED

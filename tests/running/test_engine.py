@@ -486,7 +486,7 @@ def test_too_little_disk_refuses_to_start(plan: Plan) -> None:
     target = _calls()
     run = plan.start(target=target, disk_reserve=2**60)
     assert run.wait(20) is RunState.FAILED
-    assert "MiB" in run.snapshot().message
+    assert "MB" in run.snapshot().message
     assert target.sent == []
 
 
