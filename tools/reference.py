@@ -15,6 +15,7 @@ from typing import Any, Final
 from batchkit.checking.fields import Field
 from batchkit.core.model import Entry, entries
 from batchkit.core.settings import LIVE, Settings, written
+from batchkit.sources import base as sources
 from batchkit.targets.base import schemes, target_class
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "reference.md"
@@ -22,14 +23,15 @@ PAGE: Final = Path(__file__).parent.parent / "docs" / "reference.md"
 
 def page() -> str:
     """The page, as it should be."""
-    parts = [_settings(), _fields(), _targets()]
+    parts = [_settings(), _fields(), _sources(), _targets()]
     return "\n".join([*_HEAD, *(line for part in parts for line in part)])
 
 
 _HEAD: Final = (
     "# Reference",
     "",
-    "What can be said of runs, fields and targets. Made by `python -m tools.reference` from their models.",
+    "What can be said of runs, fields, sources and targets. Made by `python -m tools.reference` from",
+    "their models.",
     "",
 )
 
@@ -41,6 +43,23 @@ def _fields() -> Iterator[str]:
     yield 'Python `Field("siret", siret=True)`.'
     yield ""
     yield from _table(Field)
+
+
+def _sources() -> Iterator[str]:
+    yield "## Sources"
+    yield ""
+    yield "Beside the address in a job file, `source = {address = ..., NAME = VALUE}`, and in Python"
+    yield '`Job({"address": ..., "NAME": VALUE}, ...)`. How a file is read is said in the job itself.'
+    yield ""
+    shared: dict[Any, list[str]] = {}
+    for scheme in sources.schemes():
+        model = getattr(sources.source_opener(f"{scheme}:"), "model", None)
+        if model is not None:
+            shared.setdefault(model, []).append(scheme)
+    for model, names in shared.items():
+        yield f"### {', '.join(names)}"
+        yield ""
+        yield from _table(model)
 
 
 def _targets() -> Iterator[str]:

@@ -35,12 +35,13 @@ _REGISTRY = Registry(
 )
 """A new kind is a file of its own and a line here; a package of somebody else's brings an entry point.
 
-What stands here is called with the address and the source's other entries by name. It gives a `Source`, and
-reads nothing that isn't asked for: its `columns` are the first thing that is.
+What stands here is called with the address and the source's other entries by name. It gives a `Source`
+and asks nobody yet: its `columns` are the first question.
 """
 
 register_source = _REGISTRY.register
 schemes = _REGISTRY.schemes
+source_opener = _REGISTRY.opener
 
 #: Two letters at least: `C:` is a drive.
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -125,12 +126,22 @@ def check_entries(address: str, entries: Mapping[str, Any]) -> None:
         SourceError: It doesn't take one, or needs another.
         UsageError: No source has that scheme.
     """
-    path = local_path(address)
-    refuse_wrong_entries(_REGISTRY.opener(address if path is None else "file:"), entries, address)
+    if local_path(address) is None:
+        open_source(address, **entries)  # which asks nobody yet, and checks more than names
+    else:
+        refuse_wrong_entries(_REGISTRY.opener("file:"), entries, "a file")
 
 
-def refuse_wrong_entries(opener: Any, entries: Mapping[str, Any], what: str) -> None:
+def refuse_wrong_entries(
+    opener: Any, entries: Mapping[str, Any], what: str, near: Iterable[str] = ()
+) -> None:
     """Make sure that a class or function that opens sources takes these entries, and that none is missing.
+
+    Args:
+        opener: The class or function; its first argument is the address.
+        entries: What it is given besides.
+        what: What is opened, for the message.
+        near: More names that may have been meant; those entries are read elsewhere.
 
     Raises:
         SourceError: It doesn't take one, or needs another.
@@ -140,7 +151,8 @@ def refuse_wrong_entries(opener: Any, entries: Mapping[str, Any], what: str) -> 
     what = {"file:": "a file", "frame:": "a frame"}.get(what, redact(what))
     unknown = [name for name in entries if name not in takes]
     if unknown and len(takes) == len(parameters):
-        raise SourceError(f"{unknown[0]} can't be said of {what}.", advice=did_you_mean(unknown[0], takes))
+        names = [*takes, *near]
+        raise SourceError(f"{unknown[0]} can't be said of {what}.", advice=did_you_mean(unknown[0], names))
     missing = [name for name, each in takes.items() if each.default is each.empty and name not in entries]
     if missing:
         raise SourceError(

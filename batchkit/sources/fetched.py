@@ -8,11 +8,12 @@ import shutil
 import tempfile
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from ..core.errors import DiskFull
+from ..core.model import Place, entries, read
 from .base import BATCH, refuse_wrong_entries
 from .tables import open_table
 
@@ -46,22 +47,29 @@ class FetchedSource(ABC):
 
     Args:
         address: Where it is, with names of secrets in the place of their values.
-        entries: What else it was opened with, JSON-able; names of secrets as well.
-        **reading: How it is read; see `tables.open_table`.
+        **given: What its `model` holds, and how the file is read; see `tables.open_table`.
 
     Attributes:
+        model: What else is said of such a source, as a model (see `core.model`); None where nothing is.
         address: That address.
+        says: What was said of it, as the model has it.
         reading: How it is read, as far as that was said.
 
     Raises:
         SourceError: No file is read by such an option.
     """
 
-    def __init__(self, address: str, entries: Mapping[str, Any], **reading: Any) -> None:
-        refuse_wrong_entries(open_table, reading, address)
+    model: ClassVar[Any] = None
+
+    def __init__(self, address: str, **given: Any) -> None:
+        known = entries(self.model) if self.model is not None else {}
+        self._entries = {name: given.pop(name) for name in known if name in given}
+        self.says = self.model and read(
+            self.model, self._entries, Place("source.", "source has no entry", "The source")
+        )
+        refuse_wrong_entries(open_table, given, address, near=known)
         self.address = address
-        self._entries = dict(entries)
-        self.reading = reading
+        self.reading = given
         self._facts: dict[str, Any] = {}
         self._path: Path | None = None
         self._table: FileSource | None = None

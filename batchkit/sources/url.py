@@ -19,11 +19,9 @@ from ..targets.http.answer import Answer
 from ..targets.http.download import download
 from ..targets.http.failures import HttpError
 from ..targets.http.logins import conceal_in_query
-from ..targets.http.options import CONNECT_TIMEOUT, READ_TIMEOUT, HttpOptions, no_flag
+from ..targets.http.options import READ_TIMEOUT, HttpOptions, Time, no_flag
 from .fetched import Fetched, FetchedSource
 
-MAX_MB: Final = 1024.0
-_USUAL: Final = {"connect_timeout": CONNECT_TIMEOUT, "read_timeout": READ_TIMEOUT, "max_mb": MAX_MB}
 _LOGIN: Final = (
     "Name a login that may read it: https://USER:{secret:NAME}@host/..., or "
     'source = {address = ..., headers = {Authorization = "Bearer {secret:NAME}"}} in a job file.'
@@ -50,7 +48,10 @@ _OTHERWISE: Final = "Try again later, or download the file and name that."
 class UrlOptions(HttpOptions):
     """How a file at an address is fetched."""
 
-    max_mb: Annotated[float, BeforeValidator(no_flag), Gt(0), Takes("a number above zero")] = MAX_MB
+    read_timeout: Time = READ_TIMEOUT
+    """Seconds of silence from the server."""
+
+    max_mb: Annotated[float, BeforeValidator(no_flag), Gt(0), Takes("a number above zero")] = 1024.0
     """Megabytes that the file may have."""
 
 
@@ -60,35 +61,16 @@ class UrlSource(FetchedSource):
     Args:
         address: `https://host/companies.csv`. A login belongs there as `https://USER:{secret:NAME}@host/...`;
             a password, a token or a signature that stands there itself is kept in this process alone.
-        headers: Headers of the request; they may refer to secrets.
-        connect_timeout: Seconds to connect.
-        read_timeout: Seconds of silence from the server.
-        max_mb: Megabytes that the file may have.
-        **reading: How it is read; see `tables.open_table`.
+        **given: What `UrlOptions` holds, and how the file is read; see `tables.open_table`.
 
     Raises:
-        UsageError: The address isn't one of the web, or an option is wrong.
+        UsageError: The address isn't one of the web, or an entry is wrong.
     """
 
-    def __init__(
-        self,
-        address: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        connect_timeout: float | str = CONNECT_TIMEOUT,
-        read_timeout: float | str = READ_TIMEOUT,
-        max_mb: float = MAX_MB,
-        **reading: Any,
-    ) -> None:
-        given = {
-            "headers": headers,
-            "connect_timeout": connect_timeout,
-            "read_timeout": read_timeout,
-            "max_mb": max_mb,
-        }
-        self._says = UrlOptions.of(given, "source")
-        entries = {name: value for name, value in given.items() if value not in (None, {}, _USUAL.get(name))}
-        super().__init__(conceal_in_query(secrets.conceal(address.strip())), entries, **reading)
+    model = UrlOptions
+
+    def __init__(self, address: str, **given: Any) -> None:
+        super().__init__(conceal_in_query(secrets.conceal(address.strip())), **given)
         if urlsplit(self.address).scheme not in ("http", "https") or not urlsplit(self.address).hostname:
             raise UsageError(
                 f"{secrets.redact(address)} is no address of the web.",
@@ -100,10 +82,10 @@ class UrlSource(FetchedSource):
             answer = download(
                 secrets.resolve(self.address),
                 path,
-                headers=self._says.headers,
-                limit=int(self._says.max_mb * 1024 * 1024),
-                connect=self._says.connect_timeout,
-                read=self._says.read_timeout,
+                headers=self.says.headers,
+                limit=int(self.says.max_mb * 1024 * 1024),
+                connect=self.says.connect_timeout,
+                read=self.says.read_timeout,
             )
         except HttpError as error:
             failure = error.failure

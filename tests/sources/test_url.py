@@ -293,6 +293,7 @@ def test_a_full_disk_is_told(shop: Wire, monkeypatch: pytest.MonkeyPatch, tempor
     ("address", "options", "told"),
     [
         ("https://host/a.csv", {"shet": "x"}, "shet can't be said of https://host/a.csv"),
+        ("https://host/a.csv", {"heders": {}}, "Did you mean 'headers'"),
         ("https://host/a.csv", {"max_mb": 0}, "max_mb takes a number above zero"),
         ("https:///a.csv", {}, "no address of the web"),
         ("s4://bucket/a.csv", {}, "No source knows the address s4:"),
