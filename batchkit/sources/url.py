@@ -71,7 +71,7 @@ class UrlSource(FetchedSource):
 
     def __init__(self, address: str, **given: Any) -> None:
         super().__init__(conceal_in_query(secrets.conceal(address.strip())), **given)
-        if urlsplit(self.address).scheme not in ("http", "https") or not urlsplit(self.address).hostname:
+        if not _is_of_the_web(self.address):
             raise UsageError(
                 f"{secrets.redact(address)} is no address of the web.",
                 advice="Write one such as https://host/companies.csv.",
@@ -98,6 +98,14 @@ class UrlSource(FetchedSource):
             ) from None
         known = {"etag": answer.headers.get("etag"), "last_modified": answer.headers.get("last-modified")}
         return Fetched(_name(answer, self.address), {name: said for name, said in known.items() if said})
+
+
+def _is_of_the_web(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that isn't closed
+        return False
 
 
 def _name(answer: Answer, address: str) -> str:

@@ -296,6 +296,8 @@ def test_a_full_disk_is_told(shop: Wire, monkeypatch: pytest.MonkeyPatch, tempor
         ("https://host/a.csv", {"heders": {}}, "Did you mean 'headers'"),
         ("https://host/a.csv", {"max_mb": 0}, "max_mb takes a number above zero"),
         ("https:///a.csv", {}, "no address of the web"),
+        ("https://[::1/a.csv", {}, "no address of the web"),
+        ("http://host:99999/a.csv", {}, "no address of the web"),
         ("s4://bucket/a.csv", {}, "No source knows the address s4:"),
         ("sqlite:///a.sqlite", {}, "needs 'query'"),
         ("a.csv", {"query": "SELECT 1"}, "query can't be said of a file"),

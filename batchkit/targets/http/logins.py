@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
+from urllib.parse import parse_qsl, unquote, unquote_plus
 
 from ...core import secrets
 from ...core.errors import UsageError
@@ -115,7 +115,6 @@ def refuse_in_query(url: str, place: str) -> None:
 
 def conceal_in_query(url: str) -> str:
     """The address with each login in its parameters replaced by `{secret:NAME}`; see `secrets.conceal`."""
-    host = urlsplit(url).hostname
 
     def named(match: re.Match[str]) -> str:
         name, text = unquote_plus(match[2]), unquote_plus(match[3])
