@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, unquote_plus
+from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 
 from ...core import secrets
 from ...core.errors import UsageError
@@ -119,7 +119,7 @@ def conceal_in_query(url: str) -> str:
     def named(match: re.Match[str]) -> str:
         name, text = unquote_plus(match[2]), unquote_plus(match[3])
         return (
-            f"{match[1]}{match[2]}={secrets.keep(f'{name}_{host}', text)}"
+            f"{match[1]}{match[2]}={secrets.keep(f'{name}_{urlsplit(url).hostname}', text)}"
             if _is_login(name, text)
             else match[0]
         )
