@@ -27,6 +27,7 @@ import polars as pl
 
 from ..core.columns import CHANGE, PROBLEMS
 from ..core.errors import DiskFull, PlanError
+from ..core.storable import storable_all
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -111,7 +112,7 @@ class PlanWriter:
         """
         self._facts = {
             "version": VERSION,
-            **facts,
+            **storable_all(facts),  # the name of a file may be no text at all
             "counts": dict(self.counts),
             "problem_count": self.problems,
             "windows": self.windows,

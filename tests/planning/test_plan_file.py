@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from batchkit.planning import spool
 from batchkit.planning.job import Job
 from batchkit.planning.plan import Plan
 from batchkit.planning.plan_file import PlanWriter
+from tests.support.plans import plan_of, write_plan
 from tests.support.shelf import Shelf, planned
 
 
@@ -181,3 +183,11 @@ def test_no_secret_in_a_plan(tmp_path: Path) -> None:
     job = Job(pl.DataFrame({"id": ["1"]}), "memory://u:hush-hush@h/x", key=["id"])
     plan = job.plan(tmp_path / "p.parquet")
     assert b"hush-hush" not in plan.path.read_bytes()
+
+
+def test_a_source_whose_name_is_no_text_can_be_planned(tmp_path: Path) -> None:
+    """A file name in another encoding than the system's leaves a plan that can be written and read."""
+    rows = plan_of(tmp_path / "rows.parquet", 3).changes().collect()
+    source = {"name": os.fsdecode(b"prix-\xe9t\xe9.csv"), "kind": "csv"}
+    plan = write_plan(tmp_path / "p.parquet", rows, address="memory:x", target={}, fields=[], source=source)
+    assert Plan.load(plan.path).facts["source"]["name"].encode()

@@ -244,6 +244,22 @@ def test_the_server_speaks_for_itself(body: str, words: str) -> None:
     assert answer(422, body).words() == words
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"words": ["half \ud83d", "nul \u0000"], "k\ud83d": 1}',
+        b'{"words": ["half \xed\xa0\xbd", "nul \\u0000"], "k\xed\xa0\xbd": 1}',
+        b"Notice: x\n" + rb'{"words": ["half \ud83d", "nul \u0000"], "k\ud83d": 1}',
+    ],
+)
+def test_what_an_answer_says_can_be_stored(body: bytes) -> None:
+    """Half an emoji, however a server spells it, is a gap from the moment it comes in."""
+    found = Answer(200, httpx.Headers(), body, True, "https://api.test/").json()
+    assert str(found).encode()
+    assert found["words"][1] == "nul \ufffd"
+    assert all(name.encode() for name in found)
+
+
 @given(st.binary(max_size=200), st.integers(200, 599), st.booleans())
 def test_no_answer_is_too_strange(body: bytes, status: int, whole: bool) -> None:
     """Whatever comes, there is a judgement; and a success that can't be read is never called not done."""
