@@ -7,7 +7,7 @@ A test holds the page against the models, so that none is missing and none is ou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ from typing import Any, Final
 from batchkit.checking.fields import Field
 from batchkit.core.model import Entry, entries
 from batchkit.core.settings import LIVE, Settings, written
+from batchkit.planning.job_entries import Entries
 from batchkit.sources import base as sources
 from batchkit.targets.base import schemes, target_class
 
@@ -23,17 +24,25 @@ PAGE: Final = Path(__file__).parent.parent / "docs" / "reference.md"
 
 def page() -> str:
     """The page, as it should be."""
-    parts = [_settings(), _fields(), _sources(), _targets()]
+    parts = [_job(), _sources(), _fields(), _settings(), _targets()]
     return "\n".join([*_HEAD, *(line for part in parts for line in part)])
 
 
 _HEAD: Final = (
     "# Reference",
     "",
-    "What can be said of runs, fields, sources and targets. Made by `python -m tools.reference` from",
-    "their models.",
+    "What can be said of jobs, sources, fields, runs and targets. Written by `python -m tools.reference`.",
     "",
 )
+
+
+def _job() -> Iterator[str]:
+    yield "## Jobs"
+    yield ""
+    yield 'On the command line `--mode update`, in a job file `mode = "update"`, in Python'
+    yield '`Job(..., mode="update")`.'
+    yield ""
+    yield from _table(Entries, without={"folder"})
 
 
 def _fields() -> Iterator[str]:
@@ -110,11 +119,13 @@ def _settings() -> Iterator[str]:
     yield ""
 
 
-def _table(model: Any, live: frozenset[str] | None = None) -> Iterator[str]:
+def _table(model: Any, live: frozenset[str] | None = None, without: Collection[str] = ()) -> Iterator[str]:
     head = ["name", "what it is for", "takes", "default", *(["live"] if live is not None else [])]
     yield f"| {' | '.join(head)} |"
     yield "|" + "---|" * len(head)
     for name, entry in entries(model).items():
+        if name in without:
+            continue
         cells = [f"`{name}`", entry.help, entry.takes, _default(entry)]
         if live is not None:
             cells.append("yes" if name in live else "no")
@@ -127,6 +138,8 @@ def _default(entry: Entry) -> str:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
     return f"{value:.4g}" if isinstance(value, float) and not value.is_integer() else written(value)

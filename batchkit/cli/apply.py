@@ -45,11 +45,11 @@ _VERBS = {
 }
 
 
-@click.command(cls=options.Running, short_help="Apply a plan.")
+@click.command(cls=options.Described, short_help="Apply a plan.")
 @click.argument("plan", metavar="PLAN", type=click.Path(dir_okay=False))
 @dry_run
 @options.yes
-@options.more
+@options.running
 @detach
 @again
 @options.as_json
@@ -66,12 +66,12 @@ def apply(
     return start(Console(with_json), load_plan(plan), settings, dry_run=dry_run, yes=yes, detach=detach)
 
 
-@click.command(cls=options.Running, short_help="Plan, show, ask and apply in one.")
+@click.command(cls=options.Described, short_help="Plan, show, ask and apply in one.")
 @PLAN_OPTIONS
 @PAGE_OPTIONS
 @dry_run
 @options.yes
-@options.more
+@options.running
 @detach
 @again
 @options.as_json
@@ -98,11 +98,11 @@ def run(
     return start(console, plan, settings, dry_run=dry_run, yes=yes, detach=detach)
 
 
-@click.command(cls=options.Running, short_help="Take back what a run did.")
+@click.command(cls=options.Described, short_help="Take back what a run did.")
 @options.run_name
 @dry_run
 @options.yes
-@options.more
+@options.running
 @detach
 @options.as_json
 def undo(name: str, dry_run: bool, yes: bool, detach: bool, with_json: bool, **given: Any) -> int:

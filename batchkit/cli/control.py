@@ -89,7 +89,7 @@ def stop(name: str, with_json: bool) -> int:
     return _tell(console, run, OVER, "go on with: batchkit resume")
 
 
-@click.command(cls=options.Resuming, short_help="Go on with a run; also one whose process was killed.")
+@click.command(cls=options.Described, short_help="Go on with a run; also one whose process was killed.")
 @options.run_name
 @click.option(
     "--settle",
@@ -101,7 +101,7 @@ def stop(name: str, with_json: bool) -> int:
     is_flag=True,
     help="Write the rows in conflict, whatever somebody entered at the target since the plan.",
 )
-@options.more
+@options.resuming
 @detach
 @again
 @options.as_json

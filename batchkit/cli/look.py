@@ -24,7 +24,7 @@ KINDS |= {"xlsb": "binary Excel workbook", "ods": "OpenDocument workbook"}
 MOST_COLUMNS = 60
 
 
-@click.command(short_help="Show what was understood of a file.")
+@click.command(cls=options.Described, short_help="Show what was understood of a file.")
 @click.argument("file", metavar="SOURCE")
 @click.option("--query", metavar="SQL", help="Look at what this query gives; SOURCE is then the database.")
 @options.reading

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -33,63 +33,115 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Verb], Verb]:
     return decorate
 
 
-reading = together(
-    click.option(
-        "--sheet",
-        metavar="NAME",
-        help="Sheet of a workbook. Default: the first visible one that holds a table.",
-    ),
-    click.option(
-        "--header-row",
-        type=click.IntRange(min=0),
-        metavar="N",
-        help="Row that holds the column names, as a spreadsheet numbers it; 0: none. Default: found.",
-    ),
-    click.option(
-        "--encoding",
-        metavar="NAME",
-        help="Encoding of a text file, such as utf-8 or cp1252. Default: detected.",
-    ),
-    click.option(
-        "--delimiter",
-        metavar="CHAR",
-        help='Character between columns of a text file, or "tab". Default: detected.',
-    ),
-    click.option(
-        "--hidden-rows",
-        type=click.Choice(["keep", "skip"]),
-        help="Whether rows that are hidden in a workbook are read. Default: keep.",
-    ),
-    click.option(
-        "--fill-merged",
-        is_flag=True,
-        help="Repeat the value of merged cells in each of them, instead of the first alone.",
-    ),
-)
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+class Later(click.Option):
+    """Stands for options that are made from a model when somebody asks for them.
+
+    Models take their time to load, and the list of all verbs does without.
+    """
+
+    def __init__(self, param_decls: Sequence[str], make: Callable[[], list[click.Parameter]]) -> None:
+        super().__init__(param_decls)
+        self.make = make
+
+
+def later(make: Callable[[], list[click.Parameter]]) -> Callable[[Verb], Verb]:
+    """The options that `make` gives, as a decorator of a verb whose class is `Described`."""
+    return click.option(f"--{_dashed(make.__name__)}", cls=Later, make=make)
+
+
+class Described(click.Command):
+    """A verb with options that follow from models."""
+
+    _own: list[click.Parameter]
+
+    @property
+    def params(self) -> list[click.Parameter]:
+        """The verb's options and arguments, in the order of its page."""
+        self._own = [new for one in self._own for new in (one.make() if isinstance(one, Later) else [one])]
+        return self._own
+
+    @params.setter
+    def params(self, given: list[click.Parameter]) -> None:
+        self._own = given
+
+
+# What a job says
+
+
+def reading_options() -> list[click.Parameter]:
+    """How a file is read: an option for each such entry of a job."""
+    from ..planning.job_entries import ENTRIES, READING
+
+    return [_entry_option(ENTRIES[name]) for name in READING]
+
+
+def mapping_options() -> list[click.Parameter]:
+    """What becomes of the rows: an option for each other entry of a job."""
+    from ..planning.job_entries import ENTRIES, READING
+
+    return [_entry_option(entry) for name, entry in ENTRIES.items() if name not in {*READING, *_ELSEWHERE}]
+
+
+_ELSEWHERE = {"source", "name", "settings"}
+"""Entries of a job that are no options of a plan: an argument, nothing, and options of the run."""
+
+_FORMS: dict[str, dict[str, Any]] = {
+    "to": {"metavar": "URL"},
+    "key": {"metavar": "COL[,COL]", "multiple": True},
+    "map": {
+        "metavar": "COL=FIELD",
+        "multiple": True,
+        "help": "This column of the file feeds this field of the target. May be repeated. Every other column"
+        " still feeds the field of the same name; --only leaves those out.",
+    },
+    "fields": {
+        "param_decls": ["--field", "fields"],
+        "metavar": "FIELD.RULE=VALUE",
+        "multiple": True,
+        "help": "A rule for a field, such as ca.type=decimal, nom.required=true, pays.constant=FR."
+        " May be repeated.",
+    },
+    "target": {
+        "metavar": "NAME=VALUE",
+        "multiple": True,
+        "help": "What that kind of target takes besides, such as types=posts,pages or template=rappel; in a"
+        " job file it stands under [target]. May be repeated.",
+    },
+    "lookups": {
+        "param_decls": ["--lookup", "lookups"],
+        "metavar": "FIELD=TABLE.COLUMN",
+        "multiple": True,
+        "help": "The field holds the id of a row of another table, which the file gives by its name"
+        " (COLUMN).",
+    },
+    "dates": {"metavar": "FORMAT[,FORMAT]"},
+    "delete_cap": {"metavar": "N|N%"},
+    "header_row": {"metavar": "N", "type": click.IntRange(min=0)},
+    "delimiter": {"metavar": "CHAR"},
+}
+"""How the command line says what isn't a plain value."""
+
+
+def _entry_option(entry: Entry) -> click.Option:
+    default = f" Default: {entry.default}." if entry.choices else ""
+    form: dict[str, Any] = {"param_decls": [f"--{_dashed(entry.name)}"], "help": entry.help + default}
+    if bool in entry.kinds:
+        form |= {"is_flag": True}
+    elif entry.choices:
+        form |= {"type": click.Choice(entry.choices)}
+    else:
+        form |= {"metavar": "NAME"}
+    return click.Option(**(form | _FORMS.get(entry.name, {})))
+
+
+reading = later(reading_options)
 
 mapping = together(
-    click.option(
-        "--to",
-        "to",
-        metavar="URL",
-        help="Target, such as sqlite:///companies.sqlite or postgresql://me@host/db.",
-    ),
-    click.option("--table", metavar="NAME", help="Table at the target."),
-    click.option(
-        "--key",
-        "key",
-        multiple=True,
-        metavar="COL[,COL]",
-        help="What identifies a row: one or more columns of the file or fields of the target.",
-    ),
-    click.option(
-        "--map",
-        "map",
-        multiple=True,
-        metavar="COL=FIELD",
-        help="This column of the file feeds this field of the target. May be repeated. Every other column"
-        " still feeds the field of the same name; --only leaves those out.",
-    ),
+    later(mapping_options),
     click.option(
         "--only",
         "only",
@@ -98,80 +150,9 @@ mapping = together(
         help="Write only these columns of the file or fields of the target, and the key. May be repeated.",
     ),
     click.option(
-        "--field",
-        "fields",
-        multiple=True,
-        metavar="FIELD.RULE=VALUE",
-        help="A rule for a field, such as ca.type=decimal, nom.required=true, pays.constant=FR."
-        " May be repeated.",
-    ),
-    click.option(
-        "--target",
-        "target",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="What that kind of target takes besides, such as types=posts,pages or template=rappel; in a job"
-        " file it stands under [target]. May be repeated.",
-    ),
-    click.option(
-        "--dates",
-        metavar="FORMAT[,FORMAT]",
-        help="How the file writes dates, besides 2026-12-31, such as dd/mm/yyyy. For fields without a rule of"
-        " their own.",
-    ),
-    click.option(
-        "--decimal",
-        type=click.Choice([",", "."]),
-        help="The decimal mark of the file's numbers. For fields without a rule of their own."
-        " Default: either, and what could be read two ways is refused.",
-    ),
-    click.option(
-        "--lookup",
-        "lookups",
-        multiple=True,
-        metavar="FIELD=TABLE.COLUMN",
-        help="The field holds the id of a row of another table, which the file gives by its name (COLUMN).",
-    ),
-    click.option(
         "--create-missing",
         is_flag=True,
         help="With --lookup: names that the other table lacks are created there.",
-    ),
-    click.option(
-        "--mode",
-        type=click.Choice(["upsert", "update", "insert", "append"]),
-        help="upsert writes new and changed rows, update only rows that exist, insert only new ones,"
-        " append adds every row. Default: upsert.",
-    ),
-    click.option("--create", is_flag=True, help="Create the table from the mapping when it doesn't exist."),
-    click.option(
-        "--delete", is_flag=True, help="Plan to delete the rows of the target that are not in the file."
-    ),
-    click.option(
-        "--delete-cap",
-        metavar="N|N%",
-        help="With --delete: the most rows it may delete, a number or a share of the table. Default: 10%.",
-    ),
-    click.option(
-        "--ignore-case", is_flag=True, help="Texts that differ only in upper and lower case count as equal."
-    ),
-    click.option(
-        "--ignore-space", is_flag=True, help="Texts that differ only in white space count as equal."
-    ),
-    click.option(
-        "--normalize-unicode",
-        is_flag=True,
-        help="Texts that differ only in how accents are encoded count as equal.",
-    ),
-    click.option(
-        "--keep-duplicates",
-        type=click.Choice(["none", "first", "last"]),
-        help="Which of several rows with one key counts. Default: none, all of them are reported.",
-    ),
-    click.option(
-        "--blank",
-        type=click.Choice(["clear", "keep"]),
-        help="What an empty cell means for an update: clear the field or keep what is there. Default: clear.",
     ),
     click.option(
         "--query",
@@ -192,57 +173,26 @@ mapping = together(
     ),
 )
 
-more = click.option(
-    "--set",
-    "more",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A setting by its name, such as backoff=1s. May be repeated; `batchkit set --help` lists them.",
-)
 
-
-class Running(click.Command):
-    """A verb that starts a run, or goes on with one: it has an option for each setting.
-
-    They are made when somebody asks for them: their model takes its time to load, and the list of all verbs
-    does without.
-    """
-
-    only_live = False
-    _whole = False
-
-    @property
-    def params(self) -> list[click.Parameter]:
-        """The verb's own options, then one for each setting."""
-        if not self._whole:
-            self._whole = True
-            at = next((n for n, one in enumerate(self._own) if one.name == "more"), len(self._own))
-            self._own[at:at] = setting_options(live=self.only_live)
-        return self._own
-
-    @params.setter
-    def params(self, given: list[click.Parameter]) -> None:
-        self._own, self._whole = given, False
-
-
-class Resuming(Running):
-    """A verb that goes on with a run: what decides which items are written stays as it was."""
-
-    only_live = True
+# What a run is told
 
 
 def setting_options(*, live: bool = False) -> list[click.Parameter]:
-    """An option for each setting, or for those that may change while a run runs, as its model has it."""
-    from ..core.model import entries
-    from ..core.settings import LIVE, Settings
+    """An option for each setting, or for those that may change while a run runs."""
+    from ..core.settings import LIVE, SETTINGS
 
-    return [_setting_option(entry) for name, entry in entries(Settings).items() if name in LIVE or not live]
+    return [_setting_option(entry) for name, entry in SETTINGS.items() if name in LIVE or not live]
+
+
+def live_options() -> list[click.Parameter]:
+    """An option for each setting that may change while a run runs."""
+    return setting_options(live=True)
 
 
 def _setting_option(entry: Entry) -> click.Option:
     from ..core.settings import written
 
-    name, default = entry.name.replace("_", "-"), written(entry.default)
+    name, default = _dashed(entry.name), written(entry.default)
     text = f"{entry.help} Default: {default}." if default else entry.help
     if bool in entry.kinds:
         both = "/".join(f"--{word}" for word in (name, f"no-{name}"))
@@ -258,16 +208,27 @@ def _metavar(entry: Entry) -> str:
     return "N" if int in entry.kinds else "TIME" if entry.takes.startswith("a time") else "NUMBER"
 
 
+more = click.option(
+    "--set",
+    "more",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting by its name, such as backoff=1s. May be repeated; `batchkit set --help` lists them.",
+)
+
+running = together(later(setting_options), more)
+resuming = together(later(live_options), more)
+
+
 class Setting(click.Command):
     """The verb that sets: its help lists the settings."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """What may be set while a run runs."""
-        from ..core.model import entries
-        from ..core.settings import LIVE, Settings
+        from ..core.settings import LIVE, SETTINGS
 
         with formatter.section("Settings"):
-            formatter.write_dl([(name, one.help) for name, one in entries(Settings).items() if name in LIVE])
+            formatter.write_dl([(name, one.help) for name, one in SETTINGS.items() if name in LIVE])
 
 
 def chosen_settings(given: dict[str, Any], *, live: bool = False) -> dict[str, Any]:

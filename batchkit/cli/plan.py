@@ -50,7 +50,7 @@ PAGE_OPTIONS = options.together(
 )
 
 
-@click.command(short_help="Find out what would change; nothing is written.")
+@click.command(cls=options.Described, short_help="Find out what would change; nothing is written.")
 @PLAN_OPTIONS
 @PAGE_OPTIONS
 @options.as_json

@@ -218,8 +218,11 @@ class Settings(BaseModel):
 
 _PLACE: Final = Place("The setting ", "There is no setting", "The run", SettingsError)
 
+SETTINGS: Final = entries(Settings)
+"""What the model says of each setting."""
+
 SHOWN_AS: Final[dict[str, Shown]] = {
-    name: entry.note(Shown) or Shown(name) for name, entry in entries(Settings).items()
+    name: entry.note(Shown) or Shown(name) for name, entry in SETTINGS.items()
 }
 """How a form shows each setting."""
 

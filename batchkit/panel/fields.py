@@ -7,8 +7,8 @@ from typing import Any
 
 import ipywidgets
 
-from ..core.model import Entry, entries
-from ..core.settings import LIVE, SHOWN_AS, Settings, written
+from ..core.model import Entry
+from ..core.settings import LIVE, SETTINGS, SHOWN_AS, Settings, written
 from .screen import setting_texts
 from .widgets import button, row, show
 
@@ -36,7 +36,7 @@ class SettingsFields:
         self.planned = setting_texts(Settings.of(dict(in_force)).model_dump())
         self.shown = dict(self.planned)
         texts = setting_texts(Settings.of({**in_force, **settings}).model_dump())
-        self._fields = {name: _field(entry, texts[name]) for name, entry in entries(Settings).items()}
+        self._fields = {name: _field(entry, texts[name]) for name, entry in SETTINGS.items()}
         first = [field for name, field in self._fields.items() if SHOWN_AS[name].first]
         others = [field for name, field in self._fields.items() if not SHOWN_AS[name].first]
         more = ipywidgets.Accordion([row(*others)], titles=("More settings",), selected_index=None)

@@ -13,9 +13,10 @@ from ..core import secrets
 from ..core.errors import JobError, MappingError
 from ..core.files import replacing
 from ..core.model import with_entries
+from ..core.settings import Settings
 from ..sources.base import closing
 from ..targets.sql.address import local_file
-from .job_entries import ENTRIES, Entries, known_entries
+from .job_entries import ENTRIES, READING, Entries, known_entries
 from .job_file import make_relative, move_address, refuse_passwords, to_toml_value
 from .job_source import describe_source, find_source_file, open_described
 from .opening import fact_of, open_target
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
     from .fit import Fit
     from .plan import Plan
     from .planner import Progress
-
-READING: Final = (
-    "sheet", "header_row", "encoding", "delimiter", "hidden_rows", "fill_merged", "decode_entities",
-)  # fmt: skip
-"""Options that say how the source's file is read."""
 
 _UNSAID: Final = object()
 
@@ -163,6 +159,7 @@ class Job(Entries):
         from .plan_file import check_place
         from .planner import make_plan
 
+        Settings.of(self.settings)  # what no run would take is told now, not at its start
         if path is not None:
             path = Path(path).expanduser().absolute()
             check_place(path, self.own_files())

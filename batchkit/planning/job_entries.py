@@ -22,6 +22,11 @@ from .job_source import read_source
 from .opening import fact_of
 
 MODES: Final = ("upsert", "update", "insert", "append")
+READING: Final = (
+    "sheet", "header_row", "encoding", "delimiter", "hidden_rows", "fill_merged", "decode_entities",
+)  # fmt: skip
+"""Options that say how the source's file is read."""
+
 _PLACE: Final = Place("", "A job has no entry", "The job", JobError)
 _OUTSIDE: Final = "folder"
 """What is no entry of a job's file, but where it lies."""
@@ -126,7 +131,8 @@ class Entries:
     """Plan to delete what the target has and the source lacks."""
 
     delete_cap: Annotated[int | float | str, Takes("a number or a share", '"10%"')] = 0.1
-    """How much may be deleted: a number of items, or a share of the target's such as 0.1 or 10%."""
+    """With delete, the most that may be deleted: a number of items, or a share of the target's. Default:
+    10%."""
 
     ignore_case: bool = False
     """Texts that differ only in upper and lower case count as equal."""

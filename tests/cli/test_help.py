@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from batchkit.cli import cli
 from batchkit.core.settings import LIVE, Settings
+from batchkit.planning.job_entries import ENTRIES
 from tests.support.terminal import COMMAND, batchkit, environment
 
 VERBS = [
@@ -54,6 +55,13 @@ def test_each_setting_is_an_option(verb: str) -> None:
     wanted = LIVE if verb == "resume" else Settings.model_fields
     missing = [name for name in wanted if f"  --{name.replace('_', '-')} " not in page]
     assert missing == []
+
+
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_each_entry_of_a_job_is_an_option(verb: str) -> None:
+    """What a job file may say can be said on the command line; its settings are options of the run."""
+    known = {parameter.name for parameter in cli.commands[verb].params}
+    assert set(ENTRIES) - known == ({"name", "settings"})
 
 
 def test_each_live_setting_is_in_the_help_of_set() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tomllib
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from batchkit.checking.fields import Field
 from batchkit.core.columns import FieldType
-from batchkit.core.errors import JobError, MappingError
+from batchkit.core.errors import JobError, MappingError, SettingsError
 from batchkit.planning.fit import describe_new_fields, fit, name_field
 from batchkit.planning.job import Job
 
@@ -186,6 +187,15 @@ def test_load_refuses(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "job.toml").write_text(text)
     with pytest.raises((JobError, MappingError), match=says):
         Job.load(tmp_path / "job.toml")
+
+
+def test_a_wrong_setting_is_told_when_planning(tmp_path: Path) -> None:
+    """A misspelt setting of a job is found before there is a plan to start."""
+    (tmp_path / "c.csv").write_text("siret\n1\n", encoding="utf-8")
+    one = job(source=str(tmp_path / "c.csv"), to=f"sqlite:///{tmp_path}/c.sqlite", create=True)
+    assert one.plan().to_send() == 1
+    with pytest.raises(SettingsError, match="Did you mean 'workers'"):
+        replace(one, settings={"worker": 3}).plan()
 
 
 def test_load_missing_file(tmp_path: Path) -> None:
