@@ -243,6 +243,11 @@ class JournalReader:
         )
         return [row[0] for row in found]
 
+    def items_with(self, outcome: Outcome) -> list[int]:
+        """Items that have this outcome in a row of their own, in order."""
+        rows = self._rows("SELECT item FROM outcomes WHERE outcome = ? ORDER BY item", (CODES[outcome],))
+        return [row[0] for row in rows]
+
     def outcome_items(self, size: int = 50_000) -> Iterator[tuple[int, int]]:
         """item, outcome code of every item with a row of its own, a bounded number in memory at a time."""
         last = -1

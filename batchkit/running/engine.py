@@ -31,11 +31,12 @@ from ..journal.writer import Journal
 from ..planning.plan import Plan
 from ..targets.base import CallTarget, FrameTarget
 from .breakers import Breakers
+from .call_queue import CallQueue
 from .delivery import Delivery
 from .feeder import chunk_size
 from .gate import Gate
 from .session import Orders, Pace, Record, Session
-from .supply import CallQueue, Supply
+from .supply import Supply
 from .tally import Tally
 from .threads import Threads
 

@@ -154,11 +154,9 @@ def recovery_chunks(
             yield Chunk.of(frame, recovering=True, itemised=covered.reopened, as_items=as_items)
 
 
-def overwriting_chunk(plan: Plan, items: Sequence[int], *, as_items: bool) -> Chunk:
-    """The chunk of exactly these items, to be written whatever the target holds."""
+def chunk_of(plan: Plan, items: Sequence[int], *, as_items: bool) -> Chunk:
+    """The chunk of exactly these items, which are in order."""
     first, last = items[0], items[-1]
     rows = plan.changes().slice(first, last - first + 1).filter(pl.col(ITEM).is_in(list(items)))
     frame = rows.select(pl.exclude(f"^{RAW}.*$", PROBLEMS)).collect()
-    chunk = Chunk.of(frame, itemised=True, as_items=as_items)
-    chunk.overwrite = True
-    return chunk
+    return Chunk.of(frame, itemised=True, as_items=as_items)

@@ -20,24 +20,10 @@ from ..core.compare import (
     judge_columns,
 )
 from ..core.states import Change, Outcome
-from ..targets.base import Failure, Item, Result, Target
+from ..targets.base import Failure, Item, Result
 
 NEITHER: Final = "Nobody knows what became of it, and the target holds neither former nor wanted values."
 LOOK_THERE: Final = f"Look at it there; make a new plan, or write it all the same: {resume(overwrite=True)}."
-
-
-def read_back(target: Target, frame: pl.DataFrame) -> pl.DataFrame:
-    """What became of items that may have been sent, as the target tells.
-
-    Args:
-        target: A target that can be read.
-        frame: The items, columns as `core.columns` lists them; none of them a `send`.
-
-    Returns:
-        `item`, `#standing`.
-    """
-    keys, fields = asked(frame)
-    return held_against(frame, target.read(keys, fields)).select(ITEM, STANDING)
 
 
 def asked(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:

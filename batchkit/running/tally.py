@@ -85,6 +85,11 @@ class Tally:
         else:
             self.failed += items
 
+    def reopen(self, outcome: Outcome) -> None:
+        """Count an item that has this outcome as pending again."""
+        self.outcomes[outcome] -= 1
+        self.outcomes[Outcome.PENDING] += 1
+
     def error(self, reason: str) -> None:
         """Count one reason why an item wasn't done or a call was made again."""
         if reason in self.errors or len(self.errors) < MOST_SIGNATURES:

@@ -12,7 +12,7 @@ import pytest
 
 from batchkit.core.errors import RunBusy, RunError, RunFailed, SettingsError
 from batchkit.core.states import Outcome, RunState
-from batchkit.journal.journal import Intent
+from batchkit.journal.journal import CODES, Intent
 from batchkit.journal.owner import Ownership
 from batchkit.journal.writer import Journal
 from batchkit.running.driver import Driver
@@ -74,6 +74,43 @@ def test_unknown_items_are_read_back(tmp_path: Path) -> None:
     assert sorted(target.sent) == [0, 3, *range(4, 12)]
     outcomes = run.outcomes()["outcome"].to_list()
     assert outcomes == ["done", "done", "conflict", "done", *["done"] * 8]
+
+
+def test_items_left_unknown_are_compared_by_a_resume(tmp_path: Path) -> None:
+    """What a session left unknown is looked up: done, sent again, in conflict; a create stays open."""
+    rows = {str(i): f"old {i}" for i in range(12)} | {"1": "new 1", "2": "somebody else's"}
+    target = ReadableCalls({key: row for key, row in rows.items() if key != "3"})
+    run = _stopped_before_anything(tmp_path, ["update", "update", "update", "create"], target)
+    ownership = Ownership(run.folder)
+    journal = Journal(run.folder / "journal.sqlite")
+    for item in range(4):
+        journal.record((item, CODES[Outcome.UNKNOWN], 1, 0.0, "504", "late", "", None))
+    journal.close()
+    ownership.release()
+    for item in (7, 11):
+        del target.rows[str(item)]
+    run.resume(target=target, window="none")
+    assert run.wait(20) is RunState.FINISHED
+    assert sorted(target.sent) == [0, *range(4, 12)]
+    assert run.outcomes()["outcome"].to_list() == ["done", "done", "conflict", "unknown", *["done"] * 8]
+    assert run.snapshot().outcomes["unknown"] == 1
+
+
+def test_a_call_that_may_be_repeated_is_sent_again_after_a_crash(tmp_path: Path) -> None:
+    """Of what was under way and can't be read, only items that must not be sent twice are left unknown."""
+
+    class Letters(CallRecorder):
+        def repeatable(self, items: Sequence[Item]) -> bool:
+            """Even numbers."""
+            return all(item.index % 2 == 0 for item in items)
+
+    target = Letters("memory:test", idempotent=False)
+    run = _stopped_before_anything(tmp_path, ["send"], target)
+    _crashed(run, Intent(2, 2), Intent(5, 5))
+    run.resume(target=target, window="none")
+    assert run.wait(20) is RunState.FINISHED
+    assert sorted(target.sent) == [i for i in range(12) if i != 5]
+    assert run.outcomes("unknown")["item"].to_list() == [5]
 
 
 def test_unknown_items_stay_unknown_where_nobody_can_look(tmp_path: Path) -> None:
