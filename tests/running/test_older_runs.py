@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import filelock
@@ -18,7 +18,7 @@ from batchkit.planning.plan import Plan
 from batchkit.running.run import Run, list_runs
 from batchkit.targets.sql.target import SqlTarget
 from tests.support.older import MADE_IN, OLDER, RELEASES, Story, read_report, rows_of
-from tests.support.sandboxes import sandbox
+from tests.support.sandboxes import Sandbox, sandbox
 from tests.support.terminal import call, told
 
 Copy = Callable[..., Story]
@@ -37,6 +37,13 @@ def copy(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("whatsapp_token", "practice")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     return copied
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A practice server without faults; what it was sent before a test is none of that test's."""
+    with sandbox(tmp_path_factory.mktemp("practice")) as running:
+        yield running
 
 
 def wanted(story: Story) -> list[tuple[object, ...]]:
@@ -153,23 +160,21 @@ def test_stopped_run_keeps_its_limit(copy: Copy) -> None:
 
 
 @pytest.mark.parametrize(("settle", "sent"), [("resend", 2), ("done", 0)])
-def test_messages_in_doubt_are_settled(copy: Copy, tmp_path: Path, settle: str, sent: int) -> None:
+def test_messages_in_doubt_are_settled(copy: Copy, server: Sandbox, settle: str, sent: int) -> None:
     """Two messages nobody answered for: sent again or taken for done as the operator says, no other again."""
-    with sandbox(tmp_path) as server:
-        story = copy("messages", server.url)
-        call("resume", "last", "--settle", settle, code=1)
-        assert sum(server.messages().values()) == sent
-        assert Counter(story.run.outcomes()["outcome"]) == {"done": 9, "rejected": 1}
+    story, before = copy("messages", server.url), server.messages()
+    call("resume", "last", "--settle", settle, code=1)
+    assert (server.messages() - before).total() == sent
+    assert Counter(story.run.outcomes()["outcome"]) == {"done": 9, "rejected": 1}
 
 
-def test_messages_are_not_sent_again_by_a_new_plan(copy: Copy, tmp_path: Path) -> None:
+def test_messages_are_not_sent_again_by_a_new_plan(copy: Copy, server: Sandbox) -> None:
     """The same people, planned anew, are refused: the older run has sent them their messages."""
-    with sandbox(tmp_path) as server:
-        story = copy("messages", server.url)
-        plan = Job.load(story.folder / "people.toml").plan()
-        with pytest.raises(RunError, match=story.run.id):
-            plan.start()
-        assert not server.messages()
+    story, before = copy("messages", server.url), server.messages()
+    plan = Job.load(story.folder / "people.toml").plan()
+    with pytest.raises(RunError, match=story.run.id):
+        plan.start()
+    assert server.messages() == before
 
 
 def test_appended_rows_are_not_added_again_by_a_new_plan(copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,13 +195,12 @@ def test_appended_rows_are_not_added_again_by_a_new_plan(copy: Copy, monkeypatch
     assert len(story.table("moves")) == 30
 
 
-def test_killed_messages_leave_the_one_in_doubt(copy: Copy, tmp_path: Path) -> None:
+def test_killed_messages_leave_the_one_in_doubt(copy: Copy, server: Sandbox) -> None:
     """The message that was out when the process died stays unknown; the later ones are sent, no other."""
-    with sandbox(tmp_path) as server:
-        story = copy("killed-messages", server.url)
-        call("resume", "last", "--rate", "1000", "--delay", "0", code=1)
-        assert dict(server.messages()) == {f"331990012{n:02}": 1 for n in range(6, 11)}
-        assert [row["key"] for row in story.run.outcomes("unknown").to_dicts()] == ["+33199001204"]
+    story, before = copy("killed-messages", server.url), server.messages()
+    call("resume", "last", "--rate", "1000", "--delay", "0", code=1)
+    assert server.messages() - before == {f"331990012{n:02}": 1 for n in range(6, 11)}
+    assert [row["key"] for row in story.run.outcomes("unknown").to_dicts()] == ["+33199001204"]
 
 
 def test_plan_is_applied(copy: Copy) -> None:

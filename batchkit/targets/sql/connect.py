@@ -140,7 +140,7 @@ def check_table(
     """
     table = dialect.reflect(link, name, schema, key)
     if table is None:
-        near = _near(name, dialect.table_names(link, schema), "Tables there are")
+        near = _suggest_names(name, dialect.table_names(link, schema), "Tables there are")
         raise TargetError(
             f"There is no table {name!r} in the database.",
             advice=f"{near} To have it made: {option('create', value=True)}.",
@@ -160,7 +160,7 @@ def check_lookup(dialect: Dialect, link: Connection, field: str, spec: Mapping[s
     columns = (str(spec["by"]), str(spec.get("id", "id")))
     table = dialect.reflect(link, name, schema or None, columns[:1])
     if table is None:
-        near = _near(name, dialect.table_names(link, schema or None), "Tables there are")
+        near = _suggest_names(name, dialect.table_names(link, schema or None), "Tables there are")
         raise TargetError(
             f"There is no table {spec['table']!r} for the lookup of {field}.",
             advice=near,
@@ -175,12 +175,12 @@ def _check_columns(table: Table, columns: Sequence[str], where: str) -> None:
     if missing:
         raise TargetError(
             f"Table {table.name!r} has no column {missing[0]!r}, which {where} names.",
-            advice=_near(missing[0], list(table.columns), "Its columns are"),
+            advice=_suggest_names(missing[0], list(table.columns), "Its columns are"),
             table=table.name,
         )
 
 
-def _near(name: str, names: list[str], otherwise: str) -> str:
+def _suggest_names(name: str, names: list[str], otherwise: str) -> str:
     folded = {other.lower(): other for other in names}
     near = [folded[other] for other in get_close_matches(name.lower(), folded, n=3)]
     if near:
@@ -192,7 +192,7 @@ def _near(name: str, names: list[str], otherwise: str) -> str:
 
 
 @contextmanager
-def told(address: Address) -> Iterator[None]:
+def translate_errors(address: Address) -> Iterator[None]:
     """Turn errors of the database into the words of an operator, without any password.
 
     Raises:
@@ -209,10 +209,10 @@ def told(address: Address) -> Iterator[None]:
         facts: dict[str, Any] = {"advice": failure.advice, "failure": replace(failure, reason=reason)}
         if failure.connection or failure.rule in {"unreachable", "resources"}:
             raise TargetUnreachable(f"Nobody answers at {address.shown}: {reason}", **facts) from None
-        raise TargetError(f"{_headline(address, failure)}: {reason}", **facts) from None
+        raise TargetError(f"{_describe_failure(address, failure)}: {reason}", **facts) from None
 
 
-def _headline(address: Address, failure: Failure) -> str:
+def _describe_failure(address: Address, failure: Failure) -> str:
     if failure.rule == "login":
         user = address.url.username if address.url is not None else None
         return f"The server refuses the login{f' of {user}' if user else ''} at {address.shown}"

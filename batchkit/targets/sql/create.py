@@ -28,7 +28,7 @@ def create_table(
     columns = [
         sa.Column(
             field_name,
-            _sql_type(field, link.dialect.name),
+            _choose_type(field, link.dialect.name),
             primary_key=field_name in key,
             autoincrement=False,
             nullable=field.nullable and field_name not in key,
@@ -39,7 +39,7 @@ def create_table(
     table.create(link, checkfirst=True)
 
 
-def _sql_type(field: FieldType, dialect: str) -> Any:
+def _choose_type(field: FieldType, dialect: str) -> Any:
     import sqlalchemy as sa
 
     match field.type:

@@ -69,10 +69,10 @@ class Lookups:
     def declare(self, name: str, identity: FieldType) -> None:
         """Say what kind of ids a field's lookup has, so that an answer without any has the same type."""
         self.types[name] = identity
-        self._whole[_place(self.specs[name])] = identity.type == "integer"
+        self._whole[_name_place(self.specs[name])] = identity.type == "integer"
 
-    def _ids_of(self, spec: Spec, ids: Sequence[Any]) -> pl.Series:
-        whole = self._whole.get(_place(spec), all(isinstance(value, int | None) for value in ids))
+    def _type_ids(self, spec: Spec, ids: Sequence[Any]) -> pl.Series:
+        whole = self._whole.get(_name_place(spec), all(isinstance(value, int | None) for value in ids))
         if whole:
             return pl.Series("id", ids, dtype=pl.Int64)
         return pl.Series("id", [None if value is None else str(value) for value in ids], dtype=pl.String)
@@ -87,25 +87,30 @@ class Lookups:
         given = names.drop_nulls().unique(maintain_order=True)
         stripped = given.str.strip_chars()
         wanted = [name for name in stripped.unique().to_list() if name]
-        found = self._find(dialect, link, spec, wanted)
+        found = self._find_ids(dialect, link, spec, wanted)
         ids = [found.get(name) for name in stripped.to_list()]
-        frame = pl.DataFrame({"name": given.cast(pl.String), "id": self._ids_of(spec, ids)})
+        frame = pl.DataFrame({"name": given.cast(pl.String), "id": self._type_ids(spec, ids)})
         return frame.filter(pl.col("id").is_not_null())
 
-    def _find(self, dialect: Dialect, link: Connection, spec: Spec, wanted: Sequence[str]) -> dict[str, Any]:
+    def _find_ids(
+        self, dialect: Dialect, link: Connection, spec: Spec, wanted: Sequence[str]
+    ) -> dict[str, Any]:
+        # Workers share the cache. The lock is held for the look alone: a query would keep all others waiting.
         with self._lock:
-            known = dict(self._ids.get(_place(spec), {}))
+            known = dict(self._ids.get(_name_place(spec), {}))
         unknown = [name for name in wanted if name not in known]
         if unknown:
-            found = self._query(dialect, link, spec, unknown)
-            self.remember({_place(spec): found})
+            found = self._query_ids(dialect, link, spec, unknown)
+            self.remember({_name_place(spec): found})
             known |= found
         return {name: known[name] for name in wanted if name in known}
 
-    def _query(self, dialect: Dialect, link: Connection, spec: Spec, names: Sequence[str]) -> dict[str, Any]:
-        by = _text(dialect, spec)
+    def _query_ids(
+        self, dialect: Dialect, link: Connection, spec: Spec, names: Sequence[str]
+    ) -> dict[str, Any]:
+        by = _name_sql(dialect, spec)
         wanted = "(SELECT n.name FROM {names} AS n)"
-        sql = f"SELECT {by}, {quote(_id(spec))} FROM {_table(spec)} WHERE {by} IN {wanted}"
+        sql = f"SELECT {by}, {quote(_id_column(spec))} FROM {_quote_table(spec)} WHERE {by} IN {wanted}"
         ids: dict[str, Any] = {}
         twice: set[str] = set()
         for name, value in dialect.query_names(link, sql, names):
@@ -114,7 +119,7 @@ class Lookups:
             ids[name] = value
         if twice:
             with self._lock:
-                self.ambiguous.setdefault(_place(spec), set()).update(twice)
+                self.ambiguous.setdefault(_name_place(spec), set()).update(twice)
         return {name: value for name, value in ids.items() if name not in twice}
 
     def fill(self, dialect: Dialect, link: Connection, frame: pl.DataFrame) -> Named:
@@ -132,15 +137,15 @@ class Lookups:
     def _fill_one(self, dialect: Dialect, link: Connection, name: str, named: Named) -> None:
         spec, frame = self.specs[name], named.frame
         names = frame[NAME + name].str.strip_chars()
-        ids, reasons, made = self._ensure(dialect, link, spec, sorted(set(names.drop_nulls().to_list())))
-        named.learned.setdefault(_place(spec), {}).update(ids)
-        named.made.setdefault(_place(spec), {}).update(made)
+        ids, reasons, made = self._ensure_rows(dialect, link, spec, sorted(set(names.drop_nulls().to_list())))
+        named.learned.setdefault(_name_place(spec), {}).update(ids)
+        named.made.setdefault(_name_place(spec), {}).update(made)
         bad = names.is_not_null() & ~names.is_in(list(ids))
         named.results += [
-            _unnamed(item, name, spec, text, reasons.get(text))
+            _refuse_name(item, name, spec, text, reasons.get(text))
             for item, text in zip(frame.filter(bad)[ITEM], names.filter(bad), strict=True)
         ]
-        values = self._ids_of(spec, list(ids.values()))
+        values = self._type_ids(spec, list(ids.values()))
         mapped = names.replace_strict(list(ids), values, default=None, return_dtype=values.dtype)
         kept = pl.coalesce(mapped.cast(frame.schema[AFTER + name]), pl.col(AFTER + name))
         named.frame = frame.with_columns(kept.alias(AFTER + name)).filter(~bad)
@@ -162,41 +167,41 @@ class Lookups:
         for name, spec in self.specs.items():
             if NAME + name in frame.columns:
                 texts = written[NAME + name].drop_nulls().str.strip_chars()
-                used.setdefault(_place(spec), set()).update(texts)
+                used.setdefault(_name_place(spec), set()).update(texts)
         for spec in self.specs.values():
-            place = _place(spec)
+            place = _name_place(spec)
             unused = {
                 name: named.made[place].pop(name) for name in set(named.made.get(place, ())) - used[place]
             }
-            if unused and _drop(dialect, link, spec, list(unused.values())):
+            if unused and _drop_rows(dialect, link, spec, list(unused.values())):
                 for name in unused:
                     named.learned[place].pop(name, None)
 
-    def _ensure(
+    def _ensure_rows(
         self, dialect: Dialect, link: Connection, spec: Spec, names: list[str]
     ) -> tuple[dict[str, Any], dict[str, str], dict[str, Any]]:
         """Ids by name, reasons for names the database refuses, and ids of rows that were created for it."""
         with self._lock:
-            known = self._ids.get(_place(spec), {})
+            known = self._ids.get(_name_place(spec), {})
             ids = {name: known[name] for name in names if name in known}
         unknown = [name for name in names if name not in ids]
         reasons: dict[str, str] = {}
         made: list[Any] = []
         if unknown and spec.get("create"):
-            self._guard(dialect, link, spec)
-            made, reasons = _create(dialect, link, spec, unknown)
+            self._lock_names(dialect, link, spec)
+            made, reasons = _create_rows(dialect, link, spec, unknown)
         if unknown:
-            ids |= self._query(dialect, link, spec, unknown)
+            ids |= self._query_ids(dialect, link, spec, unknown)
         return ids, reasons, {name: ids[name] for name in unknown if ids.get(name) in made}
 
-    def _guard(self, dialect: Dialect, link: Connection, spec: Spec) -> None:
+    def _lock_names(self, dialect: Dialect, link: Connection, spec: Spec) -> None:
         """Where no unique index keeps a name from being created twice, a lock must."""
         schema, _, name = str(spec["table"]).rpartition(".")
-        if self._unique.get(_place(spec)):
+        if self._unique.get(_name_place(spec)):
             return
         table = dialect.reflect(link, name, schema or None, (str(spec["by"]),))
         if table is not None:
-            self._unique[_place(spec)] = table.unique
+            self._unique[_name_place(spec)] = table.unique
             if not table.unique:
                 dialect.lock(link, table)
 
@@ -207,16 +212,17 @@ class Lookups:
                 self._ids.setdefault(place, {}).update(ids)
 
 
-def _create(
+def _create_rows(
     dialect: Dialect, link: Connection, spec: Spec, names: list[str]
 ) -> tuple[list[Any], dict[str, str]]:
     """Create the missing rows; their ids, and reasons for the names the database refuses."""
     by = quote(str(spec["by"]))
     sql = (
-        f"INSERT INTO {_table(spec)} ({by}) SELECT n.name FROM {{names}} AS n WHERE NOT EXISTS "
-        f"(SELECT 1 FROM {_table(spec)} AS old WHERE {_text(dialect, spec, 'old.')} = n.name) "
-        f"ORDER BY n.name ON CONFLICT DO NOTHING RETURNING {quote(_id(spec))}"
+        f"INSERT INTO {_quote_table(spec)} ({by}) SELECT n.name FROM {{names}} AS n WHERE NOT EXISTS "
+        f"(SELECT 1 FROM {_quote_table(spec)} AS old WHERE {_name_sql(dialect, spec, 'old.')} = n.name) "
+        f"ORDER BY n.name ON CONFLICT DO NOTHING RETURNING {quote(_id_column(spec))}"
     )
+    # All at once, within a savepoint: a name that is refused takes the others back, and they go one by one.
     try:
         with _savepoint(link):
             return [row[0] for row in dialect.query_names(link, sql, names)], {}
@@ -237,10 +243,11 @@ def _create(
     return made, reasons
 
 
-def _drop(dialect: Dialect, link: Connection, spec: Spec, ids: Sequence[Any]) -> bool:
+def _drop_rows(dialect: Dialect, link: Connection, spec: Spec, ids: Sequence[Any]) -> bool:
     """Delete rows by their ids; False where something of the database's own refers to them."""
-    identity = quote(_id(spec))
-    sql = f"DELETE FROM {_table(spec)} WHERE CAST({identity} AS text) IN (SELECT n.name FROM {{names}} AS n)"
+    identity = quote(_id_column(spec))
+    some = "(SELECT n.name FROM {names} AS n)"
+    sql = f"DELETE FROM {_quote_table(spec)} WHERE CAST({identity} AS text) IN {some}"
     try:
         with _savepoint(link):
             dialect.query_names(link, sql, [str(value) for value in ids])
@@ -266,24 +273,24 @@ class _savepoint:  # noqa: N801 - reads as a keyword where it is used
             self._link.exec_driver_sql("ROLLBACK TO SAVEPOINT batchkit_lookup")
 
 
-def _place(spec: Spec) -> str:
-    return f"{spec['table']}.{spec['by']}.{_id(spec)}"
+def _name_place(spec: Spec) -> str:
+    return f"{spec['table']}.{spec['by']}.{_id_column(spec)}"
 
 
-def _id(spec: Spec) -> str:
+def _id_column(spec: Spec) -> str:
     return str(spec.get("id", "id"))
 
 
-def _table(spec: Spec) -> str:
+def _quote_table(spec: Spec) -> str:
     return ".".join(quote(part) for part in str(spec["table"]).split("."))
 
 
-def _text(dialect: Dialect, spec: Spec, prefix: str = "") -> str:
+def _name_sql(dialect: Dialect, spec: Spec, prefix: str = "") -> str:
     column = prefix + quote(str(spec["by"]))
     return f"btrim({column}::text)" if dialect.name == "postgresql" else f"trim({column})"
 
 
-def _unnamed(item: int, field: str, spec: Spec, name: str, reason: str | None) -> Result:
+def _refuse_name(item: int, field: str, spec: Spec, name: str, reason: str | None) -> Result:
     return Result(
         item,
         Outcome.REJECTED,

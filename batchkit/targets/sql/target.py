@@ -17,7 +17,7 @@ from ..base import ChunkContext, Failure, FrameTarget, Refusal, Result
 from .address import Address, parse_address
 from .checkpoint import Checkpoint
 from .chunk import ChunkWriter
-from .connect import check_address, check_lookup, check_table, make_engine, memory_engine, told
+from .connect import check_address, check_lookup, check_table, make_engine, memory_engine, translate_errors
 from .create import create_table
 from .dialect import Dialect, Table
 from .errors import classify_sql
@@ -93,7 +93,7 @@ class SqlTarget(FrameTarget):
         self.table, self.mode, self.create = table, mode, create
         self.keys = () if mode == "append" else tuple(key)
         self.readable = self.reversible = mode != "append"
-        self._create_types = {name: _field(entry) for name, entry in (create_types or {}).items()}
+        self._create_types = {name: _read_field(entry) for name, entry in (create_types or {}).items()}
         self._lookups = Lookups(lookups or {})
         self._timeouts = {"busy": busy_timeout, "lock": lock_timeout, "statement": statement_timeout}
         self._dialect: Dialect = _dialect(self._address)
@@ -129,7 +129,7 @@ class SqlTarget(FrameTarget):
     @property
     def self_references(self) -> tuple[str, ...]:
         """Columns that hold the key of another row of the same table."""
-        table = self._known()
+        table = self._find_table()
         return table.self_references if table is not None else ()
 
     def describe(self) -> dict[str, Any]:
@@ -156,7 +156,7 @@ class SqlTarget(FrameTarget):
             TargetError: Login, database, file, table or key are wrong.
         """
         check_address(self._address, create=self.create)
-        if self._absent_file():
+        if self._is_file_absent():
             for field, spec in self._lookups.specs.items():
                 raise TargetError(
                     f"There is no table {spec['table']!r} for the lookup of {field}: the database is yet to "
@@ -164,8 +164,8 @@ class SqlTarget(FrameTarget):
                     advice="Make it with that table first.",
                 )
             return
-        with told(self._address), self._connection() as link:
-            self._look(link)
+        with translate_errors(self._address), self._connection() as link:
+            self._inspect(link)
 
     def close(self) -> None:
         """Close all connections."""
@@ -176,40 +176,40 @@ class SqlTarget(FrameTarget):
 
     def fields(self) -> dict[str, FieldType]:
         """The table's columns in their order; those of the mapping while the table is still to be created."""
-        table = self._known()
+        table = self._find_table()
         if table is None:
             return dict(self._create_types)
         return {name: column.field for name, column in table.columns.items()}
 
     def read(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
         """Current values of the rows with these keys, by one query."""
-        table = self._known()
+        table = self._find_table()
         if table is None:
-            return self._nothing([*self.keys, *fields], keys)
+            return self._make_empty([*self.keys, *fields], keys)
         wanted = keys.select(self.keys).drop_nulls().cast(pl.Schema(table.schema(self.keys)))
-        with told(self._address), self._connection() as link:
+        with translate_errors(self._address), self._connection() as link:
             return self._dialect.read(link, table, wanted, fields)
 
     def held_keys(self, keys: pl.DataFrame) -> pl.DataFrame:
         """The keys, as the table holds them, of the rows that have these keys by its own comparison."""
-        table = self._known()
+        table = self._find_table()
         if table is None:
             return keys.select(self.keys).clear()
         wanted = keys.select(self.keys).drop_nulls().cast(pl.Schema(table.schema(self.keys)))
-        with told(self._address), self._connection() as link:
+        with translate_errors(self._address), self._connection() as link:
             return self._dialect.held_keys(link, table, wanted)
 
     def scan_keys(self, fields: Sequence[str], size: int = 50_000) -> Iterator[pl.DataFrame]:
         """Every row of the table, streamed."""
-        table = self._known()
+        table = self._find_table()
         if table is None:
             return
-        with told(self._address), self._connection() as link:
+        with translate_errors(self._address), self._connection() as link:
             yield from self._dialect.scan(link, table, fields, size)
 
     def canonical(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Refusal]]:
         """Values as the database would show them; see `Target.canonical`."""
-        table = self._known()
+        table = self._find_table()
         columns = [table.columns[name] for name in frame.columns if name in table.columns] if table else []
         columns = [
             column for column in columns if column.cast and frame[column.name].null_count() < frame.height
@@ -217,7 +217,7 @@ class SqlTarget(FrameTarget):
         refused: list[Refusal] = []
         if not columns:
             return frame, refused
-        with told(self._address), self._connection() as link:
+        with translate_errors(self._address), self._connection() as link:
             for column in columns:
                 given = frame[column.name].cast(pl.String)
                 texts = given.drop_nulls().unique()
@@ -232,19 +232,19 @@ class SqlTarget(FrameTarget):
 
     def resolve_lookup(self, lookup: Mapping[str, Any], names: pl.Series) -> pl.DataFrame:
         """Ids for names, by one query for all names that aren't known yet."""
-        if self._absent_file():
+        if self._is_file_absent():
             return pl.DataFrame(schema={"name": pl.String, "id": pl.Int64})
-        with told(self._address), self._connection() as link:
+        with translate_errors(self._address), self._connection() as link:
             return self._lookups.resolve(self._dialect, link, lookup, names)
 
     def apply(self, frame: pl.DataFrame, context: ChunkContext) -> list[Result]:
         """Apply a chunk in one transaction; see `FrameTarget.apply`."""
         if not frame.height and self._checkpoint is None:
             return []
-        if context.dry_run and self._known() is None:
+        if context.dry_run and self._find_table() is None:
             return self._apply_before_creation(frame, context)
         with self._connection() as link:
-            table = self._ensure(link, frame)
+            table = self._ensure_table(link, frame)
             if self._checkpoint is not None:
                 self._checkpoint.prepare(link, dry_run=context.dry_run)
             return ChunkWriter(self._dialect, link, table, self._lookups, self._checkpoint).apply(
@@ -257,12 +257,12 @@ class SqlTarget(FrameTarget):
             return None
         if self._address.path is not None and not self._address.path.exists():
             return False
-        with told(self._address), self._connection() as link:
+        with translate_errors(self._address), self._connection() as link:
             return self._checkpoint.has(link, run)
 
     def _apply_before_creation(self, frame: pl.DataFrame, context: ChunkContext) -> list[Result]:
         """A dry run into a table that isn't there: it exists within the transaction only."""
-        with self._connection(in_memory=self._absent_file()) as link:
+        with self._connection(in_memory=self._is_file_absent()) as link:
 
             def setup() -> Table:
                 create_table(link, self._name, self._schema, self.keys, self._wanted_types(frame))
@@ -272,7 +272,7 @@ class SqlTarget(FrameTarget):
             writer = ChunkWriter(self._dialect, link, placeholder, self._lookups, None)
             return writer.apply(frame, context, setup)
 
-    def _ensure(self, link: Connection, frame: pl.DataFrame) -> Table:
+    def _ensure_table(self, link: Connection, frame: pl.DataFrame) -> Table:
         with self._lock:
             if self._reflected is None:
                 create_table(link, self._name, self._schema, self.keys, self._wanted_types(frame))
@@ -295,28 +295,28 @@ class SqlTarget(FrameTarget):
             self._forget_connections()
         return failure
 
-    def _known(self) -> Table | None:
+    def _find_table(self) -> Table | None:
         """The table, looked up on first use; None while it is still to be created."""
         with self._lock:
-            if self._reflected is None and not self._absent_file():
+            if self._reflected is None and not self._is_file_absent():
                 self.connect()
             return self._reflected
 
-    def _look(self, link: Connection) -> None:
+    def _inspect(self, link: Connection) -> None:
         creatable = self.create and self._dialect.reflect(link, self._name, self._schema, ()) is None
         if not creatable:
             self._reflected = check_table(self._dialect, link, self._name, self._schema, self.keys)
-            self.warnings = _warnings(self._reflected)
+            self.warnings = _list_warnings(self._reflected)
             if self._reflected.self_references:
                 self.max_workers = 1  # the row that another refers to must be there first
         for field, spec in self._lookups.specs.items():
             identity = check_lookup(self._dialect, link, field, spec).columns[str(spec.get("id", "id"))]
             self._lookups.declare(field, identity.field)
 
-    def _absent_file(self) -> bool:
+    def _is_file_absent(self) -> bool:
         return self.create and self._address.path is not None and not self._address.path.exists()
 
-    def _nothing(self, names: Sequence[str], keys: pl.DataFrame) -> pl.DataFrame:
+    def _make_empty(self, names: Sequence[str], keys: pl.DataFrame) -> pl.DataFrame:
         types = {name: dtype_of(field) for name, field in self._create_types.items()}
         return pl.DataFrame(
             schema={name: types.get(name, keys.schema.get(name, pl.String)) for name in names}
@@ -324,7 +324,7 @@ class SqlTarget(FrameTarget):
 
     @contextmanager
     def _connection(self, *, in_memory: bool = False) -> Iterator[Connection]:
-        engine = memory_engine() if in_memory else self._opened()
+        engine = memory_engine() if in_memory else self._open_engine()
         link = engine.connect()
         try:
             yield link
@@ -337,7 +337,7 @@ class SqlTarget(FrameTarget):
             if in_memory:
                 engine.dispose()
 
-    def _opened(self) -> Engine:
+    def _open_engine(self) -> Engine:
         with self._lock:
             if self._engine is None:
                 self._engine = make_engine(self._address, create=self.create, timeouts=self._timeouts)
@@ -350,14 +350,14 @@ class SqlTarget(FrameTarget):
                 self._engine.dispose()
 
 
-def _warnings(table: Table) -> list[str]:
+def _list_warnings(table: Table) -> list[str]:
     if not table.key or table.unique:
         return []
-    told = f"No unique index stands on {', '.join(table.key)} of {table.name}."
-    return [f"{told} Each chunk locks the table while it is written, and is slower; an index mends both."]
+    missing = f"No unique index stands on {', '.join(table.key)} of {table.name}."
+    return [f"{missing} Each chunk locks the table while it is written, and is slower; an index mends both."]
 
 
-def _field(entry: FieldType | Mapping[str, Any]) -> FieldType:
+def _read_field(entry: FieldType | Mapping[str, Any]) -> FieldType:
     return entry if isinstance(entry, FieldType) else FieldType(**entry)
 
 

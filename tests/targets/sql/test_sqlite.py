@@ -107,7 +107,7 @@ class TestFiles:
         frame = plan_frame(
             [("create", None, {"id": i, "v": "x" * 500}) for i in range(500)], ["id"], target.fields()
         )
-        with target._opened().connect() as link:
+        with target._open_engine().connect() as link:
             link.exec_driver_sql("PRAGMA max_page_count = 10")
         with pytest.raises(Exception, match="full") as caught:
             target.apply(frame, context(frame))
@@ -253,7 +253,7 @@ def test_columns_read_as_json_are_those_read_row_by_row(columns: list[list[Any]]
         names = ["id", "a", "n", "x", "d", "b", "j"]
         for one in names[1:]:  # alone, so that one odd column doesn't send the others the slow way
             found = target.read(pl.DataFrame({"id": ["0", "1", "2", "3"]}), [one]).sort("id")
-            table = target._known()
+            table = target._find_table()
             assert table is not None
             plain = build_frame(
                 table, ["id", one], link.execute(f'SELECT id, "{one}" FROM t ORDER BY id').fetchall()
