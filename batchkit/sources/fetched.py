@@ -6,9 +6,11 @@ import errno
 import re
 import shutil
 import tempfile
+import time
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _LONGEST_NAME: Final = 120
+_PREFIX: Final = "batchkit-source-"
+_LEFT_BEHIND: Final = 86_400.0  # seconds
 
 
 class Fetched(NamedTuple):
@@ -95,8 +99,11 @@ class FetchedSource(ABC):
             SourceError: It can't be had.
             DiskFull: It doesn't fit on the disk.
         """
+        if self._path is not None and not self._path.exists():
+            self.close()  # swept away meanwhile, by us or by the system
         if self._path is None:
-            folder = Path(tempfile.mkdtemp(prefix="batchkit-source-"))
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            _sweep(folder.parent)
             # Also where nobody closes: with the last reference, or at the end of the process.
             self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             try:
@@ -113,8 +120,8 @@ class FetchedSource(ABC):
         Raises:
             SourceError: It can't be read as a table.
         """
+        path = self.path
         if self._table is None:
-            path = self.path
             try:
                 self._table = open_table(path, **self.reading)
             except BaseException:
@@ -177,6 +184,14 @@ class FetchedSource(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.address!r})"
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what processes left behind that were killed: a day is longer than anybody reads one file."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if folder.stat().st_mtime < time.time() - _LEFT_BEHIND:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _file_name(name: str) -> str:

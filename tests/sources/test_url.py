@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -351,3 +353,18 @@ def test_entries_that_name_a_file_are_moved_with_the_job(tmp_path: Path) -> None
     assert tomllib.loads(saved.read_text())["source"] == {"address": "a.csv", "header_row": 2}
     assert Job.load(saved).open_source().columns == ["id", "nom"]
     assert Job.load(saved).own_files()[tmp_path / "a.csv"] == "the source"
+
+
+def test_what_a_killed_process_left_behind_is_swept_away(shop: Wire, temporary: Path) -> None:
+    """After a day, by the next one that fetches; and a source whose file is gone brings it again."""
+    left, fresh = temporary / "batchkit-source-left", temporary / "batchkit-source-fresh"
+    for folder in (left, fresh):
+        folder.mkdir()
+    os.utime(left, (0, 0))
+    source = open_source(f"{shop.url}/a.csv")
+    assert source.columns == ["id", "nom"]
+    assert not left.exists()
+    assert fresh.exists()
+    for folder in temporary.iterdir():
+        shutil.rmtree(folder)
+    assert sum(batch.height for batch in source.batches()) == 2
