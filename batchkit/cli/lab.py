@@ -14,7 +14,7 @@ import click
 from ..core.errors import UsageError
 from ..core.install import install_command
 from ..core.words import plural
-from .console import Console
+from .console import Console, echo
 from .family import DONE
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def lab(folder: str | None, options: tuple[str, ...]) -> int:
     Console(json=False).page(_laid_out(place, laid))
     if find_spec("jupyterlab") is None:
         raise UsageError("JupyterLab isn't installed.", advice=f"Run: {install_command('lab')}")
+    echo(f"Begin with {FIRST.as_posix()}. Ctrl-C ends JupyterLab.")
     _open(place, options)
     return DONE
 
@@ -54,7 +55,6 @@ def _laid_out(place: Path, laid: Laid) -> Iterator[str]:
     yield f"{place}: {plural(len(laid.new), 'file')} put there, {len(laid.kept)} there already."
     if laid.changed:
         yield f"Yours differ from those that come with this version, and stay: {', '.join(laid.changed)}."
-    yield f"Begin with {FIRST.as_posix()}. Ctrl-C ends JupyterLab."
 
 
 def _open(place: Path, options: Sequence[str]) -> None:
