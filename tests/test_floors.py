@@ -143,8 +143,8 @@ def test_only_one_door_leads_up() -> None:
     assert doors <= DOORS
 
 
-COMMON = ("base", "http")
-"""The protocol, and the floor that targets behind HTTP share."""
+COMMON = ("base", "exchange", "http")
+"""The protocol with what passes through it, and the floor that targets behind HTTP share."""
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("targets.")])

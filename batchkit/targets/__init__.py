@@ -1,6 +1,7 @@
 """The systems that can be written to: what all share, and a folder for each family.
 
-base        the protocol: Target, FrameTarget, CallTarget, Item, Result, Failure; the registry by address
+base        the protocol: Target, FrameTarget, CallTarget; the registry by scheme
+exchange    what passes between the engine and a target: Item, Result, Failure, Fate, ...
 http/       the floor of all targets behind HTTP
 sql/        SQLite and PostgreSQL
 rest/       any REST API, by its description

@@ -11,10 +11,8 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.columns import (
     AFTER,
@@ -31,21 +29,31 @@ from ..core.columns import (
 )
 from ..core.errors import UsageError
 from ..core.registry import Registry, scheme_of
-from ..core.states import Outcome
+from .exchange import (
+    FIREWALL,
+    ChunkContext,
+    Failure,
+    Fate,
+    Finding,
+    Item,
+    OpenTable,
+    Refusal,
+    Result,
+    Rows,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import polars as pl
 
-    from ..core.problem import Level, Problem
+    from ..core.problem import Problem
 
-# A target of somebody else's needs only this module: the plan's column names are handed on.
+# A target of somebody else's needs only this module: what it passes on and the plan's columns are handed on.
 __all__ = [
     "AFTER",
     "BEFORE",
     "CHANGE",
     "FILE_ROW",
+    "FIREWALL",
     "ITEM",
     "KEY",
     "LOST",
@@ -60,165 +68,16 @@ __all__ = [
     "Finding",
     "FrameTarget",
     "Item",
+    "OpenTable",
     "Refusal",
     "Result",
+    "Rows",
     "Target",
     "open_target",
     "register",
     "schemes",
     "target_class",
 ]
-
-FIREWALL = "firewall"
-"""Rule of a failure by which something before the target turned a request away, perhaps for its content."""
-
-
-class Fate(StrEnum):
-    """What the engine does about an error."""
-
-    RETRY = "retry"  # the target did not do it and may next time
-    REJECT = "reject"  # this item (or one of this call's items) will never pass
-    ABORT = "abort"  # no item will pass: the run gives up
-    UNKNOWN = "unknown"  # it went out, and nobody knows whether it was done
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An error as the target's own table judges it.
-
-    Attributes:
-        fate: What to do about it.
-        rule: Short name for counting and for the failure signature (`constraint`, `timeout`, `401`, ...).
-        reason: What happened, in words an operator reads.
-        advice: What to do next.
-        retry_after: Seconds the target asked us to wait; slows the whole run.
-        connection: True when nobody answered (counts towards the connection breaker).
-        pushback: The target says that it is asked too much: fewer calls at once from now on.
-        rest: Seconds that this call waits, at least, before its next try, while others go on.
-        doubt: It may have been done all the same, and is tried again because that does no harm.
-        away: The target isn't there for now, for anybody: it said so, or what stands before it did.
-    """
-
-    fate: Fate
-    rule: str
-    reason: str
-    advice: str = ""
-    retry_after: float | None = None
-    connection: bool = False
-    pushback: bool = False
-    rest: float | None = None
-    doubt: bool = False
-    away: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one item in a call.
-
-    Attributes:
-        item: Ordinal of the item in the plan.
-        outcome: Its outcome. `unchanged` means the target already held the wanted values.
-        rule: Short name of the cause when it wasn't done.
-        reason: The target's own words, shortened.
-        advice: What to do next.
-        failure: Of a `pending` item, why it is to be sent again; acted on as if the call had failed so.
-        detail: JSON-able facts (for a conflict: `{field: {"planned": .., "found": .., "wanted": ..}}`; for an
-            item that is done what the target answered and the journal shall keep, such as a message's id).
-    """
-
-    item: int
-    outcome: Outcome
-    rule: str = ""
-    reason: str = ""
-    advice: str = ""
-    detail: Mapping[str, Any] | None = None
-    failure: Failure | None = None
-
-
-@dataclass(slots=True)
-class Item:
-    """One unit of work as a `CallTarget` sees it."""
-
-    index: int
-    row: int | None
-    change: str
-    key: dict[str, Any]
-    before: dict[str, Any]
-    after: dict[str, Any]
-
-
-class Refusal(NamedTuple):
-    """A checked value that the target can't take, or that somebody should look at.
-
-    Attributes:
-        field: The field.
-        at: Index of the row in the frame.
-        reason: Why, in words an operator reads.
-        rule: One word that names the rule.
-        advice: What to do next.
-        level: `error` keeps the row from being sent, `warning` and `notice` don't.
-    """
-
-    field: str
-    at: int
-    reason: str
-    rule: str = "type"
-    advice: str = "Correct the value so that it fits the column's type."
-    level: Level = "error"
-
-
-class Finding(NamedTuple):
-    """One thing that a target's own check-up looked at.
-
-    Attributes:
-        name: What.
-        level: `ok`, `warning` (something won't work) or `error` (nothing will).
-        found: What was found.
-        advice: What to do when it isn't ok.
-    """
-
-    name: str
-    level: Literal["ok", "warning", "error"]
-    found: str
-    advice: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkContext:
-    """What a `FrameTarget` needs to know about the chunk besides its rows.
-
-    Attributes:
-        run: Id of the run; with `first` and `last` the name of the chunk at the target.
-        first, last: Ordinals of the chunk's first and last item.
-        recovering: The chunk may have been applied before (after a crash or a lost answer): rows that already
-            hold the wanted values are ours, so they are `done` and not `unchanged`.
-        dry_run: Apply and roll back.
-        overwrite: The operator said that conflicts are to be overwritten.
-        timeout: Seconds one statement of the chunk may take; None for the target's own limit.
-    """
-
-    run: str
-    first: int
-    last: int
-    recovering: bool = False
-    dry_run: bool = False
-    overwrite: bool = False
-    timeout: float | None = None
-
-
-class Rows(Protocol):
-    """A file of rows, opened: what a target needs of a source."""
-
-    @property
-    def columns(self) -> list[str]: ...
-
-    def batches(self, size: int) -> Iterator[pl.DataFrame]: ...
-
-
-class OpenTable(Protocol):
-    """Opens a CSV or Excel file, as `sources.tables.open_table` does."""
-
-    def __call__(self, path: Path, *, header_row: int | None = None) -> Rows: ...
 
 
 class Target(ABC):
