@@ -223,7 +223,7 @@ def test_the_template_decides_which_fields_there_are() -> None:
 def test_a_variable_that_nothing_fills_ends_planning() -> None:
     """A mapping that doesn't fit the template is refused before anything is planned."""
     feeds = {name: field for name, field in FEEDS.items() if field != "2"}
-    with pytest.raises(MappingError, match=r"takes 2, which nothing fills.*--map COLUMN=2"):
+    with pytest.raises(MappingError, match=r'takes 2, which nothing fills.*Field\("2"'):
         planned(Graph(REMINDER), ROWS, feeds, template="rappel")
 
 
