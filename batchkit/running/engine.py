@@ -11,16 +11,13 @@ import contextlib
 import time
 import traceback
 from collections.abc import Callable
-from concurrent.futures import Future
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from ..core.errors import BatchkitError
-from ..core.estimate import DiskEstimate, disk_estimate, disk_need, memory_in_use
-from ..core.pacing import Throttle, until_window
+from ..core.pacing import Throttle
 from ..core.secrets import redact
-from ..core.settings import LIVE, Settings, window_times
+from ..core.settings import LIVE, Settings
 from ..core.states import PLANNED_OUTCOME, Change, Outcome, RunState
 from ..core.words import format_bytes
 from ..journal.attempts import Attempts
@@ -33,12 +30,13 @@ from ..targets.base import CallTarget, FrameTarget
 from .breakers import Breakers
 from .call_queue import CallQueue
 from .delivery import Delivery
-from .feeder import chunk_size
+from .figures import Figures
 from .gate import Gate
 from .session import Orders, Pace, Record, Session
 from .supply import Supply
 from .tally import Tally
 from .threads import Threads
+from .workers import Workers
 
 MOST_THREADS: Final = 256
 PAUSED_ON_REQUEST: Final = "Paused on request."
@@ -46,7 +44,6 @@ TICK: Final = 0.1
 SNAPSHOT_EVERY: Final = 0.5
 SAMPLE_EVERY: Final = 1.0
 DISK_EVERY: Final = 2.0
-YIELD_EVERY: Final = 0.005  # seconds a worker may go on before the loop looks at everything else
 
 
 class Engine:
@@ -85,38 +82,32 @@ class Engine:
         self._target = target
         self._journal = journal
         self._folder = folder
-        self._owner = owner
-        self._clock = clock
-        self._frames = isinstance(target, FrameTarget)
         self._log = RunLog(folder / "log.jsonl")
-        self._tally = Tally(
-            _outcomes(plan, journal),
-            seconds=journal.meta("seconds", 0.0),
-            clock=clock,
-        )
-        self._attempts = Attempts(journal, len(plan))
-        self._message = ""
+        self._tally = Tally(_outcomes(plan, journal), seconds=journal.meta("seconds", 0.0), clock=clock)
         self._failure = ""
         self._stopping = False
         # What was asked of a session that died doesn't hold here; what came since it was taken up does.
         self._seen = journal.meta("seen", 0)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._workers: set[asyncio.Task[None]] = set()
-        # As many threads as calls are under way: the worker tasks bound them, so that their number can
-        # change live.
-        self._threads = Threads(MOST_THREADS)
         self._queue = CallQueue()
-        self._alive = journal.meta("alive", 0.0)
-        self._beat = max(beat, journal.meta("beat", 0))
-        self._note_beat = note_beat
-        self._run = run
-        self._dry_run = dry_run
-        if dry_run and not self._frames:  # nothing is sent that would need its pace
+        if dry_run and isinstance(target, CallTarget):  # nothing is sent that would need its pace
             settings = settings.changed({"rate": None, "delay": 0, "key_rest": 0})
-        self._settings = settings
-        self._memory, self._disk = self._figures()
         paced = isinstance(target, CallTarget) and target.paced
         self._throttle = Throttle(settings.workers, pinned=not settings.adaptive) if paced else None
+        self._gate = Gate(settings, self._tally, clock)
+        self._attempts = Attempts(journal, len(plan))
+        self._session = Session(
+            run,
+            settings,
+            Record(journal, self._attempts, self._tally, self._log),
+            Pace(self._gate, Breakers(), self._throttle, clock),
+            Orders(self._give_up, self._pause, self._queue.park, self._width),
+            dry_run=dry_run,
+            alive=journal.meta("alive", 0.0),
+        )
+        self._figures = Figures(
+            self._session, plan, target, self._queue, folder, owner=owner, note_beat=note_beat, beat=beat
+        )
 
     # What others may ask, from any thread.
 
@@ -133,38 +124,7 @@ class Engine:
 
     def snapshot(self) -> Snapshot:
         """Where the run stands, from memory: cheap enough for ten times a second."""
-        tally = self._tally
-        outcomes = {str(outcome): n for outcome, n in tally.outcomes.items()}
-        state = self._journal.present_state()
-        left = tally.outcomes[Outcome.PENDING]
-        tried = tally.settled
-        working = state in (RunState.RUNNING, RunState.PAUSING, RunState.STOPPING)
-        return Snapshot(
-            run=self._run,
-            state=state,
-            dry_run=self._dry_run,
-            message=self._message,
-            total=len(self._plan),
-            to_send=self._plan.to_send(),
-            outcomes=outcomes,
-            attempts=self._attempts.made,
-            retries=tally.retries,
-            calls=tally.calls,
-            chunks=tally.chunks,
-            seconds=tally.seconds,
-            rate=tally.rate() if working else None,
-            eta=tally.eta(left, self._delays(left)) if working else None,
-            limiter=self._limiter() if state is RunState.RUNNING else "",
-            success_rate=tally.done / tried if tried else None,
-            top_errors=tally.errors.most_common(10),
-            workers=self._width(),
-            settings=self._settings.model_dump(),
-            memory=self._memory,
-            disk_free=self._disk.free if self._disk else 0,
-            disk_need=self._disk.need if self._disk else 0,
-            owner=self._owner,
-            in_flight=tally.in_flight,
-        )
+        return self._figures.snapshot()
 
     # The session.
 
@@ -175,27 +135,19 @@ class Engine:
             The state it ended in: finished, stopped or failed.
         """
         self._loop = asyncio.get_running_loop()
-        self._gate = Gate(self._settings, self._tally, self._clock)
-        self._loop.set_default_executor(self._threads)
-        self._session = Session(
-            self._run,
-            self._settings,
-            Record(self._journal, self._attempts, self._tally, self._log),
-            Pace(self._gate, Breakers(), self._throttle, self._clock),
-            Orders(self._give_up, self._pause, self._queue.park, self._width),
-            dry_run=self._dry_run,
-            alive=self._alive,
-        )
+        # As many threads as calls are under way: the workers bound them, and their number may change.
+        self._loop.set_default_executor(Threads(MOST_THREADS))
         self._delivery = Delivery(self._session, self._target)
+        self._workers = Workers(self._session, self._queue, self._delivery.deliver, self._internal_error)
         self._journal.set_meta(alive=time.time())
         self._set_state(RunState.RUNNING)
         # Noted before anything is sent, since an intent is waited for and commits no sooner than this.
-        self._give_beat()
+        self._figures.give_beat()
         self._read_messages()
         ticker = asyncio.create_task(self._tick())
         try:
             if isinstance(self._target, CallTarget):
-                self._target.run = self._run
+                self._target.run = self._session.run
                 if not await self._delivery.open():
                     return self._end()
                 self._plan.check_target(self._target)
@@ -212,14 +164,14 @@ class Engine:
         return self._end()
 
     async def _work(self) -> None:
-        self._resize()
+        self._workers.resize()
         supply = Supply(self._session, self._plan, self._target, self._queue, self._delivery)
         try:
             await supply.feed()
         finally:
+            # Also where feeding failed: calls under way come back and are put on record before the end.
             self._queue.end()
-            while self._workers:
-                await asyncio.wait(set(self._workers))
+            await self._workers.over()
 
     def _end(self) -> RunState:
         self._tally.stop_clock()
@@ -231,15 +183,17 @@ class Engine:
         if self._journal.present_state() is RunState.PAUSED:
             # No arrow leads from paused to finished: it was told to go on or to stop before it came here.
             self._journal.set_state(RunState.STOPPING)
-        self._message = self._failure
+        self._figures.message = self._failure
         if self._journal.error is None:
             self._set_state(state, self._failure)
             self._journal.set_meta(ended=time.time())
-            self._sample()
-            self._persist()
+            self._figures.sample()
+            self._figures.persist()
             with contextlib.suppress(BatchkitError):  # the driver has the last word where it can't be written
                 self._journal.flush()
-        self._log.write("session over", state=state, message=self._message, outcomes=self._counts())
+        self._log.write(
+            "session over", state=state, message=self._figures.message, outcomes=self._figures.counts()
+        )
         return state
 
     def _internal_error(self, error: Exception) -> None:
@@ -253,45 +207,10 @@ class Engine:
             )
         self._give_up(words, False)
 
-    # Workers.
-
     def _width(self) -> int:
         most = self._target.max_workers
-        width = self._settings.workers if self._throttle is None else self._throttle.width
+        width = self._session.settings.workers if self._throttle is None else self._throttle.width
         return min(width, most) if most else width
-
-    def _resize(self) -> None:
-        while len(self._workers) < self._width():
-            task = asyncio.create_task(self._worker())
-            self._workers.add(task)
-            task.add_done_callback(self._workers.discard)
-
-    async def _worker(self) -> None:
-        queue, deliver, clock = self._queue, self._delivery.deliver, self._clock
-        calls = queue.calls
-        yielded = clock()
-        while True:
-            if len(self._workers) > self._width() or (queue.over and not calls and not queue.parked):
-                # Out of the set at once, so that of two surplus workers only the surplus leaves.
-                self._workers.discard(asyncio.current_task())
-                return
-            if not calls:
-                queue.low.set()
-                queue.stocked.clear()
-                await queue.stocked.wait()
-                continue
-            call = calls.popleft()
-            queue.delivering += 1
-            try:
-                await deliver(call)
-            except Exception as error:  # noqa: BLE001 - the same, for one worker
-                self._internal_error(error)
-            finally:
-                queue.delivering -= 1
-            queue.taken(self._settings.workers)
-            if clock() - yielded > YIELD_EVERY:
-                await asyncio.sleep(0)
-                yielded = clock()
 
     # Control.
 
@@ -307,7 +226,7 @@ class Engine:
         except BatchkitError as error:
             answer = str(error)
         self._log.write(
-            "control", command=message.command, by=message.sender, answer=answer, **message.arguments
+            "control", command=message.command, by=message.sender, answer=answer, asked=message.arguments
         )
         self._journal.execute("UPDATE control SET answer = ? WHERE id = ?", (answer, message.id))
 
@@ -317,7 +236,7 @@ class Engine:
             case "pause" if state is RunState.RUNNING:
                 self._pause(PAUSED_ON_REQUEST)
             case "resume" if state in (RunState.PAUSING, RunState.PAUSED):
-                self._message = ""
+                self._figures.message = ""
                 self._session.pace.breakers.restart(self._tally.failed, self._tally.settled)
                 self._set_state(RunState.RUNNING)
                 self._tally.start_clock()
@@ -338,29 +257,28 @@ class Engine:
             return f"{', '.join(fixed)} can't change while the run runs."
         if "workers" in values and "adaptive" not in values and self._throttle is not None:
             values = {**values, "adaptive": False}  # who names a number means that number
-        self._settings = self._settings.changed(values)
+        settings = self._session.settings = self._session.settings.changed(values)
         if self._throttle is not None:
-            self._throttle.change(self._settings.workers, pinned=not self._settings.adaptive)
-        self._session.settings = self._settings
-        self._gate.change(self._settings)
-        self._resize()
+            self._throttle.change(settings.workers, pinned=not settings.adaptive)
+        self._gate.change(settings)
+        self._workers.resize()
         self._queue.low.set()
-        self._journal.set_meta(settings=self._settings.model_dump())
+        self._journal.set_meta(settings=settings.model_dump())
         return "ok"
 
     def _pause(self, message: str) -> None:
         if self._journal.present_state() is not RunState.RUNNING:
             return
-        self._message = redact(message)
-        self._set_state(RunState.PAUSING, self._message)
+        self._figures.message = redact(message)
+        self._set_state(RunState.PAUSING, self._figures.message)
         self._gate.hold()
         self._settle_pause()
 
     def _settle_pause(self) -> None:
         if self._journal.present_state() is RunState.PAUSING and not self._tally.in_flight:
             self._tally.stop_clock()
-            self._set_state(RunState.PAUSED, self._message)
-            self._persist()
+            self._set_state(RunState.PAUSED, self._figures.message)
+            self._figures.persist()
 
     def _stop(self) -> None:
         self._stopping = True
@@ -372,7 +290,7 @@ class Engine:
         message = redact(message)
         if self._failure:
             return
-        if may_pause and self._settings.on_limit == "pause" and not self._stopping:
+        if may_pause and self._session.settings.on_limit == "pause" and not self._stopping:
             self._log.write("paused by a limit", message=message)
             self._pause(message)
             return
@@ -415,82 +333,21 @@ class Engine:
         if self._journal.present_state() is RunState.RUNNING:
             self._tally.tick()
             if self._throttle is not None:
-                self._resize()
+                self._workers.resize()
             if ticks % round(SAMPLE_EVERY / TICK) == 0:
-                self._sample()
+                self._figures.sample()
         if ticks % round(SNAPSHOT_EVERY / TICK) == 0:
-            self._persist()
+            self._figures.persist()
         if ticks % round(DISK_EVERY / TICK) == 0:
             self._look_at_machine()
 
-    def _persist(self) -> None:
-        """Leave a snapshot for other processes."""
-        self._journal.set_meta(
-            snapshot=self.snapshot().to_dict(), seconds=self._tally.seconds, alive=time.time()
-        )
-        self._give_beat()
-
-    def _give_beat(self) -> None:
-        """Let the journal take a beat, then the note beside it: so a journal is seen to lack its end."""
-        self._beat += 1
-        beat = self._beat
-        self._journal.set_meta(beat=beat)
-
-        def note(committed: Future[None]) -> None:
-            if committed.exception() is None:
-                with contextlib.suppress(OSError):  # a full disk is the journal's to tell
-                    self._note_beat(beat)
-
-        self._journal.committed().add_done_callback(note)
-
-    def _sample(self) -> None:
-        counts = self._tally.outcomes
-        done = counts[Outcome.DONE]
-        rejected = counts[Outcome.REJECTED]
-        other = sum(counts[o] for o in (Outcome.UNCHANGED, Outcome.CONFLICT, Outcome.UNKNOWN))
-        self._journal.execute(
-            "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (time.time(), self._tally.seconds, done, rejected, other, self._tally.rate(), self._width()),
-        )
-
     def _look_at_machine(self) -> None:
-        self._memory, self._disk = self._figures()
-        if self._disk is not None and self._disk.critical and not self._stopping:
+        disk = self._figures.look_at_machine()
+        if disk is not None and disk.critical and not self._stopping:
             self._pause(
-                f"Only {format_bytes(self._disk.free)} of disk are free at {self._folder}, less than the"
-                f" reserve of {format_bytes(self._settings.disk_reserve)}. {_DISK_ADVICE}"
+                f"Only {format_bytes(disk.free)} of disk are free at {self._folder}, less than the"
+                f" reserve of {format_bytes(disk.reserve)}. {_DISK_ADVICE}"
             )
-
-    def _figures(self) -> tuple[int, DiskEstimate | None]:
-        """Memory in use, and the disk; 0 and None where the system doesn't tell: no reason to stop."""
-        try:
-            disk = disk_estimate(self._folder, self._disk_need(), self._settings.disk_reserve)
-            return memory_in_use(), disk
-        except OSError as error:
-            self._log.write("machine not seen", error=str(error))
-            return 0, None
-
-    def _disk_need(self) -> int:
-        return disk_need(self._tally.outcomes[Outcome.PENDING], atomic=self._frames)
-
-    def _limiter(self) -> str:
-        window = self._settings.window
-        if window and until_window(window_times(window), datetime.now().astimezone()) > 0:
-            return f"the run works only from {window.replace('-', ' to ')}"
-        if held := self._gate.held_by_target():
-            return held
-        resting = len(self._queue.parked)
-        if resting and not self._queue.calls and not self._tally.in_flight:
-            return f"{resting} calls rest a while" if resting > 1 else "a call rests a while"
-        slowed = self._throttle.reason if self._throttle is not None else ""
-        return slowed or self._tally.limiter(self._width())
-
-    def _delays(self, left: int) -> float:
-        """Seconds of delay between the chunks that are left."""
-        return self._settings.delay * (left // chunk_size(self._settings, self._plan, self._target))
-
-    def _counts(self) -> dict[str, int]:
-        return {str(outcome): n for outcome, n in self._tally.outcomes.items()}
 
 
 _DISK_ADVICE: Final = "Free some disk, then resume: nothing is lost."

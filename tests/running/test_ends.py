@@ -14,6 +14,7 @@ import pytest
 
 from batchkit.core.states import Outcome, RunState
 from batchkit.running.engine import Engine
+from batchkit.running.figures import Figures
 from batchkit.targets.base import Fate, Item, Result
 from batchkit.testing import CallRecorder, refuse
 from tests.support.plans import plan_of
@@ -94,14 +95,14 @@ def test_a_ticker_that_fails_ends_the_run_with_the_reason(
 ) -> None:
     """A run that could hear no stop any more doesn't go on: it fails, says why, and can be resumed."""
 
-    def refused(_: Engine) -> None:
+    def refused(_: object) -> None:
         raise OSError(5, "Input/output error")
 
     target = CallRecorder("memory:test", behave=_slow)
     run = plan_of(tmp_path / "p.parquet", 3_000).start(target=target, report=False)
     until(lambda: target.sent)
     with monkeypatch.context() as patch:
-        patch.setattr(Engine, "_persist", refused)
+        patch.setattr(Figures, "persist", refused)
         until(lambda: "Input/output error" in run.snapshot().message)
     assert run.wait(20) is RunState.FAILED
     assert "Input/output error" in run.snapshot().message
@@ -117,7 +118,7 @@ def test_deadlines_hold_while_a_run_gives_up(tmp_path: Path, monkeypatch: pytest
     async def never(_: Sequence[Item]) -> None:
         await asyncio.sleep(3_600)
 
-    def refused(_: Engine) -> None:
+    def refused(_: object) -> None:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(Engine, "_settle_pause", refused)
