@@ -267,7 +267,7 @@ def test_abort_fails_the_run_and_keeps_the_rest_pending(plan: Plan) -> None:
     assert run.wait(20) is RunState.FAILED
     assert "wrong password" in run.snapshot().message
     assert _counts(run) == {"pending": 300}
-    with pytest.raises(RunFailed, match=f"batchkit resume {run.id}"):
+    with pytest.raises(RunFailed, match=rf"Run.open\(\"{run.id}\"\).resume"):
         run.raise_for_state()
     target.behave = None
     run.resume(target=target)
