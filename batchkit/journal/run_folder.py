@@ -40,6 +40,7 @@ JOURNAL: Final = "journal.sqlite"
 REMOVED: Final = "removed.sqlite"
 """What a journal is called from the moment on at which its run is being removed."""
 
+_PATIENCE: Final = 1.0  # seconds in which a run is made, unless its plan is huge or its target far
 _PART: Final = ".part"
 _NAME: Final = re.compile(r"\d{8}-\d{9}-[a-z0-9-]+")
 _MADE: Final = frozenset(
@@ -53,7 +54,15 @@ def starting() -> FileLock:
     return FileLock(runs_folder() / ".starting.lock")
 
 
-def make_folder(plan: Plan, settings: Settings, *, dry_run: bool, report: bool, again: bool = False) -> Path:
+def make_folder(
+    plan: Plan,
+    settings: Settings,
+    *,
+    dry_run: bool,
+    report: bool,
+    again: bool = False,
+    detach: bool = False,
+) -> Path:
     """Make the folder of a new run: its plan, its journal, its job. Hold `starting()` meanwhile.
 
     It is made under another name and renamed when it is whole, so that a process that dies on the way
@@ -65,6 +74,7 @@ def make_folder(plan: Plan, settings: Settings, *, dry_run: bool, report: bool, 
         dry_run: Nothing will stay written.
         report: A report is left in it at the end.
         again: What other runs of the same rows have done is no reason not to do it.
+        detach: A process that is yet to start will take it in hand.
 
     Raises:
         DiskFull: No room for it; nothing is left behind.
@@ -79,7 +89,7 @@ def make_folder(plan: Plan, settings: Settings, *, dry_run: bool, report: bool, 
         if job:
             (half / "job.toml").write_text(job, encoding="utf-8")
         facts = _facts(plan, settings, run=folder.name, dry_run=dry_run, again=again)
-        create_journal(half / JOURNAL, {"report": report, **facts})
+        create_journal(half / JOURNAL, {"report": report, "detach": detach, **facts})
         half.rename(folder)
     except BaseException:
         shutil.rmtree(half, ignore_errors=True)  # a run that never began leaves nothing behind
@@ -218,7 +228,7 @@ def leftovers() -> list[Path]:
     if not suspects:
         return []
     try:
-        with starting().acquire(timeout=0):
+        with starting().acquire(timeout=_PATIENCE):
             return [folder for folder in suspects if _is_left_over(folder)]
     except (Timeout, OSError):
         return []

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..targets.base import Target
 
 _TO_BEGIN: Final = 60.0
-"""Seconds in which a run that was made has begun, or never will."""
+"""Seconds in which the process of a detached run has it in hand, or never will."""
 
 
 def refuse_repeat(plan: Plan, target: Target | None = None) -> None:
@@ -147,7 +147,8 @@ class _Other:
         """Whether a process has it in hand, or is about to."""
         if owner_of(self.folder) is not None:
             return True
-        return self.journal.state() is RunState.PLANNED and time.time() - self.created < _TO_BEGIN
+        awaited = self.journal.meta("detach", True) and self.journal.state() is RunState.PLANNED
+        return bool(awaited) and time.time() - self.created < _TO_BEGIN
 
     def did_any(self, plan: Plan, target: Target | None) -> bool:
         """Whether some of its rows are at the target, or may be."""

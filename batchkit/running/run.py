@@ -77,14 +77,14 @@ def start(
     with starting():
         if not (again or dry_run):
             refuse_repeat(plan, target)
-        folder = make_folder(plan, chosen, dry_run=dry_run, report=report, again=again)
-    run = Run(folder)
+        folder = make_folder(plan, chosen, dry_run=dry_run, report=report, again=again, detach=detach)
+        run = Run(folder)
+        if not detach:  # in hand before the next one looks: a run that nobody has in hand is nobody's
+            Driver.start_on(folder, target=target, tidy=tidy)
     if detach:
         run._detach()
         if tidy is not None:
             tidy()  # the run is another process's: this one has the time
-    else:
-        Driver.start_on(folder, target=target, tidy=tidy)
     return run
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import random
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,22 @@ from batchkit.planning.job import Job
 from batchkit.planning.plan import Plan
 from batchkit.planning.plan_file import PlanWriter
 from batchkit.planning.work import RowSum
-from batchkit.running.run import Run
+from batchkit.running.run import Run, list_runs
 from batchkit.targets.sql.target import SqlTarget
 from tests.support.crashes import kill_while_at_work
 from tests.support.plans import closed_window
 from tests.support.rest_jobs import items, stored
 from tests.support.sandboxes import Sandbox
 from tests.support.terminal import call
+
+DIES = """
+import os, sys
+from batchkit.planning.plan import Plan
+from batchkit.running.driver import Driver
+Driver.start_on = lambda *_, **__: os._exit(9)
+Plan.load(sys.argv[1]).start()
+"""
+"""Makes a run and dies before it is driven, as by kill -9."""
 
 
 class Log:
@@ -203,6 +214,19 @@ def test_a_run_that_did_nothing_is_in_nobodys_way(log: Log, monkeypatch: pytest.
         patch.setattr(SqlTarget, "connect", lambda _: 1 / 0)
         assert plan.start(report=False).wait(20) is RunState.FAILED
     done(plan.start(report=False))
+    assert log.count() == 30
+
+
+def test_a_run_whose_process_died_at_its_start_is_in_nobodys_way(log: Log) -> None:
+    """Killed between the making of its folder and its first sign of work: the same command goes through."""
+    plan = log.plan(rows(30))
+    died = subprocess.run([sys.executable, "-c", DIES, str(plan.path)], check=False)
+    assert died.returncode == 9
+    (dead,) = list_runs()
+    assert dead.state is RunState.PLANNED
+    done(plan.start(report=False))
+    with pytest.raises(WorkRepeated):
+        dead.resume()
     assert log.count() == 30
 
 

@@ -43,6 +43,16 @@ class TestAppend:
         assert target.apply(frame, context(frame, run="another run")) == first
         assert database.query("SELECT count(*) FROM log") == [(4,)]
 
+    def test_it_knows_which_runs_wrote_to_it(self, database: Database) -> None:
+        """By the records beside the rows, which a database made anew has none of."""
+        target = self.open_log(database)
+        frame = plan_frame([("create", None, {"name": "a", "n": 1})], [], self.TYPES)
+        assert target.has_run("run1") is False
+        target.apply(frame, context(frame, run="run1"))
+        assert (target.has_run("run1"), target.has_run("run2")) == (True, False)
+        database.execute("DROP TABLE _batchkit_chunks")
+        assert target.has_run("run1") is False
+
     def test_a_chunk_that_was_rolled_back_goes_in(self, database: Database) -> None:
         """Death before the COMMIT leaves no record: the chunk is written when it is sent again."""
         target = self.open_log(database)
