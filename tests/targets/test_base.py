@@ -354,7 +354,7 @@ def test_plan_says_how_long_a_gentle_pace_takes(tmp_path: Path) -> None:
     frame = pl.DataFrame({"to": names, "text": names})
     plan = Job(frame, "post:office").plan(tmp_path / "p.parquet", target=Gentle())
     shown = CliRunner().invoke(cli, ["show", str(plan.path)]).output
-    assert "0.5 a second, 2 s between chunks of 50; at least 3 min" in shown
+    assert "30/min, 2 s between chunks of 50; at least 3 min" in shown
 
 
 def test_dry_run_of_messages_keeps_no_pace(tmp_path: Path) -> None:
