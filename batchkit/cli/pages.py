@@ -16,7 +16,8 @@ from .wrapping import columns, with_command, wrapped
 if TYPE_CHECKING:
     from ..core.problem import Problem
     from ..journal.snapshot import Snapshot
-    from ..planning.plan import ChangeView, Plan, PlanSummary
+    from ..planning.change_view import ChangeView, PlanSummary
+    from ..planning.plan import Plan
 
 COLOURS: dict[str, str] = {
     Change.CREATE: "green",

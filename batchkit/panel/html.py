@@ -16,7 +16,7 @@ from .screen import changes_in_words
 
 if TYPE_CHECKING:
     from ..core.problem import Problem
-    from ..planning.plan import ChangeView, FieldView, PlanSummary
+    from ..planning.change_view import ChangeView, FieldView, PlanSummary
     from ..sources.look import Look
     from .screen import Screen
 

@@ -10,7 +10,8 @@ from ..core.words import number
 
 if TYPE_CHECKING:
     from ..core.problem import Problem
-    from ..planning.plan import ChangeView, Plan
+    from ..planning.change_view import ChangeView
+    from ..planning.plan import Plan
 
 ALL: Final = "all"
 PROBLEMS: Final = "problems"

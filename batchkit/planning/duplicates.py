@@ -9,8 +9,9 @@ import polars as pl
 
 from ..checking.checks import problem_schema
 from ..core.advice import option
-from ..core.columns import ROW
+from ..core.columns import AFTER, CHANGE, ROW
 from ..core.problem import SHOWN
+from ..core.states import Change
 from .target_values import format_values
 
 if TYPE_CHECKING:
@@ -91,6 +92,22 @@ def find_duplicates(
     if keep != "none":
         duplicates = duplicates.filter(rows != pl.col("#kept"))
     return _report_duplicates(duplicates, key, column, keep)
+
+
+def mark_duplicates(planned: pl.DataFrame, duplicates: pl.Series, keep: str) -> pl.DataFrame:
+    """The rows, where those that another row's key keeps from being sent are called so.
+
+    Which row counts may be the operator's own choice: then the others want nothing, and nothing is wrong.
+    """
+    if not duplicates.len():
+        return planned
+    mine = pl.col(ROW).is_in(duplicates.implode())
+    kind = Change.DUPLICATE if keep == "none" else Change.UNCHANGED
+    planned = planned.with_columns(pl.when(mine).then(pl.lit(str(kind))).otherwise(CHANGE).alias(CHANGE))
+    if keep == "none":
+        return planned
+    wanted = pl.col("^" + AFTER + ".*$")
+    return planned.with_columns(pl.when(~mine).then(wanted).name.keep())
 
 
 def _find_suspects(spool: Spool, key: Sequence[str], repeated: pl.Series) -> Iterator[pl.DataFrame]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from ..checking.checks import Checked, Checker, problem_schema
+from ..checking.checks import Checker, problem_schema
 from ..checking.conversions import dtype_of
 from ..core.columns import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, NAME, PROBLEMS, RAW, RENDERED, ROW
 from ..core.errors import UsageError
@@ -30,7 +30,7 @@ from ..targets.base import FrameTarget
 from .deletes import DeleteCap, plan_deletes
 from .diff import ISSUE, OK, diff
 from .duplicates import RULE as DUPLICATE
-from .duplicates import KeyHashes, find_duplicates, hash_keys
+from .duplicates import KeyHashes, find_duplicates, hash_keys, mark_duplicates
 from .facts import collect_facts, foresee_problems, list_names, warn_of_cleared
 from .lookups import LookupFields
 from .lost import UNREADABLE, report_lost
@@ -38,8 +38,9 @@ from .outline import Outline
 from .plan import Plan
 from .plan_file import WINDOW, PlanWriter
 from .references import References, order_by_generation
+from .row_problems import NO_ROWS, PROBLEM_LIST, add_blank_keys, group_by_row, report_issues
 from .spool import Spool
-from .target_values import TargetValues, format_values
+from .target_values import TargetValues
 from .work import RowSum
 
 if TYPE_CHECKING:
@@ -53,11 +54,6 @@ NOTICES: Final = 200
 
 Progress = Callable[[str, int, int | None], None]
 """Called with what is being done (`read` or `compare`), rows done, and rows in all where known."""
-
-PROBLEM_LIST: Final = pl.List(
-    pl.Struct({name: kind for name, kind in problem_schema().items() if name != "row"})
-)
-_NO_ROWS: Final = pl.DataFrame(schema=problem_schema())
 
 
 def make_plan(outline: Outline, path: Path | None = None, progress: Progress | None = None) -> Plan:
@@ -156,7 +152,7 @@ class _Planner:
             if self.renders:
                 values = values.with_columns(self._render(checked.values).alias(RENDERED))
             raw = batch.drop(ROW).rename({name: RAW + name for name in self.outline.source.columns})
-            spool.add(values.hstack(raw), _add_blank_keys(checked, keys))
+            spool.add(values.hstack(raw), add_blank_keys(checked, keys))
             if self.key:
                 self.hashes.add(checked.values.select(self.key))
                 self.references.add(checked.values, self.key[0])
@@ -223,14 +219,14 @@ class _Planner:
         if self.outline.delete_cap is not None:
             self._note_held_keys(wanted)
         planned, issues = self._diff(wanted)
-        planned = _mark_duplicates(
+        planned = mark_duplicates(
             planned, duplicates.filter(~duplicates.is_in(bad.implode())), self.outline.keep_duplicates
         )
         if self.sent is not None:
             # The checked values, with names in place of looked-up ids: those may come into being meanwhile.
             going = rows.filter(planned[CHANGE].is_in(list(SENDABLE)))
             self.sent.add(going, {VALUE + name: name for name in (*self.key, *self.fields)})
-        listed = _group_by_row(pl.concat([problems, unresolved, issues]))
+        listed = group_by_row(pl.concat([problems, unresolved, issues]))
         planned = planned.join(listed, left_on=ROW, right_on="row", how="left", maintain_order="left")
         if self.renders:
             # What isn't sent is read by nobody.
@@ -247,7 +243,7 @@ class _Planner:
         if not self._is_seen():
             kind = Change.CREATE if outline.mode == "append" else Change.SEND
             sent = pl.when(OK).then(pl.lit(str(kind))).otherwise(pl.lit(str(Change.INVALID)))
-            return wanted.with_columns(sent.alias(CHANGE)), _NO_ROWS
+            return wanted.with_columns(sent.alias(CHANGE)), NO_ROWS
         keys = wanted.filter(OK).select(pl.col(KEY + name).alias(name) for name in self.key)
         types = {name: kind for name, kind in self.schema.items() if name.startswith(BEFORE)}
         found = outline.target.read(keys, self.fields) if keys.height else _make_empty(keys, types)
@@ -264,7 +260,7 @@ class _Planner:
         self._count_cleared(planned)
         concerned = planned.filter((pl.col(ISSUE) == UNREADABLE) | (pl.col(CHANGE) == str(Change.UPDATE)))
         absent = outline.target.missing_advice
-        issues = [_report_issues(planned, self.key_column, absent), report_lost(concerned, self.sources)]
+        issues = [report_issues(planned, self.key_column, absent), report_lost(concerned, self.sources)]
         return planned, pl.concat(issues)
 
     def _is_seen(self) -> bool:
@@ -311,7 +307,7 @@ class _Planner:
         known = pl.concat([self.hashes.all(), *self.found_keys])
         for gone in plan_deletes(self._frame_target(), self._key_types(), self.fields, known, cap):
             frame = gone.with_row_index(ROW)
-            listed = _group_by_row(report_lost(frame, self.sources))
+            listed = group_by_row(report_lost(frame, self.sources))
             yield self._shape(
                 frame.join(listed, left_on=ROW, right_on="row", how="left", maintain_order="left")
             )
@@ -366,87 +362,6 @@ def _make_checker(outline: Outline) -> Checker:
     return outline.mapping.checker(outline.source.columns, outline.types, typed=typed)
 
 
-def _add_blank_keys(checked: Checked, key: abc.Mapping[str, str]) -> pl.DataFrame:
-    blank = [_report_blank_key(checked, name, column) for name, column in key.items()]
-    found = [frame for frame in blank if frame.height]
-    return pl.concat([checked.problems, *found]) if found else checked.problems
-
-
-def _report_blank_key(checked: Checked, name: str, column: str) -> pl.DataFrame:
-    rows = checked.values.filter(pl.col(name).is_null())[ROW]
-    # Where the key's cell was refused, the row has its problem already.
-    rows = rows.filter(~rows.is_in(checked.invalid.implode()))
-    return pl.DataFrame({"row": rows}).select(
-        "row",
-        column=pl.lit(column),
-        value=pl.lit(None, pl.String),
-        rule=pl.lit("key"),
-        message=pl.lit("The key is blank, so the item can't be found"),
-        advice=pl.lit("Fill it in."),
-        level=pl.lit("error"),
-    )
-
-
-def _mark_duplicates(planned: pl.DataFrame, duplicates: pl.Series, keep: str) -> pl.DataFrame:
-    """The rows, where those that another row's key keeps from being sent are called so.
-
-    Which row counts may be the operator's own choice: then the others want nothing, and nothing is wrong.
-    """
-    if not duplicates.len():
-        return planned
-    mine = pl.col(ROW).is_in(duplicates.implode())
-    kind = Change.DUPLICATE if keep == "none" else Change.UNCHANGED
-    planned = planned.with_columns(pl.when(mine).then(pl.lit(str(kind))).otherwise(CHANGE).alias(CHANGE))
-    if keep == "none":
-        return planned
-    wanted = pl.col("^" + AFTER + ".*$")
-    return planned.with_columns(pl.when(~mine).then(wanted).name.keep())
-
-
-_SAYS: Final = {
-    "exists": (
-        "An item with this key is there already, with other values",
-        "Use mode upsert or update to change it, or take the row out.",
-    ),
-    "missing": (
-        "The target has no item with this key",
-        "Correct the key, or use mode upsert to create it.",
-    ),
-    "key_not_unique": (
-        "The target has several items with this key",
-        "Choose a key that is unique there, or clean the target up first.",
-    ),
-}
-
-
-def _report_issues(planned: pl.DataFrame, column: str, absent: str) -> pl.DataFrame:
-    found = planned.filter(pl.col(ISSUE).is_not_null() & (pl.col(ISSUE) != UNREADABLE))
-    if found.is_empty():
-        return _NO_ROWS
-    messages = {rule: message for rule, (message, _) in _SAYS.items()}
-    advices = {rule: advice for rule, (_, advice) in _SAYS.items()}
-    advices["missing"] = absent or advices["missing"]
-    keys = [name for name in planned.columns if name.startswith(KEY)]
-    rule = pl.col(ISSUE)
-    return found.select(
-        row=ROW,
-        column=pl.lit(column),
-        value=pl.concat_str(
-            [format_values(pl.col(one), planned.schema[one]) for one in keys], separator=" / "
-        ),
-        rule=rule,
-        message=rule.replace_strict(messages),
-        advice=rule.replace_strict(advices),
-        level=pl.lit("error"),
-    )
-
-
 def _make_empty(keys: pl.DataFrame, types: abc.Mapping[str, Any]) -> pl.DataFrame:
     fields = {name.removeprefix(BEFORE): kind for name, kind in types.items()}
     return pl.DataFrame(schema={**keys.schema, **fields})
-
-
-def _group_by_row(problems: pl.DataFrame) -> pl.DataFrame:
-    columns = [name for name in problem_schema() if name != "row"]
-    listed = problems.select("row", pl.struct(columns).alias(PROBLEMS))
-    return listed.group_by("row", maintain_order=True).agg(PROBLEMS)

@@ -19,7 +19,7 @@ from batchkit.panel.html import cell_html, changes_html, links_html, problems_ht
 from batchkit.panel.pages import DEEPEST_PROBLEM, PreviewModel
 from batchkit.panel.screen import changed_settings, changes_in_words, run_screen
 from batchkit.panel.ticker import TICKER, Ticker
-from batchkit.planning.plan import FieldView
+from batchkit.planning.change_view import FieldView
 from tests.support.pretend import PretendPlan, PretendRun, change, outcomes, problem, snapshot
 
 
@@ -525,6 +525,6 @@ def test_imports_of_a_cell_that_runs_twice_are_the_same() -> None:
 def test_message_has_no_former_value() -> None:
     """What is sent replaces nothing, so no cell of it says that something was empty."""
     from batchkit.panel.html import cell_html
-    from batchkit.planning.plan import FieldView
+    from batchkit.planning.change_view import FieldView
 
     assert "empty" not in cell_html(FieldView("1", None, "Zoé", changed=True), "send")

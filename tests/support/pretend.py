@@ -9,7 +9,7 @@ from typing import Any
 from batchkit.core.problem import Problem
 from batchkit.core.states import Change, Outcome, RunState
 from batchkit.journal.snapshot import Snapshot
-from batchkit.planning.plan import ChangeView, FieldView, PlanSummary
+from batchkit.planning.change_view import ChangeView, FieldView, PlanSummary
 
 
 def outcomes(**counts: int) -> dict[str, int]:

@@ -1,0 +1,100 @@
+"""What is wrong with rows as planning sees them: a blank key, an item that is there already or isn't."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import polars as pl
+
+from ..checking.checks import Checked, problem_schema
+from ..core.columns import KEY, PROBLEMS, ROW
+from .diff import ISSUE
+from .lost import UNREADABLE
+from .target_values import format_values
+
+PROBLEM_LIST: Final = pl.List(
+    pl.Struct({name: kind for name, kind in problem_schema().items() if name != "row"})
+)
+"""The column `problems` of a plan."""
+NO_ROWS: Final = pl.DataFrame(schema=problem_schema())
+"""No problems."""
+
+
+def add_blank_keys(checked: Checked, key: Mapping[str, str]) -> pl.DataFrame:
+    """The problems of checked rows, with those of the rows whose key is blank.
+
+    Args:
+        checked: The rows.
+        key: Column of the source by field of the key.
+    """
+    blank = [_report_blank_key(checked, name, column) for name, column in key.items()]
+    found = [frame for frame in blank if frame.height]
+    return pl.concat([checked.problems, *found]) if found else checked.problems
+
+
+def _report_blank_key(checked: Checked, name: str, column: str) -> pl.DataFrame:
+    rows = checked.values.filter(pl.col(name).is_null())[ROW]
+    # Where the key's cell was refused, the row has its problem already.
+    rows = rows.filter(~rows.is_in(checked.invalid.implode()))
+    return pl.DataFrame({"row": rows}).select(
+        "row",
+        column=pl.lit(column),
+        value=pl.lit(None, pl.String),
+        rule=pl.lit("key"),
+        message=pl.lit("The key is blank, so the item can't be found"),
+        advice=pl.lit("Fill it in."),
+        level=pl.lit("error"),
+    )
+
+
+_SAYS: Final = {
+    "exists": (
+        "An item with this key is there already, with other values",
+        "Use mode upsert or update to change it, or take the row out.",
+    ),
+    "missing": (
+        "The target has no item with this key",
+        "Correct the key, or use mode upsert to create it.",
+    ),
+    "key_not_unique": (
+        "The target has several items with this key",
+        "Choose a key that is unique there, or clean the target up first.",
+    ),
+}
+
+
+def report_issues(planned: pl.DataFrame, column: str, absent: str) -> pl.DataFrame:
+    """What is said of the rows in which the diff found something, but for values that can't be read.
+
+    Args:
+        planned: What `diff` gave.
+        column: What the key's column is called.
+        absent: The target's own advice on items it hasn't got; empty where the usual one will do.
+    """
+    found = planned.filter(pl.col(ISSUE).is_not_null() & (pl.col(ISSUE) != UNREADABLE))
+    if found.is_empty():
+        return NO_ROWS
+    messages = {rule: message for rule, (message, _) in _SAYS.items()}
+    advices = {rule: advice for rule, (_, advice) in _SAYS.items()}
+    advices["missing"] = absent or advices["missing"]
+    keys = [name for name in planned.columns if name.startswith(KEY)]
+    rule = pl.col(ISSUE)
+    return found.select(
+        row=ROW,
+        column=pl.lit(column),
+        value=pl.concat_str(
+            [format_values(pl.col(one), planned.schema[one]) for one in keys], separator=" / "
+        ),
+        rule=rule,
+        message=rule.replace_strict(messages),
+        advice=rule.replace_strict(advices),
+        level=pl.lit("error"),
+    )
+
+
+def group_by_row(problems: pl.DataFrame) -> pl.DataFrame:
+    """The problems of each row as one list, as a plan holds them."""
+    columns = [name for name in problem_schema() if name != "row"]
+    listed = problems.select("row", pl.struct(columns).alias(PROBLEMS))
+    return listed.group_by("row", maintain_order=True).agg(PROBLEMS)
