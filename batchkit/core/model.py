@@ -249,8 +249,8 @@ def _wrong(first: Any, model: Any, given: Mapping[str, Any], place: Place) -> Ba
         return place.error(
             f"{where} can't be {shown(value)}.", advice=did_you_mean(str(value), choices), entry=path[-1]
         )
-    if entry is None:
-        return wrong(where, _expected(first["type"]), value, error=place.error)
+    if entry is None:  # a value in a table of names, such as a header: it may be a login, and isn't shown
+        return place.error(f"{where} takes {_expected(first['type'])}, not {_kind(value)}.", entry=path[-1])
     plain = isinstance(value, int | float) and not isinstance(value, bool) and entry.takes == "text"
     return wrong(where, entry.takes, value, f'"{value}"' if plain else entry.example, place.error)
 
@@ -273,9 +273,19 @@ def wrong(
 
 
 def shown(value: Any) -> str:
-    """A value as an error shows it: short, and without what is known to be secret."""
+    """A value as an error shows it: short, and without what is a secret or looks like one."""
+    if secrets.exposes_password(str(value)):
+        return "that, for it holds a password"
     text = secrets.redact(repr(value))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return _KINDS.get(type(value), "nothing" if value is None else "that")
 
 
 def _walked(loc: tuple[Any, ...], given: Any) -> tuple[list[str], Any]:

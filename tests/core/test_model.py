@@ -69,7 +69,7 @@ class Thing:
         ({"read": {"url": "/x", "man": 2}}, "target.read has no entry 'man'.", "Did you mean 'many'?"),
         ({"read": {"url": "/x", "many": 0}}, "target.read.many takes a whole number from 1 up, not 0.", ""),
         ({"read": {"url": 3}}, "target.read.url takes text, not 3.", ""),
-        ({"headers_of": {"X-Shop": ["a"]}}, "target.headers_of.X-Shop takes text, not ['a'].", ""),
+        ({"headers_of": {"X-Shop": ["a"]}}, "target.headers_of.X-Shop takes text, not a list.", ""),
     ],
 )
 def test_a_wrong_entry_is_told(given: dict[str, Any], message: str, advice: str) -> None:
@@ -87,6 +87,22 @@ def test_no_secret_is_told() -> None:
     with pytest.raises(BatchkitError) as caught:
         read(Outer, {"read": "https://bob:hush-hush@h"}, PLACE)
     assert "hush-hush" not in f"{caught.value!r} {caught.value}"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"headers_of": {"Authorization": ["Bearer s3cret-s3cret"]}},
+        {"headers_of": "Authorization: Bearer s3cret-s3cret"},
+        {"read": "https://bob:s3cret-s3cret@host/items"},
+        {"size": "postgresql://bob:s3cret-s3cret@host/db"},
+    ],
+)
+def test_what_looks_like_a_login_is_not_told(given: dict[str, Any]) -> None:
+    """A login that somebody put in the wrong place isn't repeated on the screen or in a log."""
+    with pytest.raises(UsageError) as caught:
+        read(Outer, given, PLACE)
+    assert "s3cret" not in f"{caught.value!r} {caught.value} {caught.value.facts}"
 
 
 def test_a_model_is_made_as_any_dataclass() -> None:

@@ -7,6 +7,7 @@ from datetime import time
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from batchkit.core.errors import SettingsError
 from batchkit.core.settings import LIVE, Settings, window_times, written
@@ -94,3 +95,12 @@ def test_presets_and_live_settings_are_settings() -> None:
     for each in usual:
         Settings.of(each)
     assert set(Settings.model_fields) >= LIVE
+
+
+@pytest.mark.parametrize("name", ["workers", "delay", "window", "on_limit", "hush"])
+def test_what_pydantic_says_shows_no_value(name: str) -> None:
+    """Settings made without `of` give pydantic's own error, which names the setting and not the value."""
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate({name: "s3cret-s3cret"})
+    assert "s3cret" not in str(caught.value)
+    assert name in str(caught.value)
