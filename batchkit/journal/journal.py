@@ -160,6 +160,7 @@ class JournalReader:
         if not path.is_file():
             raise RunError(f"There is no journal at {path}.", advice="Is this a run folder?", path=path)
         self.path = path
+        # Views, callbacks and the loop of this process share one connection; it serves one at a time.
         self._lock = threading.Lock()
         self._connection = connect(path, writer=False)
         with translated(path):
@@ -195,13 +196,19 @@ class JournalReader:
 
     def post(self, command: str, arguments: dict[str, Any], sender: str) -> int:
         """Leave a control message for the owner of the run; returns its id."""
+        row = (time.time(), storable(command), json.dumps(storable_all(arguments)), storable(sender))
         with self._lock, translated(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
-            cursor = self._connection.execute(
-                "INSERT INTO control (at, command, arguments, sender) VALUES (?, ?, ?, ?)",
-                (time.time(), storable(command), json.dumps(storable_all(arguments)), storable(sender)),
-            )
-            self._connection.execute("COMMIT")
+            try:
+                cursor = self._connection.execute(
+                    "INSERT INTO control (at, command, arguments, sender) VALUES (?, ?, ?, ?)", row
+                )
+                self._connection.execute("COMMIT")
+            except sqlite3.Error:
+                # At once: a transaction left open keeps the owner of the run from writing.
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+                raise
             return int(cursor.lastrowid or 0)
 
     def messages(self, after: int) -> list[Message]:

@@ -42,6 +42,7 @@ class Journal(JournalReader):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
+        # Guards the lists below; the writer waits on it for work, and holds it only to take the lists over.
         self._work = threading.Condition()
         self._rows_in: deque[OutcomeRow] = deque()
         self._statements: list[tuple[str, Sequence[Any]]] = []

@@ -155,11 +155,15 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - ends the session with a message instead of a hung run
             self._internal_error(error)
         finally:
+            # In this order: no call is under way any more, so nothing needs the ticker's deadlines; then
+            # nobody asks the target anything, so its connections can go; the count is whole only then.
             ticker.cancel()
             await asyncio.gather(ticker, return_exceptions=True)
             await self._delivery.close()
             if isinstance(self._target, CallTarget):
-                await asyncio.gather(self._target.end(), return_exceptions=True)
+                # No deadline cuts this one but its own: what was sent is on record, so it may fail.
+                leaving = asyncio.wait_for(self._target.end(), self._session.settings.timeout)
+                await asyncio.gather(leaving, return_exceptions=True)
             self._attempts.close()
         return self._end()
 
@@ -271,6 +275,7 @@ class Engine:
             return
         self._figures.message = redact(message)
         self._set_state(RunState.PAUSING, self._figures.message)
+        # Held before it is asked whether all is quiet: from here on nothing leaves that could disturb it.
         self._gate.hold()
         self._settle_pause()
 
@@ -281,6 +286,7 @@ class Engine:
             self._figures.persist()
 
     def _stop(self) -> None:
+        # Before the state: a limit that trips in this moment must not turn the stop into a pause.
         self._stopping = True
         self._set_state(RunState.STOPPING)
         self._tally.start_clock()
@@ -299,6 +305,7 @@ class Engine:
         self._leave()
 
     def _leave(self) -> None:
+        # The gate first: whatever the next two set free looks at it, and goes no further.
         self._gate.leave()
         self._queue.drop()
         self._delivery.deadlines.cut_questions()

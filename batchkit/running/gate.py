@@ -66,6 +66,7 @@ class Gate:
     def poke(self) -> None:
         """End every nap, so that each waiter looks again."""
         self._look()
+        # A fresh event for whoever naps from now on; those who nap already are woken by the old one.
         poked, self._poked = self._poked, asyncio.Event()
         poked.set()
 

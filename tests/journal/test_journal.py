@@ -131,3 +131,28 @@ def test_create_lets_go_of_what_it_could_not_make(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="can't be used"):
         create(path, {})
     assert str(path) not in {file.path for file in psutil.Process().open_files()}
+
+
+def test_a_post_that_fails_keeps_nobody_from_writing(journal: Journal, tmp_path: Path) -> None:
+    """A message that can't be written lets go of the journal at once: the run goes on recording."""
+    other = JournalReader(tmp_path / "journal.sqlite")
+    other._connection.execute(
+        "CREATE TEMP TRIGGER refuse BEFORE INSERT ON control BEGIN SELECT raise(FAIL, 'no'); END"
+    )
+    with pytest.raises(RunError):
+        other.post("pause", {}, "me")
+    journal.record(_row(1))  # type: ignore[arg-type]
+    journal.flush()
+    assert [row[0] for row in journal.outcomes()] == [1]
+    other.close()
+    journal.close()
+
+
+def test_a_post_takes_words_that_no_file_can_hold(journal: Journal, tmp_path: Path) -> None:
+    """Half an emoji in a message arrives as a gap, in its command, its arguments and its sender."""
+    other = JournalReader(tmp_path / "journal.sqlite")
+    other.post("set\ud83d", {"a\ud83d": ["\ud83d"]}, "me\ud83d")
+    (message,) = journal.messages(0)
+    assert (message.command, message.arguments, message.sender) == ("set�", {"a�": ["�"]}, "me�")
+    other.close()
+    journal.close()
