@@ -186,7 +186,7 @@ class Settings(BaseModel):
     """What reaching a limit does to the run: fail or pause. It can be resumed either way."""
 
     wait_for_target: Annotated[Duration, Shown("Wait for the target", unit="s")] = 0.0
-    """Time to wait for a target that stopped answering before that counts as a limit."""
+    """Time to wait for a target that answers nobody, or turns all away, before that counts as a limit."""
 
     canary: Annotated[Count | None, Optional, Shown("Canary", "none")] = None
     """Send this many items, then pause so that you can look at them before the rest is sent."""

@@ -46,6 +46,11 @@ class Outage:
         self._waiting: asyncio.Task[bool] | None = None
         self._watching: asyncio.Task[None] | None = None
 
+    @property
+    def since(self) -> float | None:
+        """When it began, in monotonic seconds; None while the target is there."""
+        return self._since
+
     def begin(self, *, asking: bool) -> None:
         """Something found the target away, a question or a call; the time counts from the first that did."""
         if self._since is None:
@@ -102,7 +107,9 @@ class Outage:
             self._s.record.log.write("target is away", reason=failure.reason)
         try:
             while not gate.leaving:
-                left = self._since + self._s.settings.wait_for_target - clock()
+                if (since := self.since) is None:
+                    return True  # a call that was under way got through meanwhile
+                left = since + self._s.settings.wait_for_target - clock()
                 if left <= 0:
                     return False
                 # Nothing else leaves meanwhile: it would only fail too.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -227,6 +228,33 @@ def test_what_one_item_does_to_a_gateway_is_that_items_fault(tmp_path: Path) -> 
     assert run.wait(10) is RunState.FINISHED, run.snapshot().message
     assert counts(run) == {"done": 2, "unknown": 1}
     assert run.outcomes("unknown")["item"].to_list() == [2]
+
+
+def test_a_call_that_was_under_way_may_get_through_meanwhile(tmp_path: Path) -> None:
+    """An answer from before the outage, come late, neither ends the run nor the patience with the target."""
+
+    class Late(Site):
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked = asyncio.Event()
+
+        async def ping(self) -> bool:
+            self.asked.set()
+            return await super().ping()
+
+        async def send(self, items: Sequence[Item], *, dry_run: bool = False) -> Sequence[Result] | None:
+            if items[0].index:
+                return await super().send(items, dry_run=dry_run)
+            await self.asked.wait()
+            self.sent.append(0)
+            return None
+
+    target = Late()
+    target.down = 6
+    run = plan_of(tmp_path / "p.parquet", 9).start(target=target, wait_for_target=20, retries=0, **FAST)
+    assert run.wait(20) is RunState.FINISHED, run.snapshot().message
+    assert counts(run) == {"done": 9}
+    assert sorted(target.sent) == list(range(9))
 
 
 def test_a_stop_and_a_pause_are_heard_while_a_target_is_waited_for(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from tests.support.wordpress_site import WordPressSite
 Before = Callable[[httpx.Request, int], httpx.Response | Exception | None]
 After = Callable[[httpx.Request, int, httpx.Response], httpx.Response | Exception | None]
 
+Instead = Callable[[], httpx.Response | None]
+
 
 class Meddler(httpx.AsyncBaseTransport):
     """Sends to the real site, and meddles with the requests that write.
@@ -24,19 +26,25 @@ class Meddler(httpx.AsyncBaseTransport):
         before: Asked before each write with its number from 1; what it gives is the answer, or is raised, and
             the request never arrives.
         after: The same once the site has answered; None lets its answer pass.
+        instead: Asked before each request of whatever kind: what a gateway answers in the site's place.
 
     Attributes:
         writes: Requests that write, as `METHOD path`.
     """
 
-    def __init__(self, before: Before | None = None, after: After | None = None) -> None:
+    def __init__(
+        self, before: Before | None = None, after: After | None = None, instead: Instead | None = None
+    ) -> None:
         self._before = before
+        self._instead = instead
         self._after = after
         self._inner: dict[int, Transport] = {}
         self.writes: list[str] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, if it is let through."""
+        if self._instead is not None and (spoken := self._instead()) is not None:
+            return _given(spoken, request)
         writes = request.method not in ("GET", "OPTIONS")
         number = len(self.writes) + 1
         if writes:
@@ -65,11 +73,12 @@ def meddled(
     *,
     before: Before | None = None,
     after: After | None = None,
+    instead: Instead | None = None,
     user: str = "admin",
     **options: Any,
 ) -> WordPressTarget:
     """A connected target whose requests somebody meddles with."""
-    made = target(site, user, transport=Meddler(before, after), **options)
+    made = target(site, user, transport=Meddler(before, after, instead), **options)
     made.connect()
     return made
 

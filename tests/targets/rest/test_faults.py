@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -46,6 +47,25 @@ def test_a_server_that_fails_after_it_wrote(tmp_path: Path) -> None:
         assert 20 <= unknown.height <= 60
         assert set(unknown["rule"]) == {"500"}
         assert "Look at the target" in unknown["advice"][0]
+
+
+@pytest.mark.parametrize("fault", ["502", "503:100%:retry-after=600", "429"])
+def test_a_server_that_turns_everybody_away_is_waited_for(
+    server: Sandbox, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a gateway speaks for a dead server nothing is given up; when it is back, the run goes on."""
+    monkeypatch.setattr("batchkit.running.outage.FIRST_LOOK", 0.1)
+    server.put([{**row, "name": "old"} for row in stored(items(40))])
+    plan = job(server, items(40), mode="update").plan()
+    server.order(latency="20ms")
+    run = plan.start(chunk_size=5, backoff=0.02, wait_for_target=60)
+    until(lambda: run.snapshot().outcomes["done"] > 5)
+    server.order(fault)
+    until(lambda: re.match("the target (is away|asked to wait)", run.snapshot().limiter), 30)
+    server.order()
+    assert run.wait(60) is RunState.FINISHED, run.snapshot().message
+    assert counts(run) == {"done": 40}
+    assert list(server.items().values()) == stored(items(40))
 
 
 def test_an_idempotency_key_leaves_nothing_in_doubt(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from batchkit.core.errors import TargetError
 from batchkit.core.states import RunState
 from batchkit.planning.plan import Plan
+from tests.support.sandboxes import until
 from tests.support.wordpress_faults import After, meddled
 from tests.support.wordpress_jobs import TITLE, counts, job, outcomes, run, target
 from tests.support.wordpress_site import WordPressSite
@@ -120,6 +121,59 @@ def test_maintenance_mode_while_running(wordpress: WordPressSite, numbers: list[
     made = run(plan, target=meddled(wordpress, before=on_and_off), retry_after_max=0.3, workers=1)
     assert counts(made) == {"done": 12}
     assert asked > 1
+
+
+def test_maintenance_is_over_when_the_site_says_so(
+    wordpress: WordPressSite, numbers: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WordPress names ten minutes whatever it does: the run goes on when the site is back, unasked."""
+    monkeypatch.setattr("batchkit.running.outage.FIRST_LOOK", 0.2)
+
+    def begin(request: httpx.Request, n: int) -> None:
+        wordpress.set(maintenance=n == 1)
+
+    plan = titles(wordpress, numbers)
+    made = plan.start(target=meddled(wordpress, before=begin), delay=0, backoff=0.05, workers=1)
+    until(lambda: "the target asked to wait" in made.snapshot().limiter, 30)
+    wordpress.set(maintenance=False)
+    assert made.wait(60) is RunState.FINISHED, made.snapshot().message
+    assert counts(made) == {"done": 12}
+    assert titled(wordpress, numbers) == 12
+
+
+@MODES
+def test_a_gateway_before_a_dead_site_is_waited_out(
+    wordpress: WordPressSite, numbers: list[int], batch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """502 to everything for a while costs time and no post, and calls carry as many posts as before."""
+    monkeypatch.setattr("batchkit.running.outage.FIRST_LOOK", 0.1)
+    refusals = 0
+
+    def die(request: httpx.Request, n: int) -> None:
+        nonlocal refusals
+        refusals = 12 if n == 3 else refusals
+
+    def gateway() -> httpx.Response | None:
+        nonlocal refusals
+        if not refusals:
+            return None
+        refusals -= 1
+        return httpx.Response(502, html="<h1>502 Bad Gateway</h1>")
+
+    asked = meddled(wordpress, before=die, instead=gateway, batch=batch)
+    made = run(
+        titles(wordpress, numbers),
+        target=asked,
+        chunk_size=2,
+        call_size=2 if batch == "yes" else None,
+        workers=2,
+        retries=1,
+        wait_for_target=60,
+    )
+    assert counts(made) == {"done": 12}, (made.snapshot().message, outcomes(made))
+    assert refusals == 0
+    assert titled(wordpress, numbers) == 12
+    assert asked.call_size == (25 if batch == "yes" else 1)
 
 
 def test_a_page_that_asks_for_a_login(wordpress: WordPressSite, numbers: list[int]) -> None:
