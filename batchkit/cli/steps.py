@@ -28,7 +28,7 @@ def next_steps(run: Run, snapshot: Snapshot) -> dict[str, str]:
             why = f"{plural(_bad(snapshot), 'row')} with the reason: correct them, then plan that file"
             steps[step.label] = f"{fix_path(run, snapshot)}\n{why}"
         elif step.actions:
-            how = ", or ".join(map(worded, step.actions))
+            how = "\nor ".join(map(worded, step.actions))  # a line each, to be copied
             steps[step.label] = f"{how}\n{step.note}" if step.note else how
     return steps
 
