@@ -278,10 +278,12 @@ def _note_loss(journal: Journal, ownership: Ownership) -> None:
     The write-ahead log of a run that died lies beside its journal, and is easily left behind in a copy. An
     owner notes each beat after the journal has taken it, so a journal behind its note has lost something.
     """
+    if not ownership.left:
+        return  # the last owner let go in good order, and what it wrote is in the journal itself
     behind = ownership.beat > journal.meta("beat", 0)
     # An owner of an earlier version noted no beats: then it shows only where the whole session is gone.
     log = journal.path.with_name("log.jsonl")
-    ran = journal.present_state() is RunState.PLANNED and log.is_file() and _RAN in log.read_text("utf-8")
-    if ownership.left and (behind or ran):
+    begun = log.is_file() and _RAN in log.read_text("utf-8", "replace")
+    if behind or (begun and journal.present_state() is RunState.PLANNED):
         journal.set_meta(lost=True)
         RunLog(log).write("journal lost its end", beat=journal.meta("beat", 0), noted=ownership.beat)
