@@ -127,7 +127,7 @@ def test_the_jobs_in_data(server: Sandbox, tmp_path: Path, monkeypatch: pytest.M
     (said,) = [each.message for each in plan.summary().notices if each.rule == "estimate"]
     assert "tokens" in said
     prompt = plan.changes("send").head(1).collect()["rendered"][0]
-    assert "Domaine Saint-Exupéry" in prompt
+    assert "Crêperie N'Guessan" in prompt, "the first company of the sample"
     run = plan.start(**QUICK, canary=5)
     until(lambda: run.state is RunState.PAUSED)
     run.stop()
