@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,23 +18,18 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..core import advice
 from ..core.errors import RunBusy, RunError, RunFailed, SettingsError, UsageError
 from ..core.settings import LIVE, Settings
-from ..core.states import ACTIVE, PLANNED_OUTCOME, Change, Outcome, RunState
+from ..core.states import RunState
 from ..core.words import plural
-from ..journal.attempts import attempts_made
 from ..journal.index import runs_with
-from ..journal.journal import JournalReader
 from ..journal.owner import owner_of, unmoved
 from ..journal.run_folder import find_run, make_folder, run_folders, starting
-from ..journal.snapshot import Snapshot
 from ..planning.plan import Plan
 from .child import spawn, why_it_died
-from .driver import Driver, last_words, live_driver
+from .driver import Driver, live_driver
 from .repeats import refuse_repeat, refuse_resume
+from .view import RunView
 
 if TYPE_CHECKING:
-    import polars as pl
-
-    from ..reports.data import ReportData
     from ..targets.base import Target
 
 _POLL = 0.1
@@ -110,22 +104,8 @@ def list_runs(limit: int | None = None) -> list[Run]:
     return found
 
 
-class Run:
-    """A run, seen from any process. Make one by `plan.start()` or `Run.open(id)`.
-
-    Attributes:
-        id: Its name, which begins with the time it was made.
-        folder: The run folder.
-        dry_run: Whether it leaves nothing written.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._journal = JournalReader(folder / "journal.sqlite")
-        self.id: str = self._journal.meta("run", folder.name)
-        self.dry_run: bool = self._journal.meta("dry_run", False)
-        self._child: subprocess.Popen[bytes] | None = None
-        self._plan: Plan | None = None
+class Run(RunView):
+    """A run, seen and steered from any process. Make one by `plan.start()` or `Run.open(id)`."""
 
     @classmethod
     def open(cls, name: str | Path) -> Run:
@@ -135,70 +115,6 @@ class Run:
             RunNotFound: None, or more than one, fits.
         """
         return cls(find_run(name))
-
-    def __repr__(self) -> str:
-        return f"<Run {self.id}: {self.state}>"
-
-    @property
-    def plan(self) -> Plan:
-        """The plan it runs."""
-        if self._plan is None:
-            self._plan = Plan.load(self.folder / "plan.parquet", verify=False)
-        return self._plan
-
-    @property
-    def journal(self) -> JournalReader:
-        """Its journal, for reading."""
-        return self._journal
-
-    @property
-    def state(self) -> RunState:
-        """Where it stands; a run whose owner died is `interrupted`."""
-        driver = live_driver(self.folder)
-        if driver is not None and driver.engine is not None:
-            return driver.engine.state  # what is on disk is a moment older
-        state = self._journal.state()
-        if driver is None and state in ACTIVE and owner_of(self.folder) is None:
-            # Read again: it may have ended in good order between the two looks.
-            state = self._journal.state()
-            if state in ACTIVE:
-                return RunState.FAILED if last_words(self.folder) else RunState.INTERRUPTED
-        return state
-
-    def snapshot(self) -> Snapshot:
-        """Where it stands, in figures; cheap enough for ten times a second."""
-        driver = live_driver(self.folder)
-        if driver is not None and driver.engine is not None:
-            return driver.engine.snapshot()
-        stored = Snapshot.from_dict(self._journal.meta("snapshot"))
-        state = self.state
-        changes: dict[str, Any] = {"state": state, "message": self._journal.meta("message", "")}
-        owner = owner_of(self.folder)
-        changes["owner"] = str(owner) if owner else ""
-        if owner is None:
-            changes.update(rate=None, eta=None, limiter="", in_flight=0, memory=0)
-        if state is RunState.INTERRUPTED or last_words(self.folder):
-            changes.update(self._recounted(stored))
-        if state is RunState.PLANNED and self._child is not None and not self._child_lives():
-            changes["message"] = why_it_died(self.folder)
-        return Snapshot.from_dict({**stored.to_dict(), **changes})
-
-    def _recounted(self, stored: Snapshot) -> dict[str, Any]:
-        """Counts from the journal: the last snapshot of a run that died is older than its last outcome."""
-        counts = self._journal.counts()
-        for kind, n in self.plan.counts.items():
-            if Change(kind) in PLANNED_OUTCOME:
-                counts[PLANNED_OUTCOME[Change(kind)]] += n
-        counts[Outcome.PENDING] = stored.total - sum(n for o, n in counts.items() if o is not Outcome.PENDING)
-        message = last_words(self.folder)
-        message = message or "The process that drove it died. Resume it: what was done is on record."
-        if not last_words(self.folder) and (under_way := len(self._journal.intents())):
-            message += f" {under_way} calls were under way: their items are listed as pending until then."
-        return {
-            "outcomes": {str(o): n for o, n in counts.items()},
-            "attempts": attempts_made(self._journal),
-            "message": message,
-        }
 
     # Control.
 
@@ -328,107 +244,6 @@ class Run:
             return f"To write the {conflicts} in conflict all the same: {here(overwrite=True)}."
         return ""
 
-    # Results.
-
-    def outcome_frames(
-        self, size: int = 50_000, *, raw: bool = False, values: bool = False
-    ) -> Iterator[pl.DataFrame]:
-        """What became of each item, in frames of `size`, in plan order; see `outcomes.outcome_frames`."""
-        from ..journal.outcomes import outcome_frames
-
-        return outcome_frames(self.plan, self._journal, size=size, raw=raw, values=values)
-
-    def outcomes(self, kind: str | None = None) -> pl.DataFrame:
-        """What became of each item, as one frame.
-
-        Args:
-            kind: Only items with this outcome.
-        """
-        import polars as pl
-
-        from ..journal.outcomes import SCHEMA
-
-        frames = [pl.DataFrame(schema=SCHEMA), *self.outcome_frames()]
-        return pl.concat([frame.filter(pl.col("outcome") == kind) if kind else frame for frame in frames])
-
-    def results(self) -> pl.DataFrame:
-        """What the target answered for the items that are done: the source's columns and the answers' own.
-
-        The source of the next job: `Job(source=run.results(), to=...)`.
-
-        Raises:
-            RunError: The run's target answers nothing that is kept.
-        """
-        import polars as pl
-
-        from ..core.columns import ROW
-
-        return pl.concat(self._result_frames()).drop(ROW)
-
-    def results_file(self, path: str | Path) -> Path:
-        """Write the results to a file that can be the source of the next job.
-
-        Args:
-            path: `.csv` or `.xlsx`.
-
-        Raises:
-            RunError: The run's target answers nothing that is kept.
-            UsageError: The file can't be written there.
-            DiskFull: No room is left.
-        """
-        from ..reports.report import write_results
-
-        return write_results(self._result_frames(), path, kept=self.report_data().kept)
-
-    def _result_frames(self) -> Iterator[pl.DataFrame]:
-        from ..journal.outcomes import result_frames
-
-        if not self.plan.facts.get("results"):
-            raise RunError(
-                f"The run {self.id} keeps no results: {self.plan.facts['address']} answers none.",
-                advice="Texts come from a chat target; what became of each row is in the report.",
-            )
-        return result_frames(self.plan, self._journal)
-
-    def report_data(self) -> ReportData:
-        """What a report says about this run, for `batchkit.reports.report`."""
-        from ..reports.data import report_data
-
-        return report_data(self.plan, self._journal, self.snapshot(), self.folder)
-
-    def report(self, path: str | Path | None = None) -> Path:
-        """Write a report.
-
-        Args:
-            path: `.html`, `.xlsx`, `.csv` or `.json`; without one, `report.html` in the run folder.
-
-        Returns:
-            Where it lies.
-
-        Raises:
-            UsageError: No report has that suffix, or the file can't be written there.
-            DiskFull: No room is left.
-        """
-        from ..reports.report import write_report
-
-        return write_report(self.report_data(), path or self.folder / "report.html")
-
-    def fix_file(
-        self, path: str | Path | None = None, *, outcomes: tuple[str, ...] = ("rejected", "conflict")
-    ) -> Path | None:
-        """Write the rows that failed, as they stand in the source, with error and advice: correct, run again.
-
-        Args:
-            path: `.csv` or `.xlsx`; without one, `fix.csv` in the run folder.
-            outcomes: Which items. `unknown` only when asked for: such an item may have been written.
-
-        Returns:
-            Where it lies; None when nothing failed.
-        """
-        from ..reports.report import write_fix_file
-
-        return write_fix_file(self.report_data(), path or self.folder / "fix.csv", outcomes=outcomes)
-
     def undo(self, path: str | Path | None = None, *, again: bool = False) -> Plan:
         """The inverse plan: what would take back what this run did; it is run like any other plan.
 
@@ -506,9 +321,6 @@ class Run:
         if not self._child_lives() and self._never_began(self._journal.state()):
             raise RunFailed(why_it_died(self.folder), run=self.id)
         return True
-
-    def _child_lives(self) -> bool:
-        return self._child is not None and self._child.poll() is None
 
     def _never_began(self, state: RunState) -> bool:
         if state is not RunState.PLANNED or owner_of(self.folder) is not None:
