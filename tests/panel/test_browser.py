@@ -84,8 +84,12 @@ class Lab:
     def close(self) -> None:
         """End it, and its kernels with it."""
         self.process.terminate()
-        self.process.wait(30)
-        self.log.close()
+        try:
+            self.process.wait(60)  # it asks each kernel to end first
+        finally:
+            self.process.kill()
+            self.process.wait(10)
+            self.log.close()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.support.wordpress_web import PARTS
 
 OWNER = """
 import time
-from tests.wordpress_site import WordPressSite
+from tests.support.wordpress_site import WordPressSite
 site = WordPressSite(posts=0)
 print(site.folder, flush=True)
 time.sleep(60)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
+from math import isfinite
 from typing import Final
 
 from ...core.advice import terminal
@@ -165,6 +166,8 @@ def span(text: str, now: float | None = None) -> float | None:
             number = datetime.fromisoformat(text).timestamp()
         except ValueError:
             return None
+    if not isfinite(number):
+        return None
     if number > 1e11:
         number /= 1000
     return max(number - now, 0.0) if number > 1e8 else max(number, 0.0)

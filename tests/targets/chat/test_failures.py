@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchkit.core.errors import UsageError
@@ -144,6 +144,8 @@ def test_limits_hold_the_run_or_end_it() -> None:
 
 
 @given(st.text(max_size=20))
+@example("nan")
+@example("inf")
 def test_any_header_is_survived(text: str) -> None:
     """A header that is none of the known forms says nothing, and breaks nothing."""
     found = span(text, now=0.0)
