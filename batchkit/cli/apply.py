@@ -93,7 +93,7 @@ def run(
     console = Console(with_json)
     settings = {**options.chosen_settings(given), "again": again}
     plan = make_plan(console, **given)
-    console.page(plan_page(plan, examples=examples, problems=None if all_problems else 10))
+    console.page(plan_page(plan, examples=examples, problems=None if all_problems else 10, settings=settings))
     console.say()
     return start(console, plan, settings, dry_run=dry_run, yes=yes, detach=detach)
 
@@ -116,7 +116,7 @@ def undo(name: str, dry_run: bool, yes: bool, detach: bool, with_json: bool, **g
     console = Console(with_json)
     settings = options.chosen_settings(given)
     plan = real_run(console, name).undo()
-    console.page(plan_page(plan))
+    console.page(plan_page(plan, settings=settings))
     console.say()
     return start(console, plan, settings, dry_run=dry_run, yes=yes, detach=detach)
 

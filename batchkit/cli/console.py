@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -177,6 +178,10 @@ def agree(question: str, *, err: bool) -> bool:
     Raises:
         click.Abort: Ctrl-C, or nobody is there.
     """
+    # polars catches Ctrl-C in a way that lets a read at the terminal go on as if nothing had been. Here its
+    # handler gives way to Python's, which is the one that Python itself believes to be there.
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
     return bool(
         click.prompt(question, "n", err=err, show_default=False, prompt_suffix=" [y/N]: ", value_proc=_yes)
     )

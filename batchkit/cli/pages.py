@@ -57,13 +57,20 @@ def counts_page(counts: Mapping[str, int], meanings: Mapping[str, str]) -> list[
     return columns(rows, right=frozenset({1}), fold=True)
 
 
-def plan_page(plan: Plan, *, examples: int = 5, problems: int | None = 10) -> Iterator[str]:
+def plan_page(
+    plan: Plan,
+    *,
+    examples: int = 5,
+    problems: int | None = 10,
+    settings: Mapping[str, Any] | None = None,
+) -> Iterator[str]:
     """A plan: what it is about, the changes in numbers, a few examples, problems with advice.
 
     Args:
         plan: The plan.
         examples: How many changes are shown.
         problems: How many problems are shown; None for all.
+        settings: What a run of it that follows at once is told, over the plan's own.
     """
     summary = plan.summary()
     arrow = mark("→", "->")
@@ -75,7 +82,7 @@ def plan_page(plan: Plan, *, examples: int = 5, problems: int | None = 10) -> It
     yield f"{_rows(summary)}, {key}{fields} {how}"
     if summary.undoes:
         yield f"This plan undoes run {summary.undoes}."
-    if pace := _pace(plan):
+    if pace := _pace(plan, settings or {}):
         yield pace
     yield ""
     yield from counts_page(summary.changes, words.CHANGES) or ["  no rows"]
@@ -86,9 +93,12 @@ def plan_page(plan: Plan, *, examples: int = 5, problems: int | None = 10) -> It
         yield style("This can't be undone afterwards: ", fg="yellow") + summary.irreversible_because
 
 
-def _pace(plan: Plan) -> str:
-    """How fast a run would go that nobody sets otherwise, where that is slower than it could."""
-    settings, items = plan.settings, plan.to_send()
+def _pace(plan: Plan, chosen: Mapping[str, Any]) -> str:
+    """How fast a run would go, where that is slower than it could."""
+    from ..core.settings import Settings
+
+    known = {name: value for name, value in chosen.items() if name in Settings.model_fields}
+    settings, items = Settings.of(plan.settings, **known).model_dump(), plan.to_send()
     rate, delay, size = (settings.get(name) for name in ("rate", "delay", "chunk_size"))
     if not items or not (rate or (delay and size)):
         return ""

@@ -20,7 +20,6 @@ from ..core.errors import RunError, WorkRepeated
 from ..core.home import runs_folder
 from ..core.problem import Problem, notice
 from ..core.states import Change, Outcome, RunState
-from ..core.words import plural
 from ..journal.index import runs_with
 from ..journal.journal import JournalReader
 from ..journal.ledger import Done, Ledger
@@ -123,9 +122,10 @@ def find_overlap(plan: Plan) -> Problem | None:
     """
     if plan.facts["mode"] != "append" or not is_unseen(plan.facts) or not (shared := _shared(plan)):
         return None
+    verb = "was" if shared.items == 1 else "were"
     return notice(
         "overlap",
-        f"Of these rows, {plural(shared.items, 'row')} were appended before, last by the run {shared.run}",
+        f"Of these rows, {shared.items:,} {verb} appended before, last by the run {shared.run}",
         "They will be there twice: go on if that is meant.",
     )
 

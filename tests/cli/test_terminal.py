@@ -100,6 +100,16 @@ def test_no_color_is_honoured(shop: Shop) -> None:
         assert "\x1b[" not in terminal.text
 
 
+def test_ctrl_c_at_the_question_is_a_no(shop: Shop) -> None:
+    """Nothing is started, and the exit code says so; no second key is needed."""
+    with Terminal("run", *shop.options) as terminal:
+        terminal.expect("[y/N]")
+        terminal.type("\x03")
+        terminal.expect("Nothing was started")
+        assert terminal.wait() == 4
+    assert done() == 0
+
+
 def test_ctrl_c_stops_in_good_order(shop: Shop) -> None:
     """Once: what is under way is finished, exit 4, and the exact command that goes on, which does."""
     with Terminal("run", *shop.options, "--yes", *SLOWLY) as terminal:

@@ -189,7 +189,7 @@ def test_rows_that_were_appended_before_are_a_notice(tmp_path: Path) -> None:
     url = f"sqlite:///{(tmp_path / 'log.sqlite').as_posix()}"
     command = ["run", str(tmp_path / "today.csv"), "--to", url, "--table", "log", "--mode", "append", "--yes"]
     said = " ".join(call(*command).stderr.split())
-    assert "Of these rows, 3 rows were appended before" in said
+    assert "Of these rows, 3 were appended before" in said
     with sqlite3.connect(tmp_path / "log.sqlite") as link:
         assert link.execute("SELECT count(*) FROM log").fetchone() == (7,)
     link.close()

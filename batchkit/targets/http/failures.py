@@ -270,7 +270,9 @@ def _is_certificate(error: BaseException) -> bool:
 
 
 def _error_words(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    # aiohttp names its way with certificates even where none are asked for.
+    words = str(error).replace(" ssl:default", "")
+    return " ".join(words.split())[:300] or type(error).__name__
 
 
 def _said(words: str) -> str:
