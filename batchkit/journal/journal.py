@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sqlite3
 import threading
 import time
@@ -26,6 +27,7 @@ from .owner import owner_of, unmoved
 VERSION: Final = 1
 """What a new journal is written as. Every version up to it is read: what came later is absent in an earlier
 one, and reads as nothing, never as an error."""
+_A_PAGE: Final = 64 * 1024  # bytes; with less free, SQLite can't write a log and its index
 PATIENCE: Final = 10.0  # seconds; the writer holds its lock for milliseconds
 CODES: Final = {
     Outcome.DONE: 0,
@@ -119,7 +121,8 @@ def translated(path: Path) -> Iterator[None]:
 def in_words(path: Path, error: sqlite3.Error) -> BatchkitError:
     """What an error of SQLite means to who drives, or looks at, the run of this journal."""
     words = str(error)
-    if "full" in words or "disk I/O" in words:
+    # An I/O error may come of a full disk, and as well of a log that was taken away under an open journal.
+    if "full" in words or ("disk I/O" in words and _is_full(path)):
         return DiskFull(
             f"No room is left for the journal {path}.",
             advice="Free some disk, then resume the run: what was done is on record.",
@@ -132,6 +135,13 @@ def in_words(path: Path, error: sqlite3.Error) -> BatchkitError:
         advice="If the run folder was copied, copy it again whole, together with journal.sqlite-wal.",
         path=path,
     )
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < _A_PAGE
+    except OSError:  # gone, or a disk that tells nothing: then nobody knows that it is full
+        return False
 
 
 def _held(path: Path) -> RunBusy:

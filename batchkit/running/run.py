@@ -21,7 +21,7 @@ from ..core.settings import LIVE, Settings
 from ..core.states import RunState
 from ..core.words import plural
 from ..journal.index import runs_with
-from ..journal.owner import owner_of, unmoved
+from ..journal.owner import Owner, owner_of, unmoved
 from ..journal.run_folder import find_run, make_folder, run_folders, starting
 from ..planning.plan import Plan
 from .child import spawn, why_it_died
@@ -164,13 +164,14 @@ class Run(RunView):
 
         Raises:
             UsageError: It is to be detached and was given a target.
-            RunBusy: It is running already; the message names the owner.
+            RunBusy: It is running already, or its owner is suspended; the message names the owner.
             WorkRepeated: Another run has sent or appended the same rows since; the message names it.
             RunError: It has nothing left to do.
         """
         _check_detach(detach, target)
         state, owner = self.state, owner_of(self.folder)
         if owner is not None:
+            self._refuse_suspended(owner)
             if state in (RunState.PAUSED, RunState.PAUSING) and not (settle or overwrite):
                 if settings:
                     self.set(**settings)
@@ -257,7 +258,9 @@ class Run(RunView):
         """
         from ..planning.undo import invert_plan
 
-        if owner_of(self.folder) is not None:
+        owner = owner_of(self.folder)
+        if owner is not None:
+            self._refuse_suspended(owner)
             raise RunBusy(f"The run {self.id} is {self.state}.", advice="Stop it first, then undo it.")
         earlier = None if again else self._undone_by()
         if earlier:
@@ -289,8 +292,8 @@ class Run(RunView):
     def _post(self, command: str, arguments: Mapping[str, Any] | None = None) -> None:
         driver = live_driver(self.folder)
         owner = owner_of(self.folder) if driver is None else None
-        if owner is not None and owner.is_suspended():
-            raise unmoved(self.folder, owner, "is suspended: it hears nothing")
+        if owner is not None:
+            self._refuse_suspended(owner)
         if driver is None and owner is None and not self._child_lives():
             raise RunError(
                 f"The run {self.id} is {self.state}: nobody drives it, so it can't be told to {command}.",
@@ -300,6 +303,11 @@ class Run(RunView):
         self._journal.post(command, dict(arguments or {}), sender)
         if driver is not None:
             driver.poke()
+
+    def _refuse_suspended(self, owner: Owner) -> None:
+        # Before any advice to stop it: that it wouldn't hear either.
+        if owner.is_suspended():
+            raise unmoved(self.folder, owner, "is suspended: it hears nothing")
 
     def _detach(self) -> None:
         self._child = spawn(self.folder)

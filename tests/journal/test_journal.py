@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from batchkit.core.errors import RunError, TransitionError
+from batchkit.core.errors import BatchkitError, DiskFull, RunError, TransitionError
 from batchkit.core.states import Outcome, RunState
-from batchkit.journal.journal import CODES, Intent, JournalReader, create
+from batchkit.journal.journal import CODES, Intent, JournalReader, create, translated
 from batchkit.journal.writer import Journal
 
 
@@ -156,3 +158,24 @@ def test_a_post_takes_words_that_no_file_can_hold(journal: Journal, tmp_path: Pa
     assert (message.command, message.arguments, message.sender) == ("set�", {"a�": ["�"]}, "me�")
     other.close()
     journal.close()
+
+
+def test_an_error_of_the_disk_is_a_full_one_only_where_it_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that was taken away under an open journal sends nobody to free disk; a full disk does."""
+    create(tmp_path / "journal.sqlite", {"run": "r", "settings": {}})
+
+    def meet(words: str) -> BatchkitError:
+        with pytest.raises(BatchkitError) as caught, translated(tmp_path / "journal.sqlite"):
+            raise sqlite3.OperationalError(words)
+        return caught.value
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**30))
+    error = meet("disk I/O error")
+    assert isinstance(error, RunError)
+    assert "disk I/O error" in str(error)
+    assert "journal.sqlite-wal" in error.advice
+    assert isinstance(meet("database or disk is full"), DiskFull)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    assert isinstance(meet("disk I/O error"), DiskFull)

@@ -39,7 +39,10 @@ def _rows(plan: Plan) -> int:
 
 
 def test_a_suspended_owner_is_named_with_what_to_do(plan: Plan) -> None:
-    """Who steers a run whose process was put to sleep is told at once who holds it, and what to do."""
+    """Who steers a run whose process was put to sleep is told at once who holds it, and what to do.
+
+    Whichever way they steer: no advice leads to another command that is refused.
+    """
     run = plan.start(detach=True, chunk_size=20, delay=0.05, report=False)
     until(lambda: run.snapshot().outcomes["done"] > 0)
     owner = owner_of(run.folder)
@@ -49,10 +52,11 @@ def test_a_suspended_owner_is_named_with_what_to_do(plan: Plan) -> None:
     try:
         until(owner.is_suspended)
         before = time.monotonic()
-        with pytest.raises(RunBusy, match=f"held by pid {owner.pid} .* suspended") as caught:
-            run.pause()
+        for steer in (run.pause, run.resume, run.stop, run.undo):
+            with pytest.raises(RunBusy, match=f"held by pid {owner.pid} .* suspended") as caught:
+                steer()
+            assert f"kill -CONT {owner.pid}" in caught.value.advice
         assert time.monotonic() - before < 2
-        assert f"kill -CONT {owner.pid}" in caught.value.advice
     finally:
         process.resume()
     run.set(delay=0)
