@@ -117,7 +117,10 @@ class Tally:
             delays: Seconds of delay between the chunks that are left; the rate of the work doesn't hold them.
         """
         remaining = self._work.remaining(left)
-        return None if remaining is None else (remaining[0] + delays * 0.9, remaining[1] + delays)
+        if remaining is None:
+            # Work that takes next to nothing beside its delays is no basis; the whole, with them, is one.
+            return self._eta.remaining(left)
+        return remaining[0] + delays * 0.9, remaining[1] + delays
 
     def limiter(self, workers: int) -> str:
         """What slowed the run most lately, as the end of "Slow because ..."; empty when unclear."""

@@ -23,7 +23,7 @@ FIREWALL_PAUSE: Final = 10.0
 LONGEST_PATIENCE: Final = 30.0
 """Seconds a server may ask for while somebody waits for a plan."""
 
-_LATER: Final = "Resume the run when the server is well again."
+_LATER: Final = "Go on when the server is well again; where it never was, check its address."
 _LOGIN: Final = "Check the user and the secret that the job names."
 
 _NOT_SENT: Final = (
