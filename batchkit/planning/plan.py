@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from ..core.advice import worded
 from ..core.columns import (
     CHANGE,
     FILE_ROW,
@@ -200,7 +201,12 @@ class Plan:
         """The plan's rows as a pandas frame (all of it in memory)."""
         from ..sources.frame import to_pandas
 
-        return to_pandas(self.changes(kind).collect())
+        rows = self.changes(kind).collect()
+        problems = [
+            each and [{**problem, "advice": worded(problem["advice"])} for problem in each]
+            for each in rows[PROBLEMS].to_list()
+        ]
+        return to_pandas(rows.with_columns(pl.Series(PROBLEMS, problems, rows.schema[PROBLEMS])))
 
     def blocks(self, size: int, after_item: int = -1) -> Iterator[pl.DataFrame]:
         """The items to send, in plan order, in frames of exactly `size` rows (the last may hold fewer).

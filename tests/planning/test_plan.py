@@ -80,6 +80,9 @@ def test_to_pandas() -> None:
     frame = the_plan().to_pandas("update")
     assert set(frame["change"]) == {"update"}
     assert len(frame) == the_plan().counts["update"]
+    whole = the_plan().to_pandas()
+    assert whole["problems"].notna().any()
+    assert "⟦" not in str(whole["problems"].tolist())
 
 
 @given(sizes=st.lists(st.integers(0, 9), max_size=12), size=st.integers(1, 7))
