@@ -32,6 +32,9 @@ from .outage import SAY_WAIT
 _RAN: Final = '"state": "running"'
 """What stands in the log of a run that was begun."""
 
+_FAREWELL: Final = 30.0
+"""Seconds that a target has at most for closing, however long its calls may take."""
+
 _live: dict[Path, Driver] = {}
 _last_words: dict[Path, str] = {}
 
@@ -174,7 +177,7 @@ class Driver(threading.Thread):
         settings = Settings.of(journal.meta("settings"))
         self._check_disk(plan, settings)
         target = self._given or plan.open_target()
-        with self._letting_go_of(target):
+        with self._letting_go_of(target, settings):
             if self._connect(target, settings):
                 plan.check_target(target)
             if not isinstance(target, CallTarget | FrameTarget):
@@ -192,19 +195,31 @@ class Driver(threading.Thread):
                 beat=self._ownership.beat,
             )
             asyncio.run(self.engine.drive())
-        if journal.meta("report", True):
-            self._report(report_data(plan, journal, self.engine.snapshot(), self._folder), journal)
+            # Before the target is closed: what it told is here, and closing may take its time.
+            if journal.meta("report", True):
+                self._report(plan, self.engine, journal)
 
     @contextlib.contextmanager
-    def _letting_go_of(self, target: Target) -> Iterator[None]:
+    def _letting_go_of(self, target: Target, settings: Settings) -> Iterator[None]:
         """Close the target in the end. What was sent is on record by then, so failing to is no failure."""
+
+        def close() -> None:
+            try:
+                target.close()
+            except BaseException as error:  # noqa: BLE001 - a target may raise anything, in a thread of its own
+                self._log.write("target not closed", error=repr(error), trace=traceback.format_exc())
+
         try:
             yield
         finally:
-            try:
-                target.close()
-            except Exception as error:  # noqa: BLE001 - a target may raise anything
-                self._log.write("target not closed", error=str(error), trace=traceback.format_exc())
+            # In a thread that nobody has to wait for: a server that is gone may never answer the farewell,
+            # and whoever waits for this run has to hear that it is over.
+            closing = threading.Thread(target=close, name=f"{self.name}-close", daemon=True)
+            closing.start()
+            patience = min(settings.timeout, _FAREWELL)
+            closing.join(patience)
+            if closing.is_alive():
+                self._log.write("target not closed", error=f"no end after {patience:g} s")
 
     def _connect(self, target: Target, settings: Settings) -> bool:
         """Connect; False where the target doesn't answer and the operator wants to wait for it."""
@@ -231,9 +246,10 @@ class Driver(threading.Thread):
                 advice="Free some disk, or lower the setting disk_reserve.",
             )
 
-    def _report(self, data: ReportData, journal: Journal) -> None:
+    def _report(self, plan: Plan, engine: Engine, journal: Journal) -> None:
         """Leave a report in the run folder; a report that can't be written never spoils the run."""
         try:
+            data = report_data(plan, journal, engine.snapshot(), self._folder)
             written = self._write_fix_file(data, journal)
             write_report(replace(data, fix_file=written), self._folder / "report.html")
         except Exception as error:  # noqa: BLE001 - the run itself went well

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import polars as pl
 import pytest
 
 from batchkit.core.states import Outcome, RunState
+from batchkit.running.driver import live_driver
 from batchkit.running.engine import Engine
 from batchkit.running.figures import Figures
 from batchkit.targets.base import Fate, Item, Result
@@ -27,7 +29,7 @@ async def _slow(_: Sequence[Item]) -> None:
     await asyncio.sleep(0.02)
 
 
-def _raise(error: Exception) -> Callable[[Sequence[Item]], Any]:
+def _raise(error: BaseException) -> Callable[[Sequence[Item]], Any]:
     def behave(_: Sequence[Item]) -> None:
         raise error
 
@@ -128,12 +130,36 @@ def test_deadlines_hold_while_a_run_gives_up(tmp_path: Path, monkeypatch: pytest
     assert "Input/output error" in run.snapshot().message
 
 
-def test_a_target_that_can_not_be_closed_spoils_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [RuntimeError("the pool is gone"), SystemExit("the pool is gone")])
+def test_a_target_that_can_not_be_closed_spoils_nothing(tmp_path: Path, error: BaseException) -> None:
     """When the last item is done the run is finished and has its report, whatever closing brings."""
     target = CallRecorder("memory:test")
-    target.close = _raise(RuntimeError("the pool is gone")).__get__(target)  # type: ignore[method-assign]
+    target.close = _raise(error).__get__(target)  # type: ignore[method-assign]
     run = plan_of(tmp_path / "p.parquet", 30).start(target=target)
     assert run.wait(20) is RunState.FINISHED
     assert run.snapshot().outcomes["done"] == 30
     assert (run.folder / "report.html").is_file()
     assert "the pool is gone" in (run.folder / "log.jsonl").read_text(encoding="utf-8")
+
+
+def test_a_target_that_hangs_on_closing_keeps_no_run_from_its_end(tmp_path: Path) -> None:
+    """The report is there while the target closes, and a close that never comes back is not waited for."""
+    told, free = threading.Event(), threading.Event()
+    target = CallRecorder("memory:test")
+    reports: list[bool] = []
+
+    def hang() -> None:
+        reports.append((run.folder / "report.html").is_file())
+        told.set()
+        free.wait(60)
+
+    target.close = hang  # type: ignore[method-assign]
+    run = plan_of(tmp_path / "p.parquet", 30).start(target=target, timeout=1)
+    try:
+        assert told.wait(20)
+        assert run.wait(20) is RunState.FINISHED
+        assert live_driver(run.folder) is None
+    finally:
+        free.set()
+    assert reports == [True]
+    assert "target not closed" in (run.folder / "log.jsonl").read_text(encoding="utf-8")
