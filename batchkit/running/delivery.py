@@ -197,7 +197,7 @@ class Delivery:
         if throttle is not None and (failure.pushback or failure.retry_after) and not own:
             throttle.pushed_back(self._s.pace.clock(), failure.rule)
         if _turned_away(failure):
-            self._outage.begin(asking=not call.items)
+            self._outage.begin(call.items)
         elif failure.fate is Fate.REJECT and call.items:
             self._got_through()
         if not failure.connection:
@@ -221,7 +221,8 @@ class Delivery:
         if tripped:
             return self._give_up(call, joined(tripped, failure.advice), self._outage.advice())
         backoff = Backoff(settings.backoff, settings.backoff_max, settings.retries)
-        if not tries.may_go_on(backoff) and not await self._count_anew(call, failure):
+        anew = not tries.may_go_on(backoff) and await self._count_anew(call, failure)
+        if not anew and not tries.may_go_on(backoff):
             if await self._is_away(call, failure):
                 # The items are sound: it is the target that can't take them now, so they stay pending.
                 return await self._wait_for_target(call, failure)
@@ -232,8 +233,9 @@ class Delivery:
             tally.retries += call.size
         self._s.record.log.write("retry", item=call.chunk.first, attempt=tries.made, reason=failure.reason)
         wait = max(tries.wait(backoff), own_rest)
-        if own_rest and call.items:
-            self._s.orders.park(call, wait)  # so that its worker goes on with others
+        if (own_rest or anew) and call.items:
+            # So that its worker goes on with others, who also show whether it is everybody.
+            self._s.orders.park(call, wait)
             return False
         await gate.wait_out(lambda: wait, BACKOFF)
         return True
@@ -244,8 +246,12 @@ class Delivery:
         if failure.rule == FIREWALL or not call.items:
             return False
         if failure.pushback:
-            # A busy target served others meanwhile.
-            return tries.others_passed(tally.done) and tries.restart(tally.done)
+            # A busy target served others meanwhile; or it is there (again), and minds these items only.
+            if not tries.others_passed(tally.done):
+                if tries.suspected or not await self._outage.minds_only(call.items):
+                    return False
+                tries.suspected = True
+            return tries.restart(tally.done)
         # A gateway failed for it and the target is there (again): once more, then it is the items' doing.
         return (
             failure.away
@@ -264,7 +270,13 @@ class Delivery:
         if failure.away and not failure.pushback:
             there = await self._outage.is_there()
             return not others_passed if there is None else not there
-        return failure.pushback and not others_passed
+        if not failure.pushback or others_passed:
+            return False
+        # Suspected before, they had all their tries once more: the target wasn't just coming back.
+        own = call.tries.suspected and await self._outage.minds_only(call.items)
+        if own:
+            self._outage.blame(call.items)
+        return not own
 
     async def _wait_for_target(self, call: Call, failure: Failure) -> bool:
         """Wait for a target that is away; True when the call is to be sent again."""

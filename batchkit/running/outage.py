@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from ..core.advice import resume, setting
+from ..core.states import Outcome
 from ..core.words import format_seconds
-from ..targets.base import Failure
+from ..targets.base import Failure, Item
 from .gate import BACKOFF
 from .session import Session
 
@@ -38,6 +39,9 @@ class Outage:
         self._since: float | None = None
         self._by_call = False
         self._told = False
+        # Items turned away since a call got through last, and those of them that were found at fault.
+        self._turned_away: set[int] = set()
+        self._blamed: set[int] = set()
         self._looks = 0
         # The target answered the question, and no call has passed since.
         self._seemed_back = False
@@ -51,11 +55,15 @@ class Outage:
         """When it began, in monotonic seconds; None while the target is there."""
         return self._since
 
-    def begin(self, *, asking: bool) -> None:
-        """Something found the target away, a question or a call; the time counts from the first that did."""
+    def begin(self, items: Sequence[Item]) -> None:
+        """A call with these items found the target away, or a question did, which has none.
+
+        The time counts from the first that did.
+        """
         if self._since is None:
             self._since = self._s.pace.clock()
-        self._by_call |= not asking
+        self._by_call |= bool(items)
+        self._turned_away.update(item.index for item in items)
         self._misleading |= self._seemed_back
 
     def question_answered(self) -> None:
@@ -74,6 +82,23 @@ class Outage:
         """Begin to count anew: it is over, or the run gives up and somebody else decides."""
         self._since, self._looks = None, 0
         self._by_call = self._told = self._seemed_back = self._misleading = False
+        self._turned_away.clear()
+        self._blamed.clear()
+
+    async def minds_only(self, items: Sequence[Item]) -> bool:
+        """Whether the target that turned these items away, each time they were sent, serves others."""
+        tally = self._s.record.tally
+        alone = self._turned_away <= {item.index for item in items}
+        untried = tally.outcomes[Outcome.PENDING] - len(self._turned_away - self._blamed)
+        if not alone and untried > 0:
+            return False  # whoever came since was turned away: so would those be who are still to come
+        there = await self.is_there()
+        # Without a harmless question, what got through earlier has to show it.
+        return alone and tally.done > 0 if there is None else there
+
+    def blame(self, items: Sequence[Item]) -> None:
+        """Note that these items are given up as the only ones that the target minds."""
+        self._blamed.update(item.index for item in items)
 
     async def is_there(self) -> bool | None:
         """Whether the target answers a harmless question now; None where there is none to ask."""

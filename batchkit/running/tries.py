@@ -19,12 +19,14 @@ class Tries:
         free: Tries of these that don't count.
         restarts: How often counting began anew.
         done_before: Items of the session that were done when counting began.
+        suspected: Nobody but its items seemed to be turned away when the tries ran out.
     """
 
     made: int = 0
     free: int = 0
     restarts: int = 0
     done_before: int = 0
+    suspected: bool = False
 
     @property
     def counted(self) -> int:

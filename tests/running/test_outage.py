@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -323,3 +323,56 @@ def test_an_update_cut_off_by_an_outage_is_compared_and_sent_by_a_resume(
     assert counts(run) == {"done": 1}
     assert target.rows == {"0": "new 0"}
     assert target.sent == [0]
+
+
+def _mind(*minded: int) -> Callable[[Sequence[Item]], None]:
+    """A target's behaviour: it turns these items away for ever, and takes all others."""
+
+    def behave(items: Sequence[Item]) -> None:
+        if items[0].index in minded:
+            raise refuse(Fate.RETRY, "too often for this one", rule="429", pushback=True)
+
+    return behave
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize(("kind", "minded"), [(Site, (7,)), (Site, (7, 20)), (Site, (29,)), (Mute, (7,))])
+def test_one_item_that_is_always_turned_away_fails_alone(
+    tmp_path: Path, kind: type[Site], minded: tuple[int, ...], workers: int
+) -> None:
+    """A target that serves all others isn't away: the item is refused in the target's words, the run ends."""
+    target = kind(behave=_mind(*minded))
+    settings = {**FAST, "workers": workers}
+    run = plan_of(tmp_path / "p.parquet", 30).start(target=target, retries=1, backoff_max=0.02, **settings)
+    assert run.wait(20) is RunState.FINISHED, run.snapshot().message
+    assert counts(run) == {"done": 30 - len(minded), "rejected": len(minded)}
+    refused = run.outcomes("rejected")
+    assert refused["item"].to_list() == list(minded)
+    assert "too often for this one" in refused["reason"][0]
+
+
+def test_a_resume_with_only_such_an_item_left_finishes(tmp_path: Path) -> None:
+    """Nobody else can show that the target is there any more, but the target itself answers."""
+    target = Site(behave=_mind(0))
+    run = plan_of(tmp_path / "p.parquet", 1).start(target=target, retries=1, backoff_max=0.02, **FAST)
+    assert run.wait(20) is RunState.FINISHED, run.snapshot().message
+    assert counts(run) == {"rejected": 1}
+
+
+def test_a_limit_in_bursts_costs_no_item(tmp_path: Path) -> None:
+    """A living server that takes a few and turns the rest away for a while gets all of them in the end."""
+    taken = 0
+    opens = 0.0
+
+    def behave(_: Sequence[Item]) -> None:
+        nonlocal taken, opens
+        if time.monotonic() < opens:
+            raise refuse(Fate.RETRY, "429", pushback=True, retry_after=max(opens - time.monotonic(), 0.01))
+        taken += 1
+        if taken % 5 == 0:
+            opens = time.monotonic() + 0.1
+
+    target = Mute(behave=behave)
+    run = plan_of(tmp_path / "p.parquet", 30).start(target=target, retries=2, **FAST)
+    assert run.wait(20) is RunState.FINISHED, run.snapshot().message
+    assert counts(run) == {"done": 30}
