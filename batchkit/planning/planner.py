@@ -352,7 +352,7 @@ class _Planner:
         own = self.outline.target.notices()
         notices = [*self.notices, *self.checker.notices(), *warn_of_cleared(self.cleared), *foreseen, *own]
         outline = self.outline
-        rows = self.sent.at(outline.target, outline.table, outline.mode) if self.sent else None
+        rows = self.sent.at(outline.target) if self.sent else None
         return {**collect_facts(outline, self.fields, resolved.unused, notices[:NOTICES]), "rows": rows}
 
 

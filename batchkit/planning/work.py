@@ -43,10 +43,13 @@ class RowSum:
             self._sum += int.from_bytes(digest, "big")
         self._sum %= 1 << 8 * _BYTES
 
-    def at(self, target: Target, table: str | None, mode: str) -> str:
-        """These rows in this mode for this place, as a hash; what only says how they are sent isn't in it."""
-        told = {name: value for name, value in target.describe().items() if name not in target.incidental}
-        parts = [self.rows, self._sum, target.address, table, mode, told]
+    def at(self, target: Target) -> str:
+        """These rows for this place, as a hash.
+
+        What only says how they are sent isn't in it, nor the mode: whatever can't be seen at the target is
+        there twice when it is sent twice, and is appended in each mode.
+        """
+        parts = [self.rows, self._sum, target.destination, target.shape]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -98,7 +98,6 @@ class Target(ABC):
         files: Options that are paths of files; a job reads them relative to its own folder.
         tabled: It is one of several tables at its address, so that a job has to name it.
         usual: Settings that proved right for its kind; a run starts from them, and the operator's own win.
-        incidental: Options that change neither what is written nor where, such as time limits.
         missing_advice: What to do about an item that isn't at the target; empty for the usual words.
         open_table: Opens a file of rows, for what a target has to read besides, such as a list of numbers;
             handed over by whoever opens the target, for reading files lies above. None: nobody did.
@@ -121,7 +120,6 @@ class Target(ABC):
     files: tuple[str, ...] = ()
     tabled: bool = False
     usual: ClassVar[Mapping[str, Any]] = MappingProxyType({})
-    incidental: tuple[str, ...] = ()
     missing_advice: str = ""
     open_table: OpenTable | None = None
 
@@ -139,6 +137,22 @@ class Target(ABC):
     @abstractmethod
     def address(self) -> str:
         """The target's address without any secret: shown, stored in plans, compared when a run starts."""
+
+    @property
+    def destination(self) -> str:
+        """Where its rows go, table included, in one spelling however the address was written.
+
+        It only tells whether two plans write to the same place, and is shown to nobody.
+        """
+        return f"{self.address} {self.describe().get('table') or ''}"
+
+    @property
+    def shape(self) -> Any:
+        """What the options make of a row, as JSON: the template of a message, say; never how it is sent.
+
+        Two plans with the same rows for the same place are other work where this differs.
+        """
+        return None
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:

@@ -268,6 +268,84 @@ def test_creates_over_http_that_cannot_be_read_back_are_guarded(server: Sandbox)
     assert len(server.items()) == len(stored(items(4)))
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"target": {"headers": {"X-Trace": "2"}}},
+        {"target": {"create": {"headers": {"Authorization": "{secret:new_token}"}}}},
+        {"target": {"status": {"409": "unchanged"}, "check": "none"}},
+        {"target": {"create": {"idempotency": "Idempotency-Key"}}},
+        {"to": "/"},
+        {"to": "upper"},
+        {"mode": "upsert"},
+    ],
+)
+def test_how_creates_are_sent_makes_no_other_work_of_them(
+    server: Sandbox, other: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A header, a new token's name, a slash at the end of the address or a mode: the rows are the same."""
+    monkeypatch.setenv("BATCHKIT_SECRET_NEW_TOKEN", "t")
+    first = done(_creating(server).plan().start(report=False))
+    with pytest.raises(WorkRepeated, match=first.id):
+        _creating(server, **other).plan().start()
+    assert len(server.items()) == len(stored(items(4)))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"create": {"url": "/drafts"}},
+        {"create": {"body": {"name": "{name}", "price": 0}}},
+    ],
+)
+def test_another_request_or_body_is_other_work(server: Sandbox, other: dict[str, Any]) -> None:
+    """The same rows sent elsewhere below the address, or as something else, are not what was sent."""
+    first, second = _creating(server).plan(), _creating(server, target=other).plan()
+    assert first.facts["rows"] != second.facts["rows"]
+
+
+def _creating(server: Sandbox, to: str = "", mode: str = "append", target: Any = None) -> Job:
+    """A job whose rows can't be found again."""
+    address = server.url.replace("http://", "HTTP://") if to == "upper" else f"{server.url}{to}"
+    create = {"method": "POST", "url": "/items", **(target or {}).get("create", {})}
+    key = [] if mode == "append" else ["id"]
+    return Job(
+        items(4), to=f"http+{address}", mode=mode, key=key, target={**(target or {}), "create": create}
+    )
+
+
+def test_a_link_to_the_database_is_the_database(log: Log) -> None:
+    """Rows that were appended by way of a link are there, and so is the table in capitals."""
+    first = done(log.plan(rows(30)).start(report=False))
+    link = log.folder / "link.sqlite"
+    link.symlink_to(log.path)
+    source = str(log.folder / "rows.csv")
+    for table in ("log", "LOG"):
+        plan = Job(source, to=f"sqlite:///{link.as_posix()}", table=table, mode="append").plan()
+        with pytest.raises(WorkRepeated, match=first.id):
+            plan.start()
+    assert log.count() == 30
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "same"),
+    [
+        ("postgresql://me@DB.example:5432/crm", {"table": "log", "schema": "public"}, True),
+        ("postgresql://me@db.example/crm", {"table": "public.log"}, True),
+        ("postgresql://other@db.example/crm", {"table": "log"}, True),
+        ("postgresql://me@db.example/crm", {"table": "archive.log"}, False),
+        ("postgresql://me@db.example:5433/crm", {"table": "log"}, False),
+        ("postgresql://me@db.example/shop", {"table": "log"}, False),
+    ],
+)
+def test_a_database_has_one_destination_however_it_is_written(
+    url: str, options: dict[str, Any], same: bool
+) -> None:
+    """The login, the usual port and the usual schema make no other table of it."""
+    usual = SqlTarget("postgresql://me@db.example/crm", table="log", mode="append")
+    assert (SqlTarget(url, mode="append", **options).destination == usual.destination) is same
+
+
 def test_names_of_a_lookup_that_is_yet_to_be_made_are_the_same_work(tmp_path: Path) -> None:
     """The first run creates the category and is stopped; a new plan finds its id, and is refused."""
     log = Log(tmp_path)

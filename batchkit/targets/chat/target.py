@@ -26,6 +26,7 @@ PROMPT: Final = "prompt"
 SYSTEM: Final = "system"
 _ENDPOINT: Final = "/chat/completions"
 _LOGINS: Final = frozenset({"authorization", "api-key", "x-api-key"})
+_ASKED: Final = ("model", "system", "max_tokens", "temperature", "stop", "extra")
 _SHOWN_MODELS: Final = 10
 _UNLISTED: Final = frozenset({404, 405, 501})
 
@@ -88,6 +89,11 @@ class ChatTarget(HttpTarget):
             PROMPT: FieldType("text", nullable=False, checks={"required": True}),
             SYSTEM: FieldType("text"),
         }
+
+    @property
+    def shape(self) -> Any:
+        """What decides the text that is asked for."""
+        return {name: getattr(self._says, name) for name in _ASKED}
 
     def probe(self) -> str:  # noqa: D102 - the base class says it
         return self._place("/models")

@@ -7,6 +7,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Coroutine, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -25,6 +26,7 @@ READ_LIMIT: Final = 64 * 1024 * 1024
 
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _REPEATABLE: Final = _READS | {"PUT", "DELETE"}
+_PORTS: Final = {"http": ":80", "https": ":443"}
 _FIRST_LOOKS: Final = 3
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -43,7 +45,6 @@ class HttpTarget(CallTarget):
 
     paced = True
     call_size = 1
-    incidental = ("connect_timeout", "read_timeout")
     read_size = 2_000  # what is read of each may be a whole article
 
     def __init__(
@@ -80,6 +81,13 @@ class HttpTarget(CallTarget):
     def address(self) -> str:
         """The address, with the names of secrets instead of their values."""
         return secrets.redact(self._url)
+
+    @property
+    def destination(self) -> str:
+        """The address that requests go to, whoever logs in: host in small letters, no slash at its end."""
+        parts = urlsplit(without_login(self._base))
+        host = parts.netloc.lower().removesuffix(_PORTS.get(parts.scheme, ""))
+        return parts._replace(netloc=host, path=parts.path.rstrip("/")).geturl()
 
     @abstractmethod
     def probe(self) -> str | None:

@@ -96,6 +96,12 @@ class RestTarget(HttpTarget):
     def describe(self) -> dict[str, Any]:  # noqa: D102 - the base class says it
         return {"url": self.address, "key": list(self.keys), "mode": self._mode, **self._options}
 
+    @property
+    def shape(self) -> Any:
+        """Where a row that can't be read back is sent, and as what."""
+        how = self._how(Change.CREATE if self._mode == "append" else Change.SEND)
+        return how and [how.url.rstrip("/"), how.body]
+
     def fields(self) -> dict[str, FieldType]:
         """The fields that the description gives a type; with none, any field is taken, as text."""
         return dict(self._says.fields)

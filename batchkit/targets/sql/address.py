@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 SECRET_OPTIONS = ("password", "sslpassword", "passfile")
+_PORT = 5432  # PostgreSQL's own
 PLACEHOLDER = re.compile(r"\{secret:[^{}]+\}")
 
 
@@ -33,6 +35,16 @@ class Address:
     stored: str
     path: Path | None = None
     url: URL | None = field(default=None, repr=False)
+
+    @property
+    def place(self) -> str:
+        """Where the database is, in one spelling: the file behind any link, the server without a login."""
+        if self.url is None:
+            # Asked each time: a link may lead elsewhere by now.
+            return os.path.normcase(os.path.realpath(self.path or ""))
+        url = self.url
+        said = {name: url.query[name] for name in ("host", "port", "options") if name in url.query}
+        return f"{(url.host or '').lower()}:{url.port or _PORT}/{url.database} {sorted(said.items())}"
 
     def login_url(self) -> URL:
         """The server's address with its secrets filled in. Never show or store it.

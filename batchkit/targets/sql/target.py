@@ -62,7 +62,6 @@ class SqlTarget(FrameTarget):
     readable = True
     reversible = True
     tabled = True
-    incidental = ("create", "create_types", "busy_timeout", "lock_timeout", "statement_timeout")
 
     def __init__(
         self,
@@ -115,6 +114,13 @@ class SqlTarget(FrameTarget):
     def address(self) -> str:
         """The database and the table, without any password."""
         return f"{self._address.shown}#{self.table}"
+
+    @property
+    def destination(self) -> str:
+        """The database, whoever logs in and by whichever link to its file, and the table with its schema."""
+        if self._address.dialect == "sqlite":
+            return f"{self._address.place}#{self._name.lower()}"
+        return f"{self._address.place}#{self._schema or 'public'}.{self._name}"
 
     @property
     def ambiguous(self) -> dict[str, set[str]]:

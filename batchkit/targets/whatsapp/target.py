@@ -35,6 +35,7 @@ TOKEN: Final = "whatsapp_token"  # noqa: S105  the name of the secret, not its v
 TO: Final = "to"
 _E164: Final = r"^\+[1-9][0-9]{6,14}$"
 _MOST_PAIRS: Final = 10_000
+_VERSION: Final = re.compile(r"/v\d+(\.\d+)?/")
 _HERE: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -98,6 +99,16 @@ class WhatsAppTarget(HttpTarget):
         if isinstance(self._form, TemplateForm) and self._form.template is not None:
             kept["seen"] = self._form.template.to_dict()
         return {**kept, **self._says.to_dict()}
+
+    @property
+    def destination(self) -> str:
+        """The number that messages are sent from, by whichever version of the API."""
+        return _VERSION.sub("/", super().destination)
+
+    @property
+    def shape(self) -> Any:
+        """The template in its language; a message without one is in its row."""
+        return [self._says.template, self._says.language] if self._says.template else None
 
     def fields(self) -> dict[str, FieldType]:
         """The recipient, and what the template takes; text and media where there is none."""
