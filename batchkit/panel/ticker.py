@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Final
@@ -22,7 +23,9 @@ class Ticker:
     def __init__(self, interval: float = 0.1) -> None:
         self._interval = interval
         self._looks: list[Look] = []
-        self._lock = threading.Lock()
+        # Reentrant: a view that is garbage is collected wherever memory is asked for, here under the lock too,
+        # and takes its look back then.
+        self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
 
@@ -37,9 +40,8 @@ class Ticker:
 
     def remove(self, look: Look) -> None:
         """Don't call `look` any more; removing it twice changes nothing."""
-        with self._lock:
-            if look in self._looks:
-                self._looks.remove(look)
+        with self._lock, contextlib.suppress(ValueError):
+            self._looks.remove(look)
 
     @property
     def idle(self) -> bool:

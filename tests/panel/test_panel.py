@@ -307,6 +307,36 @@ def test_ticker_survives_a_broken_view() -> None:
     assert looks[0] == 50
 
 
+def test_ticker_lets_a_view_go_while_it_takes_another() -> None:
+    """A view that is garbage is collected at any moment, also while the ticker holds its lock: nothing hangs."""
+    ticker = Ticker(0.001)
+
+    class Collected:
+        """Stands for the moment: comparing it is when the other view goes."""
+
+        def __call__(self) -> bool:
+            return False
+
+        def __eq__(self, other: object) -> bool:
+            ticker.remove(gone)
+            return self is other
+
+        __hash__ = None  # type: ignore[assignment]  # only compared
+
+    def gone() -> bool:
+        return True
+
+    def add() -> None:
+        ticker.add(gone)
+        ticker.add(Collected())
+
+    thread = threading.Thread(target=add, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    until(lambda: ticker.idle)
+
+
 def test_ticker_looks_ten_times_a_second_at_most() -> None:
     """Views don't burden the run: at most ten looks a second."""
     looks: list[float] = []
