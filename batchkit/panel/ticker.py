@@ -23,8 +23,8 @@ class Ticker:
     def __init__(self, interval: float = 0.1) -> None:
         self._interval = interval
         self._looks: list[Look] = []
-        # Reentrant: a view that is garbage is collected wherever memory is asked for, here under the lock too,
-        # and takes its look back then.
+        # Reentrant: a view that is garbage is collected wherever memory is asked for, under the lock too, and
+        # takes its look back then.
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()

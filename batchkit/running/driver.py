@@ -217,9 +217,12 @@ class Driver(threading.Thread):
             # In a thread that nobody has to wait for: a server that is gone may never answer the farewell,
             # and whoever waits for this run has to hear that it is over.
             closing = threading.Thread(target=close, name=f"{self.name}-close", daemon=True)
-            closing.start()
             patience = min(settings.timeout, _FAREWELL)
-            closing.join(patience)
+            try:
+                closing.start()
+                closing.join(patience)
+            except RuntimeError:  # its process ends, and Python makes no threads any more
+                close()
             if closing.is_alive():
                 self._log.write("target not closed", error=f"no end after {patience:g} s")
 

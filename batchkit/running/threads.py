@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,6 +33,16 @@ class Threads(ThreadPoolExecutor):
         self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
         self._over = False
+        # Two from the start: once its process ends, Python (from 3.12 on) makes no new ones, and what blocks
+        # must find some. One alone could be held by a chunk that takes long.
+        for _ in range(min(most, 2)):
+            self._make()
+            self._idle.release()
+
+    def _make(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"batchkit-worker-{len(self._made)}", daemon=True)
+        thread.start()
+        self._made.append(thread)
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Have something done in a thread."""
@@ -41,9 +52,8 @@ class Threads(ThreadPoolExecutor):
                 raise RuntimeError("the session is over")
             self._jobs.put((future, partial(fn, *args, **kwargs)))
             if not self._idle.acquire(blocking=False) and len(self._made) < self._most:
-                name = f"batchkit-worker-{len(self._made)}"
-                self._made.append(threading.Thread(target=self._work, name=name, daemon=True))
-                self._made[-1].start()
+                with contextlib.suppress(RuntimeError):  # its process ends: those there are take it in turn
+                    self._make()
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

@@ -308,7 +308,7 @@ def test_ticker_survives_a_broken_view() -> None:
 
 
 def test_ticker_lets_a_view_go_while_it_takes_another() -> None:
-    """A view that is garbage is collected at any moment, also while the ticker holds its lock: nothing hangs."""
+    """A view may be collected at any moment, also while the ticker holds its lock: nothing hangs."""
     ticker = Ticker(0.001)
 
     class Collected:

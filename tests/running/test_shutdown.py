@@ -34,7 +34,8 @@ print(run.folder, flush=True)
 def shut_down():
     threading.main_thread().join()
     done = run.snapshot().outcomes["done"]
-    until(lambda: run.snapshot().outcomes["done"] > done + 50)
+    # More than is looked for: what was done in the last moment isn't on record when the process ends.
+    until(lambda: run.snapshot().outcomes["done"] > done + 150)
     if stops == "stops":
         run.stop()
         run.wait(20)
