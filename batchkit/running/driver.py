@@ -7,7 +7,7 @@ import contextlib
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -48,6 +48,26 @@ def live_driver(folder: Path) -> Driver | None:
 def last_words(folder: Path) -> str | None:
     """Why a run of this process failed, where its journal could not take that (full disk); else None."""
     return _last_words.get(folder.resolve())
+
+
+def _run_to_its_end(work: Coroutine[Any, Any, object]) -> None:
+    """`asyncio.run`, but for the thread that it makes in the end: a process that ends makes none any more.
+
+    That thread would wait for the loop's own threads; the engine has waited for them by then.
+    """
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_until_complete(work)
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
 class Driver(threading.Thread):
@@ -196,7 +216,7 @@ class Driver(threading.Thread):
                 note_beat=self._ownership.note,
                 beat=self._ownership.beat,
             )
-            asyncio.run(self.engine.drive())
+            _run_to_its_end(self.engine.drive())
             # Before the target is closed: what it told is here, and closing may take its time.
             if journal.meta("report", True):
                 self._report(plan, self.engine, journal)
