@@ -179,8 +179,6 @@ class Supply:
         """Send exactly the chunks that were under way when an earlier session died: twice does no harm."""
         journal = self._s.record.journal
         intents = await aside(journal.intents)
-        if journal.meta("lost", False) and isinstance(self._target, FrameTarget):
-            intents = await self._found_at(self._target, intents)
         chunks = recovery_chunks(self._plan, covered, intents, as_items=not self._frames)
         while (chunk := await aside(lambda: next(chunks, None))) is not None:
             self._s.record.log.write("recover", first=chunk.first, last=chunk.last, items=chunk.frame.height)
@@ -193,22 +191,6 @@ class Supply:
         for intent in intents:
             if intent.first in open_still:
                 journal.close_intent(intent.first)
-
-    async def _found_at(self, target: FrameTarget, intents: list[Intent]) -> list[Intent]:
-        """What a journal that lost its end should have: the chunks that the target has on record.
-
-        Sent again with the very bounds they had, they are answered from that record. An intent with other
-        bounds was refused: nothing of it was applied, and its items come with the rest.
-        """
-        ranges = await aside(partial(target.applied_chunks, self._s.run))
-        found = [Intent(first, last) for first, last in ranges]
-        sound = []
-        for intent in intents:
-            if any(intent.first <= last and first <= intent.last for first, last in ranges):
-                self._s.record.journal.close_intent(intent.first)
-            else:
-                sound.append(intent)
-        return sorted([*found, *sound])
 
     def _chunk_size(self) -> int:
         return chunk_size(self._s.settings, self._plan, self._target)

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
-import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
-from batchkit import Job
 from batchkit.core.states import Outcome, RunState
-from batchkit.journal.journal import Intent
-from batchkit.journal.writer import Journal
 from batchkit.planning.plan import Plan
 from batchkit.running.run import Run
 from batchkit.targets.base import Fate, Item
@@ -139,23 +133,3 @@ def test_a_run_that_was_stopped_with_tries_in_vain_is_not_suspected(plan: Plan, 
     assert run.wait(20) is RunState.FINISHED
     assert sorted(target.sent) == list(range(300))
     assert run.outcomes()["outcome"].to_list() == ["done"] * 300
-
-
-def test_rows_without_a_key_go_in_once_whatever_the_chunks(tmp_path: Path) -> None:
-    """The database has on record which rows it took, so a resume in chunks of another size adds the rest."""
-    database = tmp_path / "log.db"
-    with contextlib.closing(sqlite3.connect(database)) as link:
-        link.execute("CREATE TABLE log (name text)")
-    rows = pl.DataFrame({"name": [f"n{number}" for number in range(300)]})
-    plan = Job(rows, to=f"sqlite:///{database}", table="log", mode="append").plan()
-    run = plan.start(chunk_size=10, delay=0.01, report=False)
-    copy = Run(_copied(run, tmp_path / "copy"))
-    # As a resume leaves it whose chunks were refused, since they overlap with those on record.
-    journal = Journal(copy.folder / "journal.sqlite")
-    journal.intend([Intent(0, 69)]).result()
-    journal.close()
-    copy.resume(chunk_size=70, delay=0)
-    assert copy.wait(20) is RunState.FINISHED, copy.snapshot().message
-    assert copy.outcomes()["outcome"].to_list() == ["done"] * 300
-    with contextlib.closing(sqlite3.connect(database)) as link:
-        assert sorted(name for (name,) in link.execute("SELECT name FROM log")) == sorted(rows["name"])

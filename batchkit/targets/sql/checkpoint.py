@@ -107,13 +107,6 @@ class Checkpoint:
         statement = f"SELECT 1 FROM {self._table} WHERE run = {self._mark} LIMIT 1"
         return link.exec_driver_sql(statement, (run,)).fetchone() is not None
 
-    def ranges(self, link: Connection, run: str) -> list[tuple[int, int]]:
-        """First and last item of each chunk of a run that is on record, in order."""
-        statement = (
-            f"SELECT first_item, last_item FROM {self._table} WHERE run = {self._mark} ORDER BY first_item"
-        )
-        return [(int(row[0]), int(row[1])) for row in link.exec_driver_sql(statement, (run,)).fetchall()]
-
     def record(self, link: Connection, context: ChunkContext, results: list[Result]) -> None:
         """Keep what was not done beside the chunk, inside its transaction."""
         if not self._made:

@@ -266,13 +266,6 @@ class SqlTarget(FrameTarget):
         with translate_errors(self._address), self._connection() as link:
             return self._checkpoint.has(link, run)
 
-    def applied_chunks(self, run: str) -> list[tuple[int, int]]:
-        """Chunks of an `append` run that are on record beside the table; see `FrameTarget.applied_chunks`."""
-        if not self.has_run(run) or self._checkpoint is None:
-            return []
-        with translate_errors(self._address), self._connection() as link:
-            return self._checkpoint.ranges(link, run)
-
     def _apply_before_creation(self, frame: pl.DataFrame, context: ChunkContext) -> list[Result]:
         """A dry run into a table that isn't there: it exists within the transaction only."""
         with self._connection(in_memory=self._is_file_absent()) as link:
