@@ -23,8 +23,7 @@ class Attempts:
     An outcome comes after the sending, and dies with a process that is killed in between; an intent comes
     before, and says nothing of what followed. So each try is counted as it leaves. The count is written and
     not waited for: it outlives its process, and where a power cut takes some of it no outcome is lost.
-    Its only
-    other use is to show that a journal has lost its end.
+    Nothing is ever decided by it.
 
     Args:
         journal: The run's journal.
@@ -85,32 +84,6 @@ def attempts_made(journal: JournalReader) -> int:
     except OSError:
         return journal.attempts()
     return sum(counts) + int(journal.meta("attempts_before", 0))
-
-
-def note_attempts(journal: Journal) -> None:
-    """Note in the journal of a session that ends how much was sent: more than that is then off its record."""
-    if journal.error is None:
-        journal.set_meta(sent=attempts_made(journal))
-
-
-def has_sent_more(journal: JournalReader, *, ended: bool) -> bool:
-    """Whether more was sent than the journal knows of, so that it must have lost its end.
-
-    Args:
-        journal: The run's journal.
-        ended: By its own account its last session ended, so that its note is the whole of what was sent.
-    """
-    if ended:
-        noted = journal.meta("sent")  # an earlier version noted nothing
-        return noted is not None and attempts_made(journal) > noted
-    try:
-        left = bytearray(_path(journal).read_bytes())
-    except OSError:
-        return False
-    ranges = [(first, last) for first, last, *_ in journal.chunks()]
-    for first, last in [*ranges, *journal.intents(), *((item, item) for item, _ in journal.outcome_items())]:
-        left[first : last + 1] = bytes(len(left[first : last + 1]))
-    return any(left)
 
 
 def _path(journal: JournalReader) -> Path:

@@ -19,7 +19,6 @@ from ..core.secrets import redact
 from ..core.settings import Settings
 from ..core.states import ACTIVE, Outcome, RunState
 from ..core.words import format_bytes
-from ..journal.attempts import has_sent_more, note_attempts
 from ..journal.log import RunLog
 from ..journal.owner import Ownership, owner_of
 from ..journal.writer import Journal
@@ -171,7 +170,6 @@ class Driver(threading.Thread):
         except BaseException as error:  # noqa: BLE001 - a thread's error has nowhere else to go
             self._fail(journal, error)
         finally:
-            note_attempts(journal)
             journal.close()
             if journal.error is not None:
                 self._say_it_late(str(journal.error))
@@ -317,17 +315,14 @@ def _note_loss(journal: Journal, ownership: Ownership) -> None:
     """Note that a journal has lost its end: what was sent last isn't on record, nor that it was to be sent.
 
     The write-ahead log of a run that died lies beside its journal, and is easily left behind in a copy. An
-    owner notes each beat after the journal has taken it, so a journal behind its note has lost something. An
-    owner of an earlier version noted no beats: then it shows only where the whole session is gone.
+    owner notes each beat after the journal has taken it, so a journal behind its note has lost something.
     """
-    state = journal.present_state()
+    if not ownership.left:
+        return  # the last owner let go in good order, and what it wrote is in the journal itself
+    behind = ownership.beat > journal.meta("beat", 0)
+    # An owner of an earlier version noted no beats: then it shows only where the whole session is gone.
     log = journal.path.with_name("log.jsonl")
-    lost = ownership.beat > journal.meta("beat", 0)
-    if state is RunState.PLANNED:
-        lost |= log.is_file() and _RAN in log.read_text("utf-8", "replace")
-    elif not ownership.left:
-        # The last owner let go in good order, or its note is lost as well: what was sent is counted beside.
-        lost = has_sent_more(journal, ended=state not in ACTIVE)
-    if lost:
+    begun = log.is_file() and _RAN in log.read_text("utf-8", "replace")
+    if behind or (begun and journal.present_state() is RunState.PLANNED):
         journal.set_meta(lost=True)
         RunLog(log).write("journal lost its end", beat=journal.meta("beat", 0), noted=ownership.beat)

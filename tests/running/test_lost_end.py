@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from batchkit.core.states import Outcome, RunState
+from batchkit.core.states import RunState
 from batchkit.planning.plan import Plan
 from batchkit.running.run import Run
-from batchkit.targets.base import Fate, Item
-from batchkit.testing import CallRecorder, MemoryTarget, refuse
+from batchkit.targets.base import Item
+from batchkit.testing import CallRecorder, MemoryTarget
 from tests.support.plans import plan_of
 from tests.support.waiting import until
 
@@ -36,9 +36,9 @@ def target() -> Iterator[MemoryTarget]:
     MemoryTarget._stores.clear()
 
 
-def _copied(run: Run, to: Path, *names: str, done: int = 50) -> Path:
+def _copied(run: Run, to: Path, *names: str) -> Path:
     """A copy of the folder of a run under way, as it would be found if its process died now."""
-    until(lambda: run.snapshot().outcomes["done"] >= done)
+    until(lambda: run.snapshot().outcomes["done"] >= 50)
     to.mkdir()
     # The log of what was written comes last: it may only be younger than the rest.
     for name in ("owner.json", "plan.parquet", "job.toml", "log.jsonl", "journal.sqlite", *names):
@@ -93,43 +93,3 @@ def test_a_whole_journal_is_not_suspected(plan: Plan, target: MemoryTarget, tmp_
     assert outcomes[:50] == ["done"] * 50
     assert outcomes[299] == "unchanged"
     assert 50 <= sent < 300
-
-
-@pytest.mark.parametrize("sessions", [1, 2])
-def test_the_loss_shows_without_the_note_of_the_owner_too(
-    plan: Plan, target: MemoryTarget, tmp_path: Path, sessions: int
-) -> None:
-    """Where the note is gone with the journal's end, the log or the count of what was sent tells of it."""
-    run = plan.start(target=target, chunk_size=10, workers=1, report=False)
-    if sessions == 2:
-        until(lambda: run.snapshot().outcomes["done"] >= 50)
-        run.stop()
-        run.wait(20)
-        run.resume(target=target)
-    folder = _copied(run, tmp_path / "copy", "attempts", done=100)
-    (folder / "owner.json").unlink()
-    copy = Run(folder)
-    assert copy.journal.counts()[Outcome.DONE] < 100
-    copy.resume(target=target)
-    assert copy.wait(20) is RunState.FINISHED
-    assert copy.outcomes()["outcome"].to_list() == ["done"] * 300
-
-
-def test_a_run_that_was_stopped_with_tries_in_vain_is_not_suspected(plan: Plan, tmp_path: Path) -> None:
-    """A message that was turned away before the stop is sent by a resume like all others."""
-    busy = True
-
-    def behave(items: Sequence[Item]) -> None:
-        if busy and items[0].index >= 50:
-            raise refuse(Fate.RETRY, "too often", pushback=True)
-
-    target = CallRecorder("memory:test", idempotent=False, behave=behave)
-    run = plan.start(target=target, retries=50, backoff=0.01, report=False)
-    until(lambda: run.snapshot().outcomes["done"] >= 50 and run.snapshot().retries > 0)
-    run.stop()
-    assert run.wait(20) is RunState.STOPPED
-    busy = False
-    run.resume(target=target)
-    assert run.wait(20) is RunState.FINISHED
-    assert sorted(target.sent) == list(range(300))
-    assert run.outcomes()["outcome"].to_list() == ["done"] * 300
