@@ -7,8 +7,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from ..checking.mapping import normalised
 from ..core.advice import map_column, option
 from ..core.problem import notice, warning
 from ..core.states import Change
@@ -74,19 +76,19 @@ def foresee_problems(
     """
     filled = {*outline.key, *fields}
     free = [name for name, kind in outline.types.items() if name not in filled and not kind.generated]
+    near = _near(unused, free)
     if unused:
-        example = map_column(free[0] if free else "FIELD", unused[0])
-        known = f" Fields: {list_names(free)}." if free and not fields else ""
+        known = f" Fields that nothing feeds: {list_names(free)}." if free else ""
         yield notice(
             "unused",
             f"No field is fed by {plural(len(unused), 'column')} of the source: {list_names(unused)}",
-            f"Map them if they are wanted, as in {example}.{known}",
+            f"Map what is wanted{near}.{known}" if free or not outline.types else "No field is free.",
         )
     if not fields and not counts.get(Change.CREATE) and outline.types:
         yield warning(
             "no_fields",
             "No column feeds a field besides the key: nothing would be written",
-            f"Map one: {map_column()}. Fields: {list_names(free)}.",
+            f"Map a column to one of the fields{near}: {list_names(free)}.",
         )
     others = {name: kind for name, kind in outline.types.items() if name not in filled and not kind.generated}
     needed = [name for name, kind in others.items() if not kind.nullable and not kind.has_default]
@@ -102,6 +104,15 @@ def foresee_problems(
             f"An undo would bring deleted items back without {list_names(list(others))}",
             "Map these fields too if an undo must restore them.",
         )
+
+
+def _near(columns: Sequence[str], fields: Sequence[str]) -> str:
+    """How to map the first column whose name is like a field's; empty where none is: guesses do harm."""
+    by_name = {normalised(name): name for name in fields}
+    for column in columns:
+        if found := get_close_matches(normalised(column), by_name, n=1):
+            return f", as in {map_column(by_name[found[0]], column)}"
+    return ""
 
 
 def warn_of_cleared(counts: Mapping[str, int]) -> Iterator[Problem]:

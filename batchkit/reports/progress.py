@@ -46,19 +46,30 @@ def settled(snapshot: Snapshot) -> int:
     return max(0, snapshot.to_send - snapshot.outcomes.get(Outcome.PENDING, 0))
 
 
-def figures(snapshot: Snapshot, *, limiter: bool = True) -> list[str]:
-    """The figures that matter now, most important first; with or without what slows the run."""
-    parts = [f"{number(settled(snapshot))} of {number(snapshot.to_send)}"]
-    parts += [f"{number(n)} {name}" for name in FAILING if (n := snapshot.outcomes.get(name, 0))]
-    if snapshot.state in OVER:
-        return [*parts, f"in {format_seconds(snapshot.seconds)}"]
-    if snapshot.state is RunState.PAUSED:
-        return parts
-    parts.append(f"rate {UNKNOWN}" if snapshot.rate is None else format_rate(snapshot.rate))
-    parts.append(f"time left {UNKNOWN}" if snapshot.eta is None else f"{format_eta(snapshot.eta)} left")
-    if limiter and snapshot.limiter:
-        parts.append(slow_because(snapshot))
-    return parts
+def figures(snapshot: Snapshot, *, limiter: bool = True, room: int | None = None) -> list[str]:
+    """The figures that matter now, most important first.
+
+    Args:
+        snapshot: The run.
+        limiter: Also what slows the run.
+        room: Characters there are for them; where they are too many, whole figures are left out, but never
+            how many items are done, nor the time left.
+    """
+    running = snapshot.state not in OVER and snapshot.state is not RunState.PAUSED
+    failing = [f"{number(n)} {name}" for name in FAILING if (n := snapshot.outcomes.get(name, 0))]
+    rate = f"rate {UNKNOWN}" if snapshot.rate is None else format_rate(snapshot.rate)
+    left = f"time left {UNKNOWN}" if snapshot.eta is None else f"{format_eta(snapshot.eta)} left"
+    ranked = [(0, f"{number(settled(snapshot))} of {number(snapshot.to_send)}")]
+    ranked += [(2, each) for each in failing]
+    ranked += [(3, rate), (1, left)] if running else []
+    ranked += [(4, slow_because(snapshot))] if running and limiter and snapshot.limiter else []
+    ranked += [(1, f"in {format_seconds(snapshot.seconds)}")] if snapshot.state in OVER else []
+    while room is not None and len(", ".join(text for _, text in ranked)) > room:
+        least = max(reversed(ranked), key=lambda each: each[0])
+        if least[0] < 2:
+            break
+        ranked.remove(least)
+    return [text for _, text in ranked]
 
 
 def slow_because(snapshot: Snapshot) -> str:
@@ -147,10 +158,15 @@ class Bar:
     def _draw(self, snapshot: Snapshot) -> None:
         bar = self._bar
         bar.n = settled(snapshot)
-        text = ", ".join(figures(snapshot)).replace("{", "{{").replace("}", "}}")
         label = "Dry run" if snapshot.dry_run else snapshot.state.value.capitalize()
+        columns = None if self.notebook else bar.format_dict["ncols"]
+        for frame, taken in ((f"{label} {{percentage:3.0f}}%|{{bar}}| ", 12), (f"{label} ", 1), ("", 0)):
+            room = columns - (len(label) + taken if frame else 0) if columns else None
+            text = ", ".join(figures(snapshot, room=room))
+            if room is None or len(text) <= room:  # on a very narrow terminal the bar goes before the figures
+                break
         # tqdm's own rate and remaining time would count pauses and resumed items; ours don't
-        bar.bar_format = f"{label} {{percentage:3.0f}}%|{{bar}}| {text}"
+        bar.bar_format = frame + text.replace("{", "{{").replace("}", "}}")
         bar.refresh()
 
     def _line_is_due(self) -> bool:

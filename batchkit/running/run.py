@@ -135,9 +135,10 @@ class Run(RunView):
         Settings.of(self._journal.meta("settings")).changed(settings)
         fixed = sorted(set(settings) - LIVE)
         if fixed:
+            here = advice.resume(self.id, **{fixed[0]: settings[fixed[0]]})
             raise SettingsError(
                 f"The setting {fixed[0]} can't change while the run runs.",
-                advice="Stop the run, then resume it with that setting.",
+                advice=f"Stop it if it runs, then: {here}",
                 setting=fixed[0],
             )
         self._post("set", settings)
@@ -295,9 +296,11 @@ class Run(RunView):
         if owner is not None:
             self._refuse_suspended(owner)
         if driver is None and owner is None and not self._child_lives():
+            what = "no settings are in force that could change" if arguments else f"nothing runs to {command}"
+            with_them = " with them" if arguments else ""
             raise RunError(
-                f"The run {self.id} is {self.state}: nobody drives it, so it can't be told to {command}.",
-                advice=f"To take it up: {advice.resume(self.id)}",
+                f"The run {self.id} is {self.state}: {what}.",
+                advice=f"To go on{with_them}: {advice.resume(self.id, **(arguments or {}))}",
             )
         sender = f"pid {os.getpid()} on {socket.gethostname()}"
         self._journal.post(command, dict(arguments or {}), sender)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import RunError
 from ..core.states import ACTIVE, PLANNED_OUTCOME, Change, Outcome, RunState
+from ..core.words import plural
 from ..journal.attempts import attempts_made
 from ..journal.journal import JournalReader
 from ..journal.owner import owner_of
@@ -97,7 +98,8 @@ class RunView:
         message = last_words(self.folder)
         message = message or "The process that drove it died. Resume it: what was done is on record."
         if not last_words(self.folder) and (under_way := len(self._journal.intents())):
-            message += f" {under_way} calls were under way: their items are listed as pending until then."
+            calls = plural(under_way, "call was", "calls were")
+            message += f" {calls} under way: the items are listed as pending until then."
         return {
             "outcomes": {str(o): n for o, n in counts.items()},
             "attempts": attempts_made(self._journal),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -150,6 +151,24 @@ def test_a_finished_run_is_not_controlled(shop: Shop) -> None:
     CliRunner().invoke(cli, ["run", *shop.options, "--yes"])
     for words in (["pause", "last"], ["stop", "last"], ["set", "last", "workers=2"], ["resume", "last"]):
         assert "finished" in told(*words, code=2)["error"]["message"]
+
+
+def test_settings_of_a_stopped_run_are_given_to_resume(driven: subprocess.Popen[str], shop: Shop) -> None:
+    """`set` on a run that stands still says so and how to go on with those settings; that command works."""
+    stopped = told("stop", "last")["run"]
+    driven.communicate(timeout=20)
+    error = told("set", stopped, "delay=0", "rate=", "chunk_size=50", code=2)["error"]
+    assert error["message"] == f"The run {stopped} is stopped: no settings are in force that could change."
+    words = shlex.split(error["advice"].partition("batchkit ")[2])
+    assert words == ["resume", stopped, "--set", "delay=0.0", "--set", "rate=", "--set", "chunk_size=50"]
+    assert told(*words)["state"] == "finished"
+    assert whole(shop)
+
+
+def test_what_cannot_change_on_the_way_is_given_to_resume(driven: subprocess.Popen[str]) -> None:
+    """Overwriting is decided when a run is taken up: `set` names the option of `resume` for it."""
+    error = told("set", "last", "overwrite=true", code=2)["error"]
+    assert error["advice"].endswith(f"batchkit resume {told('show', 'last')['run']} --overwrite-conflicts")
 
 
 def test_watch_follows_to_the_end(driven: subprocess.Popen[str]) -> None:

@@ -210,6 +210,22 @@ def test_unused_columns_are_said() -> None:
     assert plan.page()[0].raw == {"id": "1", "name": "Old", "Remarks": "hello"}
 
 
+@pytest.mark.parametrize(
+    ("column", "example"),
+    [
+        ("Remarks", ""),  # no field is called anything like it: writing it anywhere would do harm
+        ("City name", 'Field("city", column="City name")'),
+    ],
+)
+def test_only_a_near_name_is_proposed_for_a_column_that_feeds_nothing(column: str, example: str) -> None:
+    """The advice beside a column that feeds nothing is safe to follow: it maps it to a field of like name."""
+    plan = planned({"id": ["1"], "name": ["Old"], column: ["hello"]})
+    advice = next(each.advice for each in plan.summary().notices if each.rule == "unused")
+    assert ("Field(" in advice) is bool(example)
+    assert example in advice
+    assert "'city'" in advice or example  # what is free is listed all the same
+
+
 def test_plan_of_no_rows() -> None:
     """A source without rows makes a plan without items."""
     plan = planned({"id": pl.Series([], dtype=pl.String), "name": pl.Series([], dtype=pl.String)})

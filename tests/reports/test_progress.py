@@ -54,6 +54,20 @@ def test_bar_on_a_terminal_shows_the_figures() -> None:
     assert "500 of 2,000, 3 rejected, 250/s, 5 to 7 s left" in stream.getvalue()
 
 
+@pytest.mark.parametrize(("columns", "parts"), [(80, "3 rejected, 250/s"), (60, "3 rejected"), (40, "")])
+def test_bar_on_a_narrow_terminal_keeps_what_matters_most(
+    monkeypatch: pytest.MonkeyPatch, columns: int, parts: str
+) -> None:
+    """Where the line is too short, whole figures are left out: never the items done nor the time left."""
+    monkeypatch.setattr("tqdm.std._screen_shape_wrapper", lambda: lambda _: (columns, 24))
+    stream = Terminal()
+    with Bar(PretendRun(snapshot(limiter="Slow because the rate is limited")), stream) as bar:
+        bar.update()
+    line = stream.getvalue().split("\r")[-1].rstrip()
+    assert line.endswith(" " + ", ".join(filter(None, ("500 of 2,000", parts, "5 to 7 s left"))))
+    assert len(line) <= columns
+
+
 def test_bar_takes_braces_in_a_limiter() -> None:
     """Words of a target with braces in them don't break the bar."""
     stream = Terminal()

@@ -119,7 +119,7 @@ def test_stopped_run_says_nobody_drives_it(plan: Plan) -> None:
     """What nobody drives can't be paused; the message says how to take it up."""
     run = plan.start(report=False)
     run.wait(20)
-    with pytest.raises(RunError, match="nobody drives it"):
+    with pytest.raises(RunError, match="nothing runs to pause"):
         run.pause()
 
 
