@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -190,7 +191,7 @@ def test_appended_rows_are_not_added_again_by_a_new_plan(copy: Copy, monkeypatch
         then.setattr(SqlTarget, "address", property(lambda self: as_then(address(self))))
         plan = Job.load(story.folder / "moves.toml").plan()
     target = SqlTarget(f"sqlite:///{story.folder.as_posix()}/shop.sqlite", table="moves", mode="append")
-    with pytest.raises(RunError, match=story.run.id):
+    with contextlib.closing(target), pytest.raises(RunError, match=story.run.id):
         plan.start(target=target)
     assert len(story.table("moves")) == 30
 
