@@ -28,6 +28,8 @@ VERSION: Final = 1
 """What a new journal is written as. Every version up to it is read: what came later is absent in an earlier
 one, and reads as nothing, never as an error."""
 _A_PAGE: Final = 64 * 1024  # bytes; with less free, SQLite can't write a log and its index
+FIRST_BEAT: Final = 1
+"""The beat of a journal that has taken none; see `owner`."""
 PATIENCE: Final = 10.0  # seconds; the writer holds its lock for milliseconds
 CODES: Final = {
     Outcome.DONE: 0,
@@ -84,6 +86,8 @@ def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
     """Open a journal; a lock that somebody else holds is waited for so long as `PATIENCE`."""
     connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
     try:
+        # Nobody brings the log into the journal but its owner, in steps of its own: see `writer`.
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
         if writer:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
@@ -199,6 +203,10 @@ class JournalReader:
         """One fact about the run."""
         rows = self._rows("SELECT value FROM meta WHERE name = ?", (name,))
         return json.loads(rows[0][0]) if rows else default
+
+    def lacks_end(self) -> bool:
+        """Whether what was sent last may not be on record: its write-ahead log was lost."""
+        return bool(self.meta("lost", False)) or not self.meta("whole", True)
 
     def state(self) -> RunState:
         """The state last written; whether its owner still lives is not known here."""

@@ -73,8 +73,7 @@ class Ownership:
         folder: The run folder.
 
     Attributes:
-        left: The last owner died.
-        beat: The beat it noted last.
+        beat: The beat that the last owner noted last, if it died; else 0.
 
     Raises:
         RunBusy: Another process (or another thread of this one) drives the run.
@@ -95,9 +94,7 @@ class Ownership:
                 host=owner.host if owner else None,
             ) from None
         # A note that is still there is of an owner who died: who lets go in good order takes it along.
-        left = _facts(folder)
-        self.left = left is not None
-        self.beat = (left or {}).get("beat", 0)
+        self.beat: int = (_facts(folder) or {}).get("beat", 0)
         self._facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
         self.note(self.beat)
 
@@ -112,12 +109,17 @@ class Ownership:
         part.write_text(json.dumps({**self._facts, "beat": beat}), encoding="utf-8")
         part.replace(self._folder / _NOTE)
 
-    def release(self) -> None:
-        """Let go. Safe to call twice."""
+    def release(self, *, noted: bool = False) -> None:
+        """Let go. Safe to call twice.
+
+        Args:
+            noted: Leave the note, which tells how far the journal got: it has not come to an orderly end.
+        """
         if self._lock.is_locked:
             # The note goes first: once the lock is free, it may be the next owner's.
             with contextlib.suppress(OSError):
-                (self._folder / _NOTE).unlink(missing_ok=True)
+                if not noted:
+                    (self._folder / _NOTE).unlink(missing_ok=True)
             self._lock.release()
 
 

@@ -20,12 +20,16 @@ from typing import Any, Final
 from ..core.errors import RunError
 from ..core.secrets import redact
 from ..core.states import Outcome, RunState, check_transition
-from .journal import CODES, OVERWRITE, Intent, JournalReader, OutcomeRow, connect, in_words
+from .journal import CODES, OVERWRITE, PATIENCE, Intent, JournalReader, OutcomeRow, connect, in_words
 
 COMMIT_EVERY: Final = 0.05
 COMMIT_ITEMS: Final = 1_000
 
+_LOG_PAGES: Final = 1_000  # roughly; so long the write-ahead log grows before it goes into the journal itself
+_READERS_TIME: Final = 500  # milliseconds that a checkpoint waits for somebody who reads: they take a few
+
 _OUTCOME_SQL: Final = "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_FACT_SQL: Final = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 
 
 class Journal(JournalReader):
@@ -35,13 +39,16 @@ class Journal(JournalReader):
 
     Args:
         path: The file `journal.sqlite` of a run folder.
+        lost: Its end is lost: from its first commit on it says so.
 
     Attributes:
         error: Why nothing can be written any more; None while all is well.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, lost: bool = False) -> None:
         super().__init__(path)
+        self._lost = lost
+        self._pages = 0  # in the log since the last checkpoint
         # Guards the lists below; the writer waits on it for work, and holds it only to take the lists over.
         self._work = threading.Condition()
         self._rows_in: deque[OutcomeRow] = deque()
@@ -128,10 +135,7 @@ class Journal(JournalReader):
     def set_meta(self, **facts: Any) -> None:
         """Write facts about the run with the next group."""
         with self._work:
-            self._statements.extend(
-                ("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, json.dumps(value)))
-                for name, value in facts.items()
-            )
+            self._statements.extend((_FACT_SQL, (name, json.dumps(value))) for name, value in facts.items())
 
     def set_state(self, state: RunState, message: str = "") -> None:
         """Move the run to a state; `flush` waits until that is on disk.
@@ -209,12 +213,31 @@ class Journal(JournalReader):
     def _write_loop(self) -> None:
         try:
             with contextlib.closing(connect(self.path, writer=True)) as connection:
+                self._checkpoint(connection)
                 while self._write_group(connection):
-                    pass
+                    if self._pages > _LOG_PAGES:
+                        self._checkpoint(connection)
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except Exception as error:  # noqa: BLE001 - a thread that ends in silence would leave its waiters waiting
             self._fail(error)
+
+    def _checkpoint(self, connection: sqlite3.Connection) -> None:
+        """Bring the log into the journal's own file, such that the file without its log is known for that.
+
+        The file is left saying that it is not whole; that it is stands in the log alone, until an orderly end
+        brings it over. So a journal whose log was left behind in a copy shows what it lacks.
+        """
+        facts = [("whole", False)] + [("lost", True)] * self._lost
+        self._commit(connection, [], [(_FACT_SQL, (name, json.dumps(value))) for name, value in facts])
+        # All of the log, or a part of it that calls itself whole would be left in the file; but a reader that
+        # was stopped in its tracks must not hold up the run.
+        connection.execute(f"PRAGMA busy_timeout = {_READERS_TIME}")
+        with contextlib.suppress(sqlite3.Error):  # no room, say: then the log has it all, as before
+            connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+        connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
+        self._commit(connection, [], [(_FACT_SQL, ("whole", json.dumps(True)))])
+        self._lost, self._pages = False, 0
 
     def _write_group(self, connection: sqlite3.Connection) -> bool:
         """Commit what came in since the last group; False when the journal is closed and nothing is left."""
@@ -228,6 +251,7 @@ class Journal(JournalReader):
             closing = self._closing
         if rows or statements:
             self._commit(connection, rows, statements)
+            self._pages += 5 + (len(rows) + len(statements)) // 20
         kept, self._promised = self._promised, []
         for future in kept:
             future.set_result(None)

@@ -19,8 +19,10 @@ from ..core.secrets import redact
 from ..core.settings import Settings
 from ..core.states import ACTIVE, Outcome, RunState
 from ..core.words import format_bytes
+from ..journal.journal import FIRST_BEAT, JournalReader
 from ..journal.log import RunLog
 from ..journal.owner import Ownership, owner_of
+from ..journal.run_folder import JOURNAL
 from ..journal.writer import Journal
 from ..planning.plan import Plan
 from ..reports.data import ReportData, report_data
@@ -130,9 +132,8 @@ class Driver(threading.Thread):
         """
         ownership = Ownership(folder)
         try:
-            journal = Journal(folder / "journal.sqlite")
+            journal = _open_journal(folder, ownership)
             try:
-                _note_loss(journal, ownership)
                 chosen = Settings.of(journal.meta("settings")).changed(settings or {})
                 if settle == "resend":
                     journal.reopen(Outcome.UNKNOWN)
@@ -159,7 +160,7 @@ class Driver(threading.Thread):
     def run(self) -> None:
         """The thread's work; nothing it meets goes past here."""
         try:
-            journal = Journal(self._folder / "journal.sqlite")
+            journal = _open_journal(self._folder, self._ownership)
         except Exception as error:  # noqa: BLE001 - whatever it is, the run must be let go of
             self._log.write("not started", error=str(error))
             self._let_go()
@@ -173,13 +174,13 @@ class Driver(threading.Thread):
             journal.close()
             if journal.error is not None:
                 self._say_it_late(str(journal.error))
-            self._let_go()
+            self._let_go(noted=journal.error is not None)
 
     def _say_it_late(self, message: str) -> None:
         """Try once more to write the end of a run whose journal failed; keep it in memory all the same."""
         _last_words[self._folder] = message
         with contextlib.suppress(Exception):
-            journal = Journal(self._folder / "journal.sqlite")
+            journal = Journal(self._folder / JOURNAL)
             try:
                 if journal.present_state() in ACTIVE:
                     journal.set_state(RunState.FAILED, message)
@@ -190,7 +191,6 @@ class Driver(threading.Thread):
     def _session(self, journal: Journal) -> None:
         if self._tidy is not None:
             self._tidy()
-        _note_loss(journal, self._ownership)
         if journal.present_state() in ACTIVE:
             journal.set_state(RunState.INTERRUPTED)
         plan = Plan.load(self._folder / "plan.parquet")
@@ -212,7 +212,6 @@ class Driver(threading.Thread):
                 dry_run=journal.meta("dry_run", False),
                 owner=str(owner_of(self._folder) or ""),
                 note_beat=self._ownership.note,
-                beat=self._ownership.beat,
             )
             _run_to_its_end(self.engine.drive())
             # Before the target is closed: what it told is here, and closing may take its time.
@@ -304,25 +303,30 @@ class Driver(threading.Thread):
                 journal.set_state(RunState.FAILED, redact(words))
             journal.flush()
 
-    def _let_go(self) -> None:
-        self._ownership.release()
+    def _let_go(self, *, noted: bool = False) -> None:
+        self._ownership.release(noted=noted)
         # Somebody may have taken the run up again in the moment since.
         if _live.get(self._folder) is self:
             del _live[self._folder]
 
 
-def _note_loss(journal: Journal, ownership: Ownership) -> None:
-    """Note that a journal has lost its end: what was sent last isn't on record, nor that it was to be sent.
+def _open_journal(folder: Path, ownership: Ownership) -> Journal:
+    """The journal of a run that was just taken in hand; where its end is lost, it says so from now on.
 
-    The write-ahead log of a run that died lies beside its journal, and is easily left behind in a copy. An
-    owner notes each beat after the journal has taken it, so a journal behind its note has lost something.
+    The write-ahead log of a run that died lies beside its journal, and is easily left behind in a copy. The
+    owner noted each beat after the journal had taken it, so a journal behind its note has lost something;
+    without a note the journal's own word counts.
     """
-    if not ownership.left:
-        return  # the last owner let go in good order, and what it wrote is in the journal itself
-    behind = ownership.beat > journal.meta("beat", 0)
-    # An owner of an earlier version noted no beats: then it shows only where the whole session is gone.
-    log = journal.path.with_name("log.jsonl")
-    begun = log.is_file() and _RAN in log.read_text("utf-8", "replace")
-    if behind or (begun and journal.present_state() is RunState.PLANNED):
-        journal.set_meta(lost=True)
-        RunLog(log).write("journal lost its end", beat=journal.meta("beat", 0), noted=ownership.beat)
+    log = folder / "log.jsonl"
+    with contextlib.closing(JournalReader(folder / JOURNAL)) as left:
+        beat, noted = left.meta("beat", FIRST_BEAT), ownership.beat
+        whole = left.meta("whole")
+        if whole is None and not noted and left.state() is RunState.PLANNED and log.is_file():
+            # Of an earlier version, which left neither: it shows only where the whole session is gone.
+            whole = _RAN not in log.read_text("utf-8", "replace")
+        lost = noted > beat if noted else whole is False
+    if lost:
+        RunLog(log).write("journal lost its end", beat=beat, noted=noted)
+    else:
+        ownership.note(beat)  # before the journal is opened for writing: from then on its word needs this one
+    return Journal(folder / JOURNAL, lost=lost)

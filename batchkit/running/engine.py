@@ -59,7 +59,6 @@ class Engine:
         dry_run: Nothing may stay written.
         owner: `pid 123 on host`.
         note_beat: Called, in another thread, with each beat that the journal has taken.
-        beat: The beat that was noted last.
         clock: Monotonic seconds.
     """
 
@@ -75,7 +74,6 @@ class Engine:
         dry_run: bool = False,
         owner: str = "",
         note_beat: Callable[[int], None] = lambda _: None,
-        beat: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plan = plan
@@ -106,7 +104,7 @@ class Engine:
             alive=journal.meta("alive", 0.0),
         )
         self._figures = Figures(
-            self._session, plan, target, self._queue, folder, owner=owner, note_beat=note_beat, beat=beat
+            self._session, plan, target, self._queue, folder, owner=owner, note_beat=note_beat
         )
 
     # What others may ask, from any thread.

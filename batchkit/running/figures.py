@@ -13,6 +13,7 @@ from ..core.estimate import DiskEstimate, disk_estimate, disk_need, memory_in_us
 from ..core.pacing import until_window
 from ..core.settings import window_times
 from ..core.states import Outcome, RunState
+from ..journal.journal import FIRST_BEAT
 from ..journal.snapshot import Snapshot
 from ..planning.plan import Plan
 from ..targets.base import CallTarget, FrameTarget
@@ -34,7 +35,6 @@ class Figures:
         folder: The run folder.
         owner: `pid 123 on host`.
         note_beat: Called, in another thread, with each beat that the journal has taken.
-        beat: The beat that was noted last.
 
     Attributes:
         message: Why the run paused or failed; empty while it goes well.
@@ -50,7 +50,6 @@ class Figures:
         *,
         owner: str,
         note_beat: Callable[[int], None],
-        beat: int,
     ) -> None:
         self.message = ""
         self._s = session
@@ -60,7 +59,7 @@ class Figures:
         self._folder = folder
         self._owner = owner
         self._note_beat = note_beat
-        self._beat = max(beat, session.record.journal.meta("beat", 0))
+        self._beat = session.record.journal.meta("beat", FIRST_BEAT)
         self._memory = 0
         self._disk: DiskEstimate | None = None
         self.look_at_machine()

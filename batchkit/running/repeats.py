@@ -154,7 +154,9 @@ class _Other:
         """Whether some of its rows are at the target, or may be."""
         # The target's own record has the last word: a database made anew has none of what the journal says.
         recorded = _recorded(plan, target, self.id)
-        return bool(self.done or self.journal.intents()) if recorded is None else recorded
+        if recorded is None:
+            return bool(self.done or self.journal.intents() or self.journal.lacks_end())
+        return recorded
 
     def way_on(self) -> str:
         """How to go on with it, where something is left to do."""

@@ -270,7 +270,7 @@ class Run(RunView):
                 advice="What a later run wrote is taken back by undoing that run.",
                 by=earlier,
             )
-        if self._journal.intents():
+        if self._journal.intents() or self._journal.lacks_end():
             raise RunError(
                 f"The run {self.id} was cut off: what became of its last chunks isn't on record yet.",
                 advice=f"Settle that first: {advice.resume(self.id)}. Then stop it, if you like, and undo.",

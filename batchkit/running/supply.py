@@ -179,6 +179,8 @@ class Supply:
         """Send exactly the chunks that were under way when an earlier session died: twice does no harm."""
         journal = self._s.record.journal
         intents = await aside(journal.intents)
+        if isinstance(self._target, FrameTarget):
+            intents = await aside(partial(self._with_applied, self._target, intents))
         chunks = recovery_chunks(self._plan, covered, intents, as_items=not self._frames)
         while (chunk := await aside(lambda: next(chunks, None))) is not None:
             self._s.record.log.write("recover", first=chunk.first, last=chunk.last, items=chunk.frame.height)
@@ -191,6 +193,27 @@ class Supply:
         for intent in intents:
             if intent.first in open_still:
                 journal.close_intent(intent.first)
+
+    def _with_applied(self, target: FrameTarget, intents: list[Intent]) -> list[Intent]:
+        """The intents, and what the target has applied besides where the journal doesn't know of it.
+
+        Sent again within the very bounds it had, such a chunk is answered from the target's record. Within
+        any others it is refused: so what an intent with other bounds holds wasn't applied, and comes with
+        the rest.
+        """
+        if not self._resumed:
+            return intents
+        journal = self._s.record.journal
+        known = {(first, last) for first, last, *_ in journal.chunks()}
+        applied = [Intent(*bounds) for bounds in target.applied_chunks(self._s.run) or ()]
+        crossed = [
+            intent
+            for intent in intents
+            if any(intent.first <= each.last and each.first <= intent.last for each in {*applied} - {intent})
+        ]
+        for intent in crossed:
+            journal.close_intent(intent.first)
+        return sorted({*intents, *applied} - {*crossed} - known)
 
     def _chunk_size(self) -> int:
         return chunk_size(self._s.settings, self._plan, self._target)

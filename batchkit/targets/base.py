@@ -260,6 +260,16 @@ class FrameTarget(Target):
                 `unknown`, nobody knows).
         """
 
+    def applied_chunks(self, run: str) -> list[tuple[int, int]] | None:  # noqa: ARG002 - for those that keep a record
+        """First and last item of each chunk of a run that the target itself has on record, in order.
+
+        None where it keeps no record. May be asked without `connect`.
+
+        Raises:
+            Exception: It can't be asked.
+        """
+        return None
+
     def scan_keys(self, fields: Sequence[str], size: int = 50_000) -> Iterator[pl.DataFrame]:
         """Every item at the target, in frames of `size`: key columns and `fields` (to plan deletes)."""
         raise NotImplementedError(f"{type(self).__name__} can't list its items")

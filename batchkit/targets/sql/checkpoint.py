@@ -100,12 +100,14 @@ class Checkpoint:
             )
         return None if claimed == 1 else _parse_results(found[0][2])
 
-    def has(self, link: Connection, run: str) -> bool:
-        """Whether any chunk of a run is on record."""
+    def chunks(self, link: Connection, run: str) -> list[tuple[int, int]]:
+        """First and last item of each chunk of a run that is on record, in order."""
         if not self._exists(link):
-            return False
-        statement = f"SELECT 1 FROM {self._table} WHERE run = {self._mark} LIMIT 1"
-        return link.exec_driver_sql(statement, (run,)).fetchone() is not None
+            return []
+        statement = (
+            f"SELECT first_item, last_item FROM {self._table} WHERE run = {self._mark} ORDER BY first_item"
+        )
+        return [(int(row[0]), int(row[1])) for row in link.exec_driver_sql(statement, (run,))]
 
     def record(self, link: Connection, context: ChunkContext, results: list[Result]) -> None:
         """Keep what was not done beside the chunk, inside its transaction."""

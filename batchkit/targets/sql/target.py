@@ -259,12 +259,17 @@ class SqlTarget(FrameTarget):
 
     def has_run(self, run: str) -> bool | None:
         """Whether chunks of an `append` run are on record beside the table; see `Target.has_run`."""
+        chunks = self.applied_chunks(run)
+        return None if chunks is None else bool(chunks)
+
+    def applied_chunks(self, run: str) -> list[tuple[int, int]] | None:
+        """The chunks of an `append` run on record beside the table; see `FrameTarget.applied_chunks`."""
         if self._checkpoint is None:
             return None
         if self._address.path is not None and not self._address.path.exists():
-            return False
+            return []
         with translate_errors(self._address), self._connection() as link:
-            return self._checkpoint.has(link, run)
+            return self._checkpoint.chunks(link, run)
 
     def _apply_before_creation(self, frame: pl.DataFrame, context: ChunkContext) -> list[Result]:
         """A dry run into a table that isn't there: it exists within the transaction only."""
