@@ -162,12 +162,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def format_share(share: float | None) -> str:
-    """A share as a percentage, cut and never rounded up: only 1 is `100 %`, and only 0 is `0 %`."""
+    """A share as a percentage, rounded; but only 1 is `100 %`, and only 0 is `0 %`."""
     if share is None:
         return UNKNOWN
     if 0 < share < 0.001:
         return "<0.1 %"
-    return f"{floor(min(share, 1) * 1000) / 10:g} %"
+    return f"{min(round(share * 100, 1), 100 if share >= 1 else 99.9):g} %"
 
 
 def format_bytes(size: float | None) -> str:

@@ -9,7 +9,9 @@ An item has at most one row in `outcomes`. A chunk that the target applied as on
 
 from __future__ import annotations
 
+import bisect
 import contextlib
+import itertools
 import json
 import shutil
 import sqlite3
@@ -306,9 +308,29 @@ class JournalReader:
             (*(CODES[o] for o in (Outcome.REJECTED, Outcome.CONFLICT, Outcome.UNKNOWN)), limit),
         )
 
-    def samples(self, most: int = 600) -> list[tuple[float, int, int, int, float | None, int]]:
-        """seconds, done, rejected, other, rate, workers over the run's active time, at most `most` points."""
-        rows = self._rows("SELECT seconds, done, rejected, other, rate, workers FROM samples ORDER BY rowid")
+    def samples(
+        self, most: int = 600, *, unchanged: int = 0
+    ) -> list[tuple[float, int, int, int, int, float | None, int]]:
+        """The run over its active time: seconds; done, unchanged, rejected, other so far; rate; workers.
+
+        Args:
+            most: At most so many points.
+            unchanged: Items that the plan itself knew as unchanged.
+        """
+        # The points count what is unchanged among the others; when each came out so is known by the item.
+        tenths = self._rows(
+            "SELECT CAST(at * 10 AS INTEGER), count(*) FROM outcomes WHERE outcome = ? GROUP BY 1 ORDER BY 1",
+            (CODES[Outcome.UNCHANGED],),
+        )
+        moments = [at / 10 for at, _ in tenths]
+        sums = [*itertools.accumulate((n for _, n in tenths), initial=unchanged)]
+        points = self._rows(
+            "SELECT at, seconds, done, rejected, other, rate, workers FROM samples ORDER BY rowid"
+        )
+        rows = []
+        for at, seconds, done, rejected, other, rate, workers in points:
+            same = min(other, sums[bisect.bisect_right(moments, at)])
+            rows.append((seconds, done, same, rejected, other - same, rate, workers))
         if len(rows) <= most:
             return rows
         step = len(rows) / (most - 1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.advice import as_command, worded
 from ..core.problem import Problem
 from ..core.secrets import redact_all
-from ..core.states import ACTIVE, RunState
+from ..core.states import ACTIVE, Change, RunState
 from ..journal.outcomes import outcome_frames
 from ..targets.sql.address import local_file
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ..journal.snapshot import Snapshot
     from ..planning.plan import Plan
 
-Sample = tuple[float, int, int, int, float | None, int]
-"""A point of a run: active seconds; items done, rejected, other so far; items per second; workers."""
+Sample = tuple[float, int, int, int, int, float | None, int]
+"""A point of a run: active seconds; items done, unchanged, rejected, other so far; rate; workers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ def report_data(plan: Plan, journal: JournalReader, snapshot: Snapshot, folder: 
         message=worded(snapshot.message, as_command),
         reversible=summary.reversible,
         fix_file="fix.csv" if (folder / "fix.csv").is_file() else "",
-        samples=journal.samples(),
+        samples=journal.samples(unchanged=summary.changes.get(Change.UNCHANGED, 0)),
         notices=[replace(each, advice=worded(each.advice, as_command)) for each in summary.notices],
         columns=summary.columns,
         frames=frames,

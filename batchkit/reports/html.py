@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
-import polars as pl
 from markupsafe import Markup
 
 from ..core import words
 from ..core.guards import printable_text
 from ..core.states import Outcome
 from . import overview
-from .columns import local_moments
-from .picture import picture
+from .picture import key, picture
 from .top_errors import digest
 
 if TYPE_CHECKING:
@@ -51,9 +49,10 @@ def page(data: ReportData) -> str:
                  for kind, number in data.changes.items()],
         facts=overview.facts(data),
         picture=Markup(picture(data.samples)),  # noqa: S704 - it holds nothing but numbers
+        key=key(data.samples),
         errors=[(error, words.number(error.count), words.format_share(error.count / failing),
                  round(100 * error.count / shown.errors[0].count, 1)) for error in shown.errors],
-        failures=[_failure(row) for row in shown.failures],
+        failures=shown.failures,
         failures_total=failing - conflicts,
         conflicts=[_conflict(row) for row in shown.conflicts],
         conflicts_total=conflicts,
@@ -104,11 +103,6 @@ def _cards(data: ReportData, whole: int) -> list[tuple[str, str, str, str]]:
         for outcome in Outcome
         if (number := data.outcomes.get(outcome, 0)) or outcome == Outcome.DONE
     ]
-
-
-def _failure(row: dict[str, Any]) -> dict[str, Any]:
-    moment = local_moments(pl.Series([row["at"]]))[0]
-    return row | {"at": "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"}
 
 
 def _conflict(row: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import accumulate, groupby
 from typing import TYPE_CHECKING, Final
 
 from ..core.words import format_seconds, number
@@ -11,35 +12,19 @@ from ..core.words import format_seconds, number
 if TYPE_CHECKING:
     from .data import Sample
 
+LAYERS: Final = {
+    "done": "done", "unchanged": "unchanged", "rejected": "rejected", "other": "conflict or unknown"
+}  # fmt: skip
+"""What is stacked, from below, and what the key calls it."""
+
 _WIDTH: Final = 900
 _LEFT: Final = 64
 _RIGHT: Final = 16
 _AREA: Final = (28, 208)  # top and bottom of the upper picture
 _LINE: Final = (262, 352)  # and of the lower one
-_HEIGHT: Final = 386
-_STEPS: Final = (
-    0.05,
-    0.1,
-    0.2,
-    0.5,
-    1,
-    2,
-    5,
-    10,
-    15,
-    30,
-    60,
-    120,
-    300,
-    600,
-    900,
-    1800,
-    3600,
-    7200,
-    14400,
-    28800,
-    86400,
-)
+_STEPS: Final = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400,
+                 28800, 86400)  # fmt: skip
+"""Seconds between two marks of the time."""
 
 
 def picture(samples: Sequence[Sample]) -> str:
@@ -50,35 +35,40 @@ def picture(samples: Sequence[Sample]) -> str:
 
     Returns:
         An `<svg>` element whose colours are the page's style variables; empty when two points or more are
-        missing. It holds nothing but numbers, so it is safe to put into a page as it is.
+        missing. The rate is left out where none is known. It holds nothing but numbers, so it is safe to put
+        into a page as it is.
     """
-    points = sorted(samples, key=lambda sample: sample[0])
+    points = sorted(samples, key=lambda point: point[0])
     if len(points) < 2 or points[-1][0] <= points[0][0]:
         return ""
-    end = points[-1][0]
-    most = max(1, *(done + rejected + other for _, done, rejected, other, *_ in points))
-    fastest = _round_up(max((rate for *_, rate, _ in points if rate is not None), default=0.0))
-    parts = [
-        _opening(points),
-        _grid(_AREA, most, "Items"),
-        _areas(points, end, most),
-        _grid(_LINE, fastest, "Items per second"),
-        _rates(points, end, fastest),
-        _time_axis(end),
-        "</svg>",
-    ]
-    return "".join(parts)
+    end, rates = points[-1][0], _rates(points)
+    most = max(1, *(sum(point[1:5]) for point in points))
+    fastest = _round_up(max((rate for line in rates for _, rate in line), default=0.0))
+    bottom = (_LINE if rates else _AREA)[1]
+    lower = [_grid(_LINE, fastest, "Items per second")] if rates else []
+    lower += [f'<path class="rate" d="{_path(line, end, fastest, _LINE)}"/>' for line in rates]
+    return "".join([
+        _opening(points[-1], bottom + 34), _grid(_AREA, most, "Items"), *_areas(points, end, most), *lower,
+        _time_axis(end, bottom), "</svg>",
+    ])  # fmt: skip
 
 
-def _opening(points: Sequence[Sample]) -> str:
-    seconds, done, rejected, other, *_ = points[-1]
-    told = (
-        f"After {format_seconds(seconds)}: {number(done)} done, {number(rejected)} rejected, "
-        f"{number(other)} with another outcome."
+def key(samples: Sequence[Sample]) -> dict[str, str]:
+    """What the colours of the picture mean, by their names in the page's style; of those that are there."""
+    there = {name: label for place, (name, label) in enumerate(LAYERS.items(), 1)
+             if name == "done" or any(point[place] for point in samples)}  # fmt: skip
+    return there | ({"rate": "items per second"} if _rates(samples) else {})
+
+
+def _opening(last: Sample, height: int) -> str:
+    seconds, done, unchanged, rejected, other, *_ = last
+    text = (
+        f"After {format_seconds(seconds)}: {number(done)} done, {number(unchanged)} unchanged, "
+        f"{number(rejected)} rejected, {number(other)} in conflict or unknown."
     )
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-labelledby="course-title course-text">'
-        f'<title id="course-title">The course of the run</title><desc id="course-text">{told}</desc>'
+        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-labelledby="course-title course-text">'
+        f'<title id="course-title">The course of the run</title><desc id="course-text">{text}</desc>'
     )
 
 
@@ -88,47 +78,33 @@ def _round_up(value: float) -> float:
     return next((step * power for step in (1, 2, 4, 5, 8, 10) if step * power >= value), 10 * power)
 
 
+def _areas(points: Sequence[Sample], end: float, most: float) -> Iterable[str]:
+    stacked = [(point[0], *accumulate(point[1:5], initial=0)) for point in points]
+    for level, name in enumerate(LAYERS, 1):
+        if any(point[level] for point in points):
+            upper = [(point[0], point[level + 1]) for point in stacked]
+            lower = [(point[0], point[level]) for point in reversed(stacked)]
+            yield f'<path class="area {name}" d="{_path([*upper, *lower], end, most, _AREA)}Z"/>'
+
+
+def _rates(points: Iterable[Sample]) -> list[list[tuple[float, float]]]:
+    """The lines of the rate: a pause has none, so the line is broken there and not drawn through."""
+    runs = groupby(points, key=lambda point: point[5] is not None)
+    lines = [[(point[0], point[5] or 0.0) for point in run] for known, run in runs if known]
+    return [line for line in lines if len(line) > 1]
+
+
+def _path(places: Iterable[tuple[float, float]], end: float, most: float, band: tuple[int, int]) -> str:
+    return "M" + "L".join(f"{_x(seconds, end)} {_y(value, most, band)}" for seconds, value in places)
+
+
 def _x(seconds: float, end: float) -> str:
-    return _short(_LEFT + (_WIDTH - _LEFT - _RIGHT) * seconds / end)
+    return f"{_LEFT + (_WIDTH - _LEFT - _RIGHT) * seconds / end:.1f}".removesuffix(".0")
 
 
 def _y(value: float, most: float, band: tuple[int, int]) -> str:
     top, bottom = band
-    return _short(bottom - (bottom - top) * value / most)
-
-
-def _short(number: float) -> str:
-    return f"{number:.1f}".removesuffix(".0")
-
-
-def _areas(points: Sequence[Sample], end: float, most: float) -> str:
-    # Stacked from below: what is done, then rejected, then the rest.
-    layers = (("done", 0), ("rejected", 1), ("other", 2))
-    drawn = []
-    for name, level in layers:
-        upper = [(point[0], sum(point[1:4][: level + 1])) for point in points]
-        lower = [(point[0], sum(point[1:4][:level])) for point in reversed(points)]
-        if any(point[level + 1] for point in points):
-            outline = _path([*upper, *lower], end, most, _AREA)
-            drawn.append(f'<path class="area {name}" d="{outline}Z"/>')
-    return "".join(drawn)
-
-
-def _rates(points: Sequence[Sample], end: float, fastest: float) -> str:
-    # A pause has no rate: the line is broken there, not drawn through.
-    runs: list[list[tuple[float, float]]] = [[]]
-    for seconds, *_, rate, _ in points:
-        if rate is None:
-            runs.append([])
-        else:
-            runs[-1].append((seconds, rate))
-    lines = (_path(run, end, fastest, _LINE) for run in runs if len(run) > 1)
-    return "".join(f'<path class="rate" d="{line}"/>' for line in lines)
-
-
-def _path(places: Iterable[tuple[float, float]], end: float, most: float, band: tuple[int, int]) -> str:
-    steps = [f"{_x(seconds, end)} {_y(value, most, band)}" for seconds, value in places]
-    return "M" + "L".join(steps)
+    return f"{bottom - (bottom - top) * value / most:.1f}".removesuffix(".0")
 
 
 def _grid(band: tuple[int, int], most: float, title: str) -> str:
@@ -141,15 +117,14 @@ def _grid(band: tuple[int, int], most: float, title: str) -> str:
     return "".join(marks)
 
 
-def _time_axis(end: float) -> str:
+def _time_axis(end: float, bottom: int) -> str:
     step = next((step for step in _STEPS if end / step <= 8), end / 8)
     marks = []
-    place = 0.0
-    while place <= end:
-        x = _x(place, end)
-        marks.append(f'<path class="grid" d="M{x} {_LINE[1]}v5"/>')
-        marks.append(f'<text class="tick middle" x="{x}" y="{_LINE[1] + 20}">{_clock(place, step)}</text>')
-        place += step
+    for place in range(int(end / step) + 1):
+        x = _x(place * step, end)
+        marks.append(f'<path class="grid" d="M{x} {bottom}v5"/>')
+        clock = _clock(place * step, step)
+        marks.append(f'<text class="tick middle" x="{x}" y="{bottom + 20}">{clock}</text>')
     return "".join(marks)
 
 

@@ -72,11 +72,11 @@ def test_sizes_and_durations_are_short() -> None:
     ]  # fmt: skip
 
 
-def test_share_is_never_rounded_to_all_or_nothing() -> None:
-    """One failure in a million is not 100 %, and one done in a million is not 0 %."""
-    shares = (None, 0, 0.000_001, 1 / 3, 0.25, 0.999_999, 1)
+def test_share_is_rounded_but_never_to_all_or_nothing() -> None:
+    """Two of three are 66.7 %. One failure in a million is not 100 %, one done in a million is not 0 %."""
+    shares = (None, 0, 0.000_001, 1 / 3, 2 / 3, 0.25, 0.999_999, 1)
     assert [format_share(n) for n in shares] == [
-        "unknown", "0 %", "<0.1 %", "33.3 %", "25 %", "99.9 %", "100 %",
+        "unknown", "0 %", "<0.1 %", "33.3 %", "66.7 %", "25 %", "99.9 %", "100 %",
     ]  # fmt: skip
 
 

@@ -126,6 +126,21 @@ def test_samples_are_thinned_but_keep_the_last(journal: Journal) -> None:
     journal.close()
 
 
+def test_samples_tell_unchanged_items_from_others(journal: Journal) -> None:
+    """What the plan knew as unchanged counts from the start, what was found so on the way from then on."""
+    for at, other in ((100.0, 7), (101.0, 8), (102.0, 10)):  # the points count both among the others
+        journal.execute("INSERT INTO samples VALUES (?, ?, 1, 0, ?, NULL, 1)", (at, at - 100, other))
+    for item, (at, found) in enumerate([(100.5, 1), (101.25, 1), (101.5, 3)]):
+        journal.execute("INSERT INTO outcomes VALUES (?, ?, 1, ?, '', '', '', NULL)", (item, found, at))
+    journal.flush()
+    assert [(same, other) for _, _, same, _, other, *_ in journal.samples(unchanged=7)] == [
+        (7, 0),
+        (8, 0),
+        (9, 1),
+    ]
+    journal.close()
+
+
 def test_create_lets_go_of_what_it_could_not_make(tmp_path: Path) -> None:
     """Where no journal can be made, the error is ours and the file isn't held open behind it."""
     path = tmp_path / "journal.sqlite"

@@ -108,30 +108,51 @@ def test_the_page_is_bounded(tmp_path: Path) -> None:
 
 def test_the_picture_tells_its_figures_to_those_who_cannot_see_it() -> None:
     """The picture is an image with a title and a description in words."""
-    drawn = ET.fromstring(picture([(0.0, 0, 0, 0, None, 4), (60.0, 900, 80, 20, 16.4, 4)]))  # noqa: S314 - ours
+    drawn = ET.fromstring(picture([(0.0, 0, 0, 0, 0, None, 4), (60.0, 900, 50, 80, 20, 16.4, 4)]))  # noqa: S314
     assert drawn.attrib["role"] == "img"
-    assert "After 1 min 00 s: 900 done, 80 rejected, 20 with another outcome." in "".join(drawn.itertext())
+    said = "After 1 min 00 s: 900 done, 50 unchanged, 80 rejected, 20 in conflict or unknown."
+    assert said in "".join(drawn.itertext())
 
 
 @pytest.mark.parametrize(
     "samples",
     [
         [],
-        [(0.0, 1, 0, 0, None, 1)],
-        [(5.0, 1, 0, 0, 1.0, 1), (5.0, 2, 0, 0, 1.0, 1)],
+        [(0.0, 1, 0, 0, 0, None, 1)],
+        [(5.0, 1, 0, 0, 0, 1.0, 1), (5.0, 2, 0, 0, 0, 1.0, 1)],
     ],
 )
-def test_a_run_too_short_to_draw_has_no_picture(
-    samples: list[Sample],
-) -> None:
+def test_a_run_too_short_to_draw_has_no_picture(samples: list[Sample]) -> None:
     """Less than two moments: no picture rather than a misleading one."""
     assert picture(samples) == ""
+
+
+def test_what_was_as_wanted_is_drawn_as_that(tmp_path: Path) -> None:
+    """What held the wanted values already has a colour of its own, and the key explains what is there."""
+    samples: list[Sample] = [
+        (0.0, 0, 40, 0, 0, 5.0, 1),
+        (1.0, 5, 40, 0, 0, 5.0, 1),
+        (2.0, 9, 45, 0, 0, 6.0, 1),
+    ]
+    reader = read(run_data([outcome(0)], samples=samples), tmp_path)
+    drawn = [value for name, value in reader.attributes if name == "class"]
+    assert [each for each in drawn if each.startswith("area")] == ["area done", "area unchanged"]
+    assert [each for each in drawn if each.startswith("key")] == ["key done", "key unchanged", "key rate"]
+
+
+def test_no_rate_is_drawn_where_none_is_known(tmp_path: Path) -> None:
+    """A run of a second has no rate: there is no empty frame for it, and the key doesn't speak of it."""
+    samples: list[Sample] = [(0.0, 0, 0, 0, 0, None, 1), (0.4, 9, 0, 0, 0, 3.0, 1)]
+    text = write_report(run_data([outcome(0)], samples=samples), tmp_path / "r.html").read_text("utf-8")
+    assert "Items per second" not in text
+    assert "items per second" not in text
+    assert text.count('class="tick middle"') > 1  # the time is still marked
 
 
 @pytest.mark.parametrize("end", [0.3, 1.0, 59.0, 61.0, 3_600.0, 100_000.0, 1e7])
 def test_any_length_of_run_is_drawn_inside_its_frame(end: float) -> None:
     """Few time marks whatever the length, and no point outside the picture."""
-    drawn = picture([(0.0, 0, 0, 0, 0.0, 1), (end / 2, 5, 1, 0, 7.3, 1), (end, 10, 1, 2, None, 1)])
+    drawn = picture([(0.0, 0, 0, 0, 0, 0.0, 1), (end / 2, 5, 3, 1, 0, 7.3, 1), (end, 10, 3, 1, 2, None, 1)])
     root = ET.fromstring(drawn)  # noqa: S314 - ours
     width, height = map(float, root.attrib["viewBox"].split()[2:])
     for path in root.iter("path"):
@@ -143,7 +164,7 @@ def test_any_length_of_run_is_drawn_inside_its_frame(end: float) -> None:
 def test_a_pause_breaks_the_line_of_the_rate() -> None:
     """Where the rate is unknown nothing is drawn."""
     rates = [5.0, 6.0, None, 7.0, 8.0]
-    drawn = picture([(float(i), i, 0, 0, rate, 1) for i, rate in enumerate(rates)])
+    drawn = picture([(float(i), i, 0, 0, 0, rate, 1) for i, rate in enumerate(rates)])
     assert drawn.count('class="rate"') == 2
 
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from batchkit.core.problem import Problem
 from batchkit.core.states import RunState
-from batchkit.reports.data import ReportData
+from batchkit.reports.data import ReportData, Sample
 
 SCHEMA: dict[str, type[pl.DataType]] = {
     "item": pl.UInt32, "row": pl.UInt32, "key": pl.String, "change": pl.String, "outcome": pl.String,
@@ -89,9 +89,9 @@ def realistic(items: int = 10_000) -> ReportData:
     )  # fmt: skip
 
 
-def _sample(seconds: float, items: float) -> tuple[float, int, int, int, float, int]:
+def _sample(seconds: float, items: float) -> Sample:
     wave = (seconds * 13) % 7
-    return seconds, int(items * 0.93), int(items * 0.055), int(items * 0.015), 42 + wave, 4
+    return seconds, int(items * 0.925), int(items * 0.03), int(items * 0.04), int(items * 0.005), 42 + wave, 4
 
 
 _REFUSED = {
