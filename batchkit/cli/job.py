@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import JobError, UsageError
+from ..core.errors import BatchkitError, JobError, UsageError
 from .console import shell
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def make_job(source: str, **given: Any) -> Job:
         UsageError: An option is missing or doesn't fit.
     """
     from ..planning.job import Job
+    from ..planning.job_entries import ENTRIES, READING
     from ..sources.base import local_path
 
     chosen = _chosen(given)
@@ -37,6 +38,8 @@ def make_job(source: str, **given: Any) -> Job:
         if replaced:
             path = local_path(replaced)
             chosen["source"] = replaced if path is None else str(path.expanduser().absolute())
+            if path is not None and _holds_rows_to_correct(path.expanduser()):
+                chosen = {name: ENTRIES[name].default for name in READING} | chosen
         if "target" in chosen:
             chosen["target"] = {**job.target, **chosen["target"]}
         job = replace(job, **chosen) if chosen else job
@@ -66,6 +69,15 @@ def _refuse_other_encodings(path: str) -> None:
                 advice="Save it as UTF-8: editors offer that as the encoding in Save as.",
                 path=path,
             ) from None
+
+
+def _holds_rows_to_correct(path: Path) -> bool:
+    """Whether a file is one that batchkit wrote of a run: it isn't laid out as the job's own source is."""
+    from ..sources.tables import open_table
+
+    with contextlib.suppress(BatchkitError):  # what can't be read is told when it is planned
+        return open_table(path).is_own
+    return False
 
 
 def _require(source: str, chosen: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ def next_steps(run: Run, snapshot: Snapshot) -> dict[str, str]:
     for step in _steps(run, snapshot):
         if step.label == "to fix":
             why = f"{plural(_bad(snapshot), 'row')} with the reason: correct them, then plan that file"
-            steps[step.label] = f"{fix_path(run, snapshot)}\n{why}"
+            steps[step.label] = "\n".join([str(fix_path(run, snapshot)), why, *map(worded, step.actions)])
         elif step.actions:
             how = "\nor ".join(map(worded, step.actions))  # a line each, to be copied
             steps[step.label] = f"{how}\n{step.note}" if step.note else how
@@ -51,6 +51,7 @@ def _steps(run: Run, snapshot: Snapshot) -> Iterator[Step]:
         dry_run=snapshot.dry_run,
         reversible=run.plan.summary().reversible,
         fix_file=str(fix or ""),
+        job_file=str(job) if (job := run.folder / "job.toml").is_file() else "",
     ):
         if step.label not in left_out:
             yield _way_on(run.id, snapshot, step) if step.label == "go on" else step

@@ -73,6 +73,11 @@ def start_again() -> str:
     return Action("again", {}).marked()
 
 
+def plan_file(file: str, job: str) -> str:
+    """Plan that file as the job says, in place of the job's own source."""
+    return Action("plan_file", {"file": file, "job": job}).marked()
+
+
 def terminal(command: str) -> str:
     """Call a verb that only the command line has."""
     return Action("terminal", {"command": command}).marked()
@@ -119,6 +124,8 @@ def as_python(action: Action) -> str:
             return "batchkit.list_runs()"
         case "again":
             return "plan.start(again=True)"
+        case "plan_file":
+            return f"replace(Job.load({_literal(given['job'])}), source={_literal(given['file'])}).plan()"
         case "terminal":
             return f"`batchkit {given['command']}` in a terminal"
         case "field":
@@ -154,6 +161,8 @@ def as_command(action: Action) -> str:
             return "batchkit runs"
         case "again":
             return "--again"
+        case "plan_file":
+            return shlex.join(["batchkit", "plan", given["job"], "--source", given["file"]])
         case "terminal":
             return f"batchkit {given['command']}"
         case "map":

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from math import floor
+from pathlib import Path
 from typing import Any, Final
 
-from .advice import resume, undo
+from .advice import plan_file, resume, undo
 from .states import RESUMABLE, Change, Outcome, RunState
 
 UNKNOWN: Final = "unknown"
@@ -102,6 +103,7 @@ def next_steps(
     dry_run: bool,
     reversible: bool = True,
     fix_file: str = "",
+    job_file: str = "",
 ) -> Iterator[Step]:
     """What can be done about a run, most pressing first.
 
@@ -112,6 +114,7 @@ def next_steps(
         dry_run: Nothing was written.
         reversible: Whether what was done can be undone.
         fix_file: Where the rows to correct are; empty where they weren't written.
+        job_file: The run's job, by which they can be planned; empty where there is none.
     """
     got = {outcome: plural(n, "item") for outcome, n in outcomes.items() if n}
     if state in RESUMABLE:
@@ -128,8 +131,12 @@ def next_steps(
             why, note = f"{edited}; to write all the same", "plan again to see the present values first"
             yield Step("conflicts", why, (resume(run, overwrite=True),), note)
     if refused := got.get(Outcome.REJECTED):
-        place = fix_file or "the file of rows to correct"
-        yield Step("to fix", f"{refused} refused: correct the cells in {place}, then plan that file.")
+        why = f"{refused} refused: correct the cells in {fix_file or 'the file of rows to correct'}, then "
+        if fix_file and job_file:
+            again = plan_file(str(Path(job_file).parent / fix_file), job_file)
+            yield Step("to fix", f"{why}plan that file", (again,))
+        else:
+            yield Step("to fix", f"{why}plan that file.")
     if dry_run:
         yield Step("dry run", "This was a dry run: nothing was written. Apply the plan to write it.")
     elif got.get(Outcome.DONE):

@@ -46,6 +46,7 @@ class ReportData:
         message: Why it paused or failed, in one sentence.
         reversible: Whether the target's changes can be undone.
         fix_file: Name of the fix-and-rerun file that was written beside; empty when there is none.
+        job_file: Path of the run's own copy of its job; empty when there is none.
         samples: Points of the run's course, in order, at most a few hundred.
         notices: What was noticed about the source.
         columns: The source's columns, in order.
@@ -75,6 +76,7 @@ class ReportData:
     message: str = ""
     reversible: bool = True
     fix_file: str = ""
+    job_file: str = ""
     samples: Sequence[Sample] = ()
     notices: Sequence[Problem] = ()
     kept: Mapping[Path, str] = field(default_factory=dict)
@@ -119,6 +121,7 @@ def report_data(plan: Plan, journal: JournalReader, snapshot: Snapshot, folder: 
         message=worded(snapshot.message, as_command),
         reversible=summary.reversible,
         fix_file="fix.csv" if (folder / "fix.csv").is_file() else "",
+        job_file=str(folder / "job.toml") if (folder / "job.toml").is_file() else "",
         samples=journal.samples(unchanged=summary.changes.get(Change.UNCHANGED, 0)),
         notices=[replace(each, advice=worded(each.advice, as_command)) for each in summary.notices],
         columns=summary.columns,

@@ -26,7 +26,7 @@ NOTICES: Final = 50
 TEXT: Final = 600
 """Characters of one text on the page; the other formats hold the whole of it."""
 
-_COMMAND: Final = re.compile(r"\bbatchkit [a-z]+ [\w.-]*\w(?: --[a-z-]+(?: [a-z]+)?)?")
+_COMMAND: Final = re.compile(r"\bbatchkit [a-z]+ [\w./\\:-]*\w(?: --[a-z-]+(?: [\w./\\:-]*\w)?)?")
 
 
 def write_html(data: ReportData, path: Path) -> None:

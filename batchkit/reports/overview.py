@@ -54,6 +54,7 @@ def next_steps(data: ReportData) -> list[str]:
         dry_run=data.dry_run,
         reversible=data.reversible,
         fix_file=data.fix_file,
+        job_file=data.job_file,
     )
     return [worded(str(step), as_command) for step in steps]
 

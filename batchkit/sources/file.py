@@ -32,6 +32,7 @@ class FileSource(ABC):
         header_row: Row number of the header; 0 when the file has none.
         sheet: Name of the sheet; None for CSV.
         encoding, delimiter, line_ends: How a CSV file is written; None for workbooks.
+        is_own: Whether batchkit wrote it: rows to correct, or results.
         problems: Complete once `batches()` has been read to the end.
         rows, blank_rows, repeated_headers: Counted by `batches()`.
     """
@@ -60,10 +61,10 @@ class FileSource(ABC):
         self.rows = self.blank_rows = self.repeated_headers = 0
         self.first_blank: int | None = None
         self._header = header
-        self._own = ROW in columns
+        self.is_own = ROW in columns
         # A file of our own repeats ROW as a column, and what we had to say about each row in others like it.
         self._read_columns = [OWN_ROW if name == ROW else name for name in columns]
-        self.columns = [name for name in columns if not (self._own and name in REMARKS)]
+        self.columns = [name for name in columns if not (self.is_own and name in REMARKS)]
         self._options = dict(options or {})
         self._sha256: str | None = None
         self._stamp = _stamp(path)
@@ -77,8 +78,8 @@ class FileSource(ABC):
         self.problems = list(self._opening)
         self.rows = self.blank_rows = self.repeated_headers = 0
         self.first_blank = None
-        header = [] if self.header_row == 0 or self._own else self._header
-        cleaner = Cleaner(self.columns, header, self._own, bool(self._options.get("decode_entities")))
+        header = [] if self.header_row == 0 or self.is_own else self._header
+        cleaner = Cleaner(self.columns, header, self.is_own, bool(self._options.get("decode_entities")))
         cleaner.problems = self.problems
         digest = hashlib.sha256()
         yield from regrouped((cleaner.clean(frame) for frame in self._frames(digest)), size)

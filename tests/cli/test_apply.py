@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import sqlite3
 from pathlib import Path
@@ -77,6 +78,25 @@ def test_bad_rows_make_it_1(tmp_path: Path) -> None:
     assert Path(fix).name == "fix.csv"
     assert Path(fix).is_file()
     assert len(shop.held()) == 20
+
+
+def test_rows_to_correct_are_planned_by_the_command_that_is_given(tmp_path: Path) -> None:
+    """Run, correct `fix.csv`, paste the command that stands there: the rest goes in, whatever the file's layout."""
+    shop = make_shop(tmp_path, extra=[("99999", "")])
+    rows = shop.csv.read_text("utf-8-sig").replace("\n", "\r\n")
+    shop.csv.write_bytes(f"Liste des magasins\r\n\r\n{rows}".encode("cp1252"))
+    options = ("--encoding", "cp1252", "--header-row", "3", "--field", "name.required=true", "--yes")
+    page = call("run", *shop.options, *options, code=1).stdout
+    command = next(line.strip() for line in page.splitlines() if "--source" in line)
+    assert command in told("show", "last")["advice"]
+    report = told("report", "last", "--to", tmp_path / "r.html")["report"]
+    assert f"<code>{command}</code>" in Path(report).read_text("utf-8")
+    fix = Path(told("show", "last")["fix"])
+    fix.write_text(fix.read_text("utf-8-sig").replace(';"99999";', ';"99999";"Épicerie fine"'), "utf-8")
+    plan = told(*shlex.split(command)[1:])
+    assert plan["changes"] == {"create": 1}
+    call("apply", plan["plan"], "--yes")
+    assert shop.held()["99999"] == "Épicerie fine"
 
 
 def test_a_conflict_makes_it_1_and_resume_overwrites_when_told(shop: Shop) -> None:

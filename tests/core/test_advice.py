@@ -35,6 +35,10 @@ ACTIONS = {
     advice.watch("r-1"): ('batchkit.watch(Run.open("r-1"))', "batchkit watch r-1"),
     advice.list_runs(): ("batchkit.list_runs()", "batchkit runs"),
     advice.start_again(): ("plan.start(again=True)", "--again"),
+    advice.plan_file("a b/fix.csv", "a b/job.toml"): (
+        'replace(Job.load("a b/job.toml"), source="a b/fix.csv").plan()',
+        "batchkit plan 'a b/job.toml' --source 'a b/fix.csv'",
+    ),
     advice.terminal("doctor"): ("`batchkit doctor` in a terminal", "batchkit doctor"),
     advice.option("dates", ["dd/mm/yy"]): (
         'dates=["dd/mm/yy"]', '--dates dd/mm/yy, or dates = ["dd/mm/yy"] in a job file',
