@@ -17,7 +17,7 @@ from .console import Console
 from .drive import drive
 from .family import DONE, FAILED, STOPPED
 from .objects import plan_object, run_object
-from .pages import counts_page, fact_lines, plan_page
+from .pages import fact_lines, outcomes_page, plan_page
 from .steps import next_steps
 from .wrapping import wrapped
 
@@ -80,7 +80,7 @@ def run_demo(console: Console, *, folder: str | Path | None = None, rows: int = 
         f"batchkit apply {shown.shell(plan.path)} --dry-run",
     )
     trial, tried = drive(lambda: plan.start(dry_run=True), yes=True)
-    console.page(_outcomes(tried))
+    console.page(outcomes_page(tried, plan.counts))
     if tried.state is not RunState.FINISHED:
         return _ended_early(console, trial, tried)
 
@@ -91,7 +91,7 @@ def run_demo(console: Console, *, folder: str | Path | None = None, rows: int = 
         f"batchkit apply {shown.shell(plan.path)}",
     )
     run, done = drive(lambda: plan.start(**PACE), yes=True)
-    console.page(_outcomes(done))
+    console.page(outcomes_page(done, plan.counts))
     if done.state is not RunState.FINISHED:
         return _ended_early(console, run, done)
     value = {**plan_object(plan), "dry_run": run_object(trial, tried), "apply": run_object(run, done)}
@@ -116,11 +116,6 @@ def _step(console: Console, number: int, title: str, command: str) -> None:
 
 def _title(number: int, title: str) -> str:
     return shown.style(f"{number}. {title}", fg="cyan", bold=True)
-
-
-def _outcomes(snapshot: Snapshot) -> list[str]:
-    meanings = words.outcome_meanings(dry_run=snapshot.dry_run)
-    return counts_page({kind: n for kind, n in snapshot.outcomes.items() if n}, meanings)
 
 
 def _ended_early(console: Console, run: Run, snapshot: Snapshot) -> int:

@@ -57,6 +57,12 @@ def counts_page(counts: Mapping[str, int], meanings: Mapping[str, str]) -> list[
     return columns(rows, right=frozenset({1}), fold=True)
 
 
+def outcomes_page(snapshot: Snapshot, changes: Mapping[str, int]) -> list[str]:
+    """The outcomes of a run whose plan has these changes, those that there are."""
+    meanings = words.outcome_meanings(changes, dry_run=snapshot.dry_run)
+    return counts_page({kind: n for kind, n in snapshot.outcomes.items() if n}, meanings)
+
+
 def plan_page(
     plan: Plan,
     *,
@@ -247,11 +253,12 @@ def problem_lines(problem: Problem) -> Iterator[str]:
         yield from map(dim, wrapped(shorten(problem.advice, 240), 6))
 
 
-def run_page(snapshot: Snapshot, more: Mapping[str, str]) -> Iterator[str]:
+def run_page(snapshot: Snapshot, changes: Mapping[str, int], more: Mapping[str, str]) -> Iterator[str]:
     """A run: its state, the outcomes in numbers, figures, top errors and what can be done next.
 
     Args:
         snapshot: The run's figures.
+        changes: How many items of its plan have each change.
         more: Further lines, label → text (plan, report, undo, ...); empty ones are left out.
     """
     kind = "Dry run" if snapshot.dry_run else "Run"
@@ -259,8 +266,7 @@ def run_page(snapshot: Snapshot, more: Mapping[str, str]) -> Iterator[str]:
     if snapshot.message:
         yield from wrapped(shorten(snapshot.message, 400))
     yield ""
-    meanings = words.outcome_meanings(dry_run=snapshot.dry_run)
-    yield from counts_page({kind: n for kind, n in snapshot.outcomes.items() if n}, meanings) or ["  no rows"]
+    yield from outcomes_page(snapshot, changes) or ["  no rows"]
     yield ""
     yield from fact_lines(_facts(snapshot, more))
     if snapshot.top_errors:

@@ -26,7 +26,7 @@ def result_page(run: Run, snapshot: Snapshot, more: Mapping[str, str] | None = N
         snapshot: Its figures.
         more: Lines to show before the next steps, label → text.
     """
-    yield from run_page(snapshot, {**(more or {}), **next_steps(run, snapshot)})
+    yield from run_page(snapshot, run.plan.counts, {**(more or {}), **next_steps(run, snapshot)})
     if total := snapshot.outcomes.get("conflict", 0):
         yield from _conflicts(run, total)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .advice import plan_file, resume, undo
-from .states import RESUMABLE, Change, Outcome, RunState
+from .states import RESUMABLE, SENDABLE, Change, Outcome, RunState
 
 UNKNOWN: Final = "unknown"
 EMPTY: Final = "(empty)"
@@ -29,20 +29,13 @@ CHANGES: Final[Mapping[str, str]] = {
 }
 """What the kinds of change mean."""
 
-_OUTCOMES: Final[dict[str, str]] = {
-    Outcome.DONE: "written at the target",
-    Outcome.UNCHANGED: "already as wanted; not sent",
-    Outcome.REJECTED: "refused; nothing was written",
-    Outcome.CONFLICT: "edited there since the plan; not overwritten",
-    Outcome.UNKNOWN: "sent, not answered; may have been written",
-    Outcome.PENDING: "not tried yet",
+_DEEDS: Final = {
+    "written": "written at the target",
+    "removed": "removed from the target",
+    "sent": "sent",
+    "written or removed": "written at the target, or removed from it",
 }
-
-_DRY_OUTCOMES: Final = _OUTCOMES | {
-    Outcome.DONE: "would be written at the target",
-    Outcome.REJECTED: "would be refused",
-    Outcome.CONFLICT: "edited there since the plan; would not be overwritten",
-}
+"""What a run did to an item that is done, in a word and whole."""
 
 STATES: Final[Mapping[RunState, str]] = {
     RunState.PLANNED: "The run has not started.",
@@ -61,9 +54,32 @@ FAILING: Final = (Outcome.REJECTED, Outcome.CONFLICT, Outcome.UNKNOWN)
 """The outcomes an operator has to look at; a pending item has not been tried yet."""
 
 
-def outcome_meanings(*, dry_run: bool = False) -> Mapping[str, str]:
-    """What the outcomes mean in a run, or in a dry run."""
-    return _DRY_OUTCOMES if dry_run else _OUTCOMES
+def deed(changes: Mapping[str, int]) -> str:
+    """What becomes of the items that are done, in a word that fits all of a plan's changes."""
+    kinds = {change for change in SENDABLE if changes.get(change)}
+    if kinds in ({Change.DELETE}, {Change.SEND}):
+        return "sent" if Change.SEND in kinds else "removed"
+    return "written or removed" if Change.DELETE in kinds else "written"
+
+
+def outcome_meanings(changes: Mapping[str, int], *, dry_run: bool = False) -> Mapping[str, str]:
+    """What the outcomes mean in a run.
+
+    Args:
+        changes: How many items of the plan have each change.
+        dry_run: Nothing was written.
+    """
+    done = _DEEDS[deed(changes)]
+    return {
+        Outcome.DONE: f"would be {done}" if dry_run else done,
+        Outcome.UNCHANGED: "already as wanted; not sent",
+        Outcome.REJECTED: "would be refused" if dry_run else "refused; nothing was written",
+        Outcome.CONFLICT: "edited there since the plan; "
+        + ("would not be" if dry_run else "not")
+        + " overwritten",
+        Outcome.UNKNOWN: "sent, not answered; may have been written",
+        Outcome.PENDING: "not tried yet",
+    }
 
 
 def as_sentence(meaning: str) -> str:

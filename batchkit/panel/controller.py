@@ -63,6 +63,7 @@ class RunController:
         self.more_settings: dict[str, Any] = {}
         self._reported = False
         summary = plan.summary()
+        self._changes = summary.changes
         self.title = f"{summary.source} → {summary.table or summary.target}"
 
     @property
@@ -85,7 +86,7 @@ class RunController:
         """What is to be shown now."""
         if self.run is None:
             return planned_screen(self.plan, self.title, self.tasks.notice, self.busy)
-        return run_screen(self.run.snapshot(), self.title, self.tasks.notice, self.busy)
+        return run_screen(self.run.snapshot(), self.title, self._changes, self.tasks.notice, self.busy)
 
     def start(self, texts: Mapping[str, str], shown: Mapping[str, str], *, dry_run: bool = False) -> None:
         """Start the plan with the settings that were changed on the screen."""

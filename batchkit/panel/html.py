@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from ..core.advice import Say, as_python, worded
-from ..core.words import CHANGES, number, outcome_meanings
+from ..core.words import CHANGES, number
 from .screen import changes_in_words
 
 if TYPE_CHECKING:
@@ -229,9 +229,8 @@ def line_html(screen: Screen) -> str:
 
 def figures_html(screen: Screen) -> str:
     """Outcomes as tiles, the smaller figures, the message and the most frequent errors."""
-    meanings = outcome_meanings()
     tiles = "".join(
-        f'<div class="bk-tile bk-tone-{tone if count else "none"}" title="{escape(meanings[kind])}">'
+        f'<div class="bk-tile bk-tone-{tone if count else "none"}" title="{escape(screen.meanings[kind])}">'
         f"<b>{number(count)}</b><span>{escape(kind)}</span></div>"
         for kind, count, tone in screen.outcomes
     )

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.advice import worded
 from ..core.settings import SHOWN_AS, Settings, written
 from ..core.states import OVER, SENDABLE, Change, Outcome, RunState
-from ..core.words import FAILING, format_bytes, format_seconds, format_share, number, plural
+from ..core.words import (
+    FAILING,
+    format_bytes,
+    format_seconds,
+    format_share,
+    number,
+    outcome_meanings,
+    plural,
+)
 from ..reports.progress import figures, settled, slow_because
 from .clicks import on_run
 
@@ -87,6 +95,7 @@ class Screen:
         fraction: Share of the items to send that have their outcome.
         line: The line of figures beside the bar.
         outcomes: Outcome, count and tone of each tile.
+        meanings: Outcome → what it means.
         facts: Label and value of the smaller figures.
         message: Why it paused, stopped or failed; or what the last click could not do.
         message_tone: How the message looks, in the same words.
@@ -100,18 +109,19 @@ class Screen:
     title: str
     state: str
     tone: str
-    bar: str
-    fraction: float
-    line: str
-    outcomes: Sequence[tuple[str, int, str]]
-    facts: Sequence[tuple[str, str]]
-    message: str
-    message_tone: str
-    limiter: str
-    errors: Sequence[tuple[str, int]]
-    settings: Mapping[str, str]
-    buttons: frozenset[str]
-    over: bool
+    bar: str = "calm"
+    fraction: float = 0.0
+    line: str = ""
+    outcomes: Sequence[tuple[str, int, str]] = ()
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    facts: Sequence[tuple[str, str]] = ()
+    message: str = ""
+    message_tone: str = "calm"
+    limiter: str = ""
+    errors: Sequence[tuple[str, int]] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    buttons: frozenset[str] = frozenset()
+    over: bool = True
 
 
 def planned_screen(plan: Plan, title: str, notice: str = "", busy: str = "") -> Screen:
@@ -119,26 +129,20 @@ def planned_screen(plan: Plan, title: str, notice: str = "", busy: str = "") -> 
     summary = plan.summary()
     count = summary.to_send
     return Screen(
-        title=title,
-        state="Ready" if count else "Nothing to do",
-        tone="calm",
-        bar="calm",
-        fraction=0.0,
+        title,
+        "Ready" if count else "Nothing to do",
+        "calm",
         line=f"To send: {changes_in_words(summary.changes)}" if count else "",
-        outcomes=[],
-        facts=[],
         message=worded(notice or busy, on_run("")),
         message_tone="bad" if notice else "calm",
-        limiter="",
-        errors=[],
-        settings={},
         buttons=frozenset({"start", "dry_run"} if count else ()),
-        over=True,
     )
 
 
-def run_screen(snapshot: Snapshot, title: str, notice: str = "", busy: str = "") -> Screen:
-    """What is shown of a run."""
+def run_screen(
+    snapshot: Snapshot, title: str, changes: Mapping[str, int], notice: str = "", busy: str = ""
+) -> Screen:
+    """What is shown of a run whose plan has these changes."""
     done = settled(snapshot)
     fraction = done / snapshot.to_send if snapshot.to_send else 1.0
     over = snapshot.state in OVER
@@ -159,6 +163,7 @@ def run_screen(snapshot: Snapshot, title: str, notice: str = "", busy: str = "")
         fraction=fraction,
         line=f"{int(fraction * 100)} %   " + "  ·  ".join(figures(snapshot, limiter=False)),
         outcomes=[(kind.value, snapshot.outcomes.get(kind, 0), _OUTCOME_TONES[kind]) for kind in Outcome],
+        meanings=outcome_meanings(changes, dry_run=snapshot.dry_run),
         facts=_facts(snapshot),
         message=worded(notice or busy or snapshot.message or _left_to_do(snapshot), on_run(snapshot.run)),
         message_tone="bad" if notice else "calm" if busy else _tone(snapshot),

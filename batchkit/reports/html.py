@@ -92,7 +92,7 @@ def _with_commands(text: str) -> Markup:
 
 
 def _cards(data: ReportData, whole: int) -> list[tuple[str, str, str, str]]:
-    meanings = words.outcome_meanings(dry_run=data.dry_run)
+    meanings = words.outcome_meanings(data.changes, dry_run=data.dry_run)
     return [
         (
             outcome,

@@ -34,8 +34,8 @@ def rate(data: ReportData) -> float | None:
 def headline(data: ReportData) -> str:
     """The result in one sentence."""
     done, bad = data.outcomes.get(Outcome.DONE, 0), failing(data)
-    verb = "would be written" if data.dry_run else "was written" if done == 1 else "were written"
-    parts = [f"{number(done)} of {plural(total(data), 'item')} {verb}"]
+    verb = "would be" if data.dry_run else "was" if done == 1 else "were"
+    parts = [f"{number(done)} of {plural(total(data), 'item')} {verb} {words.deed(data.changes)}"]
     if same := data.outcomes.get(Outcome.UNCHANGED, 0):
         parts.append(f"{number(same)} already held the wanted values")
     if bad:

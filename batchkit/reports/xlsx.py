@@ -107,7 +107,11 @@ def _write_summary(sheet: Any, styles: Styles, data: ReportData) -> None:
     lines.gap()
     outcomes = {outcome: data.outcomes.get(outcome, 0) for outcome in Outcome}
     _write_counts(
-        lines, styles, outcomes, title="Outcome", meaning=words.outcome_meanings(dry_run=data.dry_run)
+        lines,
+        styles,
+        outcomes,
+        title="Outcome",
+        meaning=words.outcome_meanings(data.changes, dry_run=data.dry_run),
     )
     _write_counts(lines, styles, data.changes, title="Planned change", meaning=words.CHANGES)
     _section(lines, styles, "The run")

@@ -81,7 +81,7 @@ def test_bad_rows_make_it_1(tmp_path: Path) -> None:
 
 
 def test_rows_to_correct_are_planned_by_the_command_that_is_given(tmp_path: Path) -> None:
-    """Run, correct `fix.csv`, paste the command that stands there: the rest goes in, whatever the file's layout."""
+    """Correct `fix.csv` and paste the command that stands there: the rest goes in, whatever the layout."""
     shop = make_shop(tmp_path, extra=[("99999", "")])
     rows = shop.csv.read_text("utf-8-sig").replace("\n", "\r\n")
     shop.csv.write_bytes(f"Liste des magasins\r\n\r\n{rows}".encode("cp1252"))
@@ -270,6 +270,20 @@ def test_last_is_what_can_be_steered(shop: Shop) -> None:
         looked = call(verb, "last")
         assert f"the dry run {dry}" in looked.stderr
     assert told("undo", "last", "--yes")["outcomes"]["done"] == 12
+
+
+def test_an_undo_that_deletes_says_removed(tmp_path: Path) -> None:
+    """Of rows that an undo deleted nobody reads that they were written: neither here nor in the report."""
+    shop = make_shop(tmp_path)
+    with sqlite3.connect(shop.database) as connection:
+        connection.execute("DELETE FROM shops")
+    connection.close()
+    call("run", *shop.options, "--yes")
+    page = call("undo", "last", "--yes").stdout
+    assert re.search(r"done +20  removed from the target", page)
+    text = Path(told("show", "last")["report"]).read_text("utf-8")
+    assert "20 of 20 items were removed." in text
+    assert "ritten at the target" not in text
 
 
 def test_a_dry_run_cannot_be_undone(shop: Shop) -> None:

@@ -142,7 +142,7 @@ def test_an_empty_value_takes_a_limit_away(driven: subprocess.Popen[str]) -> Non
 def test_what_slows_a_run_is_a_sentence() -> None:
     """The page of a run that is running says why it isn't faster, in the words of the live bar."""
     snapshot = Snapshot("r", RunState.RUNNING, limiter="the rate is limited to 2 items per second.")
-    page = "\n".join(run_page(snapshot, {}))
+    page = "\n".join(run_page(snapshot, {}, {}))
     assert "Slow because the rate is limited to 2 items per second\n" in page + "\n"
 
 

@@ -111,5 +111,19 @@ def test_every_change_outcome_and_state_has_a_meaning() -> None:
     """No word of the closed lists is shown without what it means."""
     assert set(CHANGES) == set(Change)
     assert set(STATES) == set(RunState)
-    assert set(outcome_meanings()) == set(outcome_meanings(dry_run=True)) == set(Outcome)
-    assert outcome_meanings(dry_run=True)["done"] == "would be written at the target"
+    assert set(outcome_meanings({})) == set(outcome_meanings({}, dry_run=True)) == set(Outcome)
+
+
+@pytest.mark.parametrize(
+    ("changes", "meaning"),
+    [
+        ({"update": 2, "create": 1}, "written at the target"),
+        ({"delete": 2, "update": 0, "unchanged": 3}, "removed from the target"),
+        ({"delete": 2, "update": 1}, "written at the target, or removed from it"),
+        ({"send": 3}, "sent"),
+    ],
+)
+def test_done_means_what_the_plan_did(changes: dict[str, int], meaning: str) -> None:
+    """A deleted row wasn't written, and a message was sent; a dry run would have done so."""
+    assert outcome_meanings(changes)["done"] == meaning
+    assert outcome_meanings(changes, dry_run=True)["done"] == f"would be {meaning}"

@@ -48,7 +48,7 @@ def test_the_form_names_its_own_fields(marked: str, words: str) -> None:
 def test_the_message_of_a_failed_run_is_a_click_away() -> None:
     """What a target advises without knowing the run is the button of the run on the screen."""
     message = f"Look at the target, then {advice.resume()}."
-    screen = run_screen(snapshot(state=RunState.FAILED, message=message), "a run")
+    screen = run_screen(snapshot(state=RunState.FAILED, message=message), "a run", {})
     assert screen.message == "Look at the target, then click “Resume”."
 
 
@@ -60,7 +60,7 @@ def test_what_a_click_could_not_do_is_said_in_the_views_own_words() -> None:
         raise RunError("It stands still", advice=f"To go on: {advice.resume('r1')}")
 
     tasks.now(refuse)
-    screen = run_screen(snapshot(state=RunState.STOPPED), "a run", tasks.notice)
+    screen = run_screen(snapshot(state=RunState.STOPPED), "a run", {}, tasks.notice)
     assert screen.message == "It stands still. To go on: click “Resume”"
 
 

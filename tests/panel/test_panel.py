@@ -165,25 +165,25 @@ def test_problems_show_row_and_advice() -> None:
 )  # fmt: skip
 def test_buttons_follow_the_state(state: RunState, buttons: set[str]) -> None:
     """Only what the run can do now can be clicked."""
-    assert run_screen(snapshot(state=state), "t").buttons == buttons
+    assert run_screen(snapshot(state=state), "t", {}).buttons == buttons
 
 
 def test_finished_dry_run_offers_the_real_one() -> None:
     """After a dry run comes the start; there is nothing to undo."""
-    screen = run_screen(snapshot(state=RunState.FINISHED, dry_run=True), "t")
+    screen = run_screen(snapshot(state=RunState.FINISHED, dry_run=True), "t", {})
     assert screen.buttons == {"start", "dry_run", "report"}
     assert screen.state == "Dry run finished"
 
 
 def test_nothing_done_is_nothing_to_undo() -> None:
     """A run of which nothing went in has no undo."""
-    screen = run_screen(snapshot(state=RunState.FAILED, outcomes=outcomes(pending=2_000)), "t")
+    screen = run_screen(snapshot(state=RunState.FAILED, outcomes=outcomes(pending=2_000)), "t", {})
     assert "undo" not in screen.buttons
 
 
 def test_screen_names_unknown_figures() -> None:
     """Before there is a basis, rate, time left and success are unknown."""
-    screen = run_screen(snapshot(rate=None, eta=None, success_rate=None), "t")
+    screen = run_screen(snapshot(rate=None, eta=None, success_rate=None), "t", {})
     assert "rate unknown" in screen.line
     assert "time left unknown" in screen.line
     assert dict(screen.facts)["Success rate"] == "unknown"
@@ -191,7 +191,7 @@ def test_screen_names_unknown_figures() -> None:
 
 def test_finished_with_rejected_rows_says_so() -> None:
     """A run that ended with rows left out isn't shown as all well."""
-    screen = run_screen(snapshot(state=RunState.FINISHED, outcomes=outcomes(done=1_997, rejected=3)), "t")
+    screen = run_screen(snapshot(state=RunState.FINISHED, outcomes=outcomes(done=1_997, rejected=3)), "t", {})
     assert screen.message.startswith("3 rows were not written.")
     assert (screen.tone, screen.bar) == ("wait", "good")
 
@@ -534,7 +534,7 @@ def test_click_returns_at_once(plan: Any, monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_snapshot_kinds_are_all_shown() -> None:
     """Every outcome has its tile, nought included."""
-    screen = run_screen(PretendRun().snapshot(), "t")
+    screen = run_screen(PretendRun().snapshot(), "t", {})
     assert [kind for kind, _, _ in screen.outcomes] == list(Outcome)
 
 
