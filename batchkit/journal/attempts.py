@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import mmap
 from collections.abc import Sequence
-from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +19,9 @@ class Attempts:
     """Counts what is sent, a byte an item, in a file beside the journal.
 
     An outcome comes after the sending, and dies with a process that is killed in between; an intent comes
-    before, and says nothing of what followed. So each try is counted as it leaves. The count is written and
-    not waited for: it outlives its process, and where a power cut takes some of it no outcome is lost.
-    Nothing is ever decided by it.
+    before, and says nothing of what followed. So each try is counted as it leaves, in a mapped file: that
+    outlives its process as what is written does, without a call of the system for each try. Where a power
+    cut takes some of it no outcome is lost. Nothing is ever decided by it.
 
     Args:
         journal: The run's journal.
@@ -35,7 +33,7 @@ class Attempts:
 
     def __init__(self, journal: Journal, total: int) -> None:
         self._path = _path(journal)
-        self._counts = bytearray(total)
+        self._counts: bytearray | mmap.mmap = bytearray(total)
         try:
             known = self._path.read_bytes()[:total]
             self._counts[: len(known)] = known
@@ -45,36 +43,56 @@ class Attempts:
             self.made = journal.attempts()
         else:
             self.made = attempts_made(journal)
-        self._file: FileIO | None = None
+        self._opened = False
 
     def of(self, item: int) -> int:
         """How often an item was sent."""
         return self._counts[item]
 
-    def count(self, items: Sequence[int]) -> None:
-        """Count a try of these items, in order of the plan, which is about to be made."""
+    def count(self, item: int) -> None:
+        """Count a try of an item, which is about to be made."""
+        if not self._opened:
+            self._open()
+        counts = self._counts
+        counts[item] = _NEXT[counts[item]]
+        self.made += 1
+
+    def count_chunk(self, items: Sequence[int]) -> None:
+        """Count a try of many items at once, in order of the plan, which is about to be made."""
         first, last = items[0], items[-1]
-        part = self._counts[first : last + 1]
-        if len(part) == len(items):
-            part = part.translate(_NEXT)
-        else:
+        if last - first + 1 != len(items):
             for item in items:
-                part[item - first] = _NEXT[part[item - first]]
-        self._counts[first : last + 1] = part
+                self.count(item)
+            return
+        if not self._opened:
+            self._open()
+        self._counts[first : last + 1] = self._counts[first : last + 1].translate(_NEXT)
         self.made += len(items)
-        try:
-            if self._file is None:
-                self._path.touch()
-                # Unbuffered: what is written belongs to the system at once, and outlives this process.
-                self._file = FileIO(self._path, "r+")
-            _write(self._file, part, first)
-        except OSError:
-            return  # a full disk is the journal's to tell
 
     def close(self) -> None:
         """Release the file. Safe to call twice."""
-        if self._file is not None:
-            self._file.close()
+        if isinstance(self._counts, mmap.mmap):
+            mapped, self._counts = self._counts, bytearray(self._counts)
+            mapped.close()
+
+    def _open(self) -> None:
+        """Count in the file from now on.
+
+        That begins with the first try, when an intent is on disk and with it, in an earlier commit or the
+        same, what the journal alone knew of the attempts so far.
+        """
+        self._opened = True
+        try:
+            self._path.touch()
+            with self._path.open("r+b") as file:
+                # Every byte is written before it is mapped: a page that found no room on a full disk later
+                # would end the process. The journal's own index beside it is mapped in the same way, so
+                # this asks no more of a file system than that does.
+                file.write(self._counts)
+                file.flush()
+                self._counts = mmap.mmap(file.fileno(), len(self._counts))
+        except OSError:
+            return  # it is counted in memory, for the outcomes; a full disk is the journal's to tell
 
 
 def attempts_made(journal: JournalReader) -> int:
@@ -88,15 +106,3 @@ def attempts_made(journal: JournalReader) -> int:
 
 def _path(journal: JournalReader) -> Path:
     return journal.path.with_name(_FILE)
-
-
-if sys.platform == "win32":
-
-    def _write(file: FileIO, counts: bytearray, at: int) -> None:
-        file.seek(at)
-        file.write(counts)
-
-else:
-
-    def _write(file: FileIO, counts: bytearray, at: int) -> None:
-        os.pwrite(file.fileno(), counts, at)  # one call of the system, not two: each try costs it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from ..core.pacing import KeyLimit
 from ..core.states import Change, Outcome
@@ -23,6 +23,9 @@ class Calls:
         target: The target.
         recorder: Puts outcomes on record.
         deadlines: Cut off what takes too long.
+
+    Attributes:
+        send: Sends a call; where that may do harm twice, its intent is on disk before.
     """
 
     def __init__(
@@ -32,9 +35,14 @@ class Calls:
         self._target = target
         self._recorder = recorder
         self._deadlines = deadlines
+        self._attempts = session.record.attempts
         self._keys = KeyLimit(0.0)
         # Where sending twice does harm each call has its intent, else one for the whole chunk is enough.
         self._intends = not target.idempotent
+        # Not a coroutine around another: where nothing is waited for before, each call is spared one.
+        self.send: Callable[[Call], Awaitable[Sequence[Result] | None]] = (
+            self._send_intended if self._intends else self._send_now
+        )
 
     async def admit(self, call: Call) -> bool:
         """Wait until a call may leave; False when the session ends, or when the call was put aside."""
@@ -72,15 +80,17 @@ class Calls:
         sends = any(item.change == Change.SEND for item in items)
         return self._target.readable and bool(items) and not sends and not self._s.dry_run
 
-    async def send(self, call: Call) -> Sequence[Result] | None:
-        """Send a call; where that may do harm twice, its intent is on disk before."""
-        if self._intends:
-            before, call.intent = call.intent, call.items[0].index
-            intent = Intent(call.intent, call.items[-1].index)
-            # One that is still open, for the call is in doubt, ends in the same commit.
-            await asyncio.wrap_future(self._s.record.journal.intend([intent], instead_of=before))
-        self._s.record.attempts.count([item.index for item in call.items])
-        return await self._deadlines.watch(self._target.send(call.items, dry_run=self._s.dry_run))
+    async def _send_intended(self, call: Call) -> Sequence[Result] | None:
+        before, call.intent = call.intent, call.items[0].index
+        intent = Intent(call.intent, call.items[-1].index)
+        # One that is still open, for the call is in doubt, ends in the same commit.
+        await asyncio.wrap_future(self._s.record.journal.intend([intent], instead_of=before))
+        return await self._send_now(call)
+
+    def _send_now(self, call: Call) -> Awaitable[Sequence[Result] | None]:
+        for item in call.items:
+            self._attempts.count(item.index)
+        return self._deadlines.watch(self._target.send(call.items, dry_run=self._s.dry_run))
 
     def record(self, call: Call, results: Sequence[Result] | None) -> list[Item] | None:
         """Record what an answered call settles; returns the items that are still open, None when none is."""
@@ -113,7 +123,8 @@ class Calls:
 
     def close(self, call: Call) -> None:
         """Nothing of a call is open any more; its chunk's intent ends with the last of them."""
-        self._recorder.close_intent(call)
+        if call.intent is not None:
+            self._recorder.close_intent(call)
         chunk = call.chunk
         chunk.open_calls -= 1
         if chunk.open_calls == 0:

@@ -55,16 +55,24 @@ class Call:
     Attributes:
         chunk: The chunk it belongs to.
         items: What it carries; empty where it carries the whole chunk.
-        tries: How often it was sent, and what of that counts.
         doubt: One of its tries may have been done all the same.
         intent: First item of its own intent on record, where each call has one.
     """
 
     chunk: Chunk
     items: list[Item] = field(default_factory=list)
-    tries: Tries = field(default_factory=Tries)
     doubt: bool = False
     intent: int | None = None
+    _tries: Tries | None = None
+
+    @property
+    def tries(self) -> Tries:
+        """How often it was sent, and what of that counts."""
+        # Made when it is sent: thousands of calls may wait in the queue, and each object there costs the
+        # collector of garbage some time.
+        if self._tries is None:
+            self._tries = Tries()
+        return self._tries
 
     @property
     def size(self) -> int:

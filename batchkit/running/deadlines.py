@@ -24,6 +24,7 @@ class Deadlines:
         self._timeout = timeout
         self._since: dict[asyncio.Task[Any], float] = {}
         self._questions: set[asyncio.Task[Any]] = set()
+        self._loop = asyncio.get_running_loop()
 
     async def watch(self, work: Awaitable[Answer], *, question: bool = False) -> Answer:
         """Await something of the current task's.
@@ -35,7 +36,7 @@ class Deadlines:
         Raises:
             TimeoutError: It was cut off.
         """
-        task = cast("asyncio.Task[None]", asyncio.current_task())
+        task = cast("asyncio.Task[None]", asyncio.current_task(self._loop))
         self._since[task] = self._clock()
         if question:
             self._questions.add(task)
@@ -48,7 +49,8 @@ class Deadlines:
             raise TimeoutError(f"no answer within {self._timeout():g} s") from None
         finally:
             del self._since[task]
-            self._questions.discard(task)
+            if question:
+                self._questions.discard(task)
 
     def cut_overdue(self) -> None:
         """Cut off what has taken longer than it may."""

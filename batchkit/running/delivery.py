@@ -63,23 +63,24 @@ class Delivery:
 
     async def deliver(self, call: Call) -> bool:
         """Bring a call to its end; False when the session ended first and its items stay pending."""
-        gate, tally, throttle = self._s.pace.gate, self._s.record.tally, self._s.pace.throttle
+        pace, tally = self._s.pace, self._s.record.tally
+        gate, clock, throttle, shape = pace.gate, pace.clock, pace.throttle, self._shape
         while True:
-            if (not gate.free or self._s.settings.key_rest) and not await self._shape.admit(call):
+            if (not gate.free or self._s.settings.key_rest) and not await shape.admit(call):
                 return not gate.leaving
             call.tries.begin(tally.done)
             tally.calls += 1
             tally.in_flight += 1
-            before = self._s.pace.clock()
+            before = clock()
             try:
-                results = await self._shape.send(call)
+                results = await shape.send(call)
             except Exception as error:  # noqa: BLE001 - whatever a target raises is judged by its table
                 failure = self._judge.decide(self._judge.classify(error), call.items)
             else:
                 if throttle is not None:
-                    now = self._s.pace.clock()
+                    now = clock()
                     throttle.answered(now, now - before, call.size)
-                left = self._shape.record(call, results)
+                left = shape.record(call, results)
                 if left is None:
                     self._got_through()
                     return True
@@ -92,7 +93,7 @@ class Delivery:
                 failure = reason
             finally:
                 tally.in_flight -= 1
-                tally.waited[TARGET] += self._s.pace.clock() - before
+                tally.waited[TARGET] += clock() - before
             if not await self._failed(call, failure):
                 return not gate.leaving
 

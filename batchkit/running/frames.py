@@ -55,7 +55,7 @@ class Frames:
         )
         whole = chunk.last - chunk.first + 1 == chunk.frame.height
         items = range(chunk.first, chunk.last + 1) if whole else chunk.frame[ITEM].to_list()
-        self._s.record.attempts.count(items)
+        self._s.record.attempts.count_chunk(items)
         return await asyncio.to_thread(self._target.apply, chunk.frame, context)
 
     def record(self, call: Call, results: Sequence[Result] | None) -> None:

@@ -73,7 +73,9 @@ class Outage:
 
     def end(self) -> None:
         """A call got through."""
-        if self._since is not None and self._told:
+        if self._since is None:
+            return  # as with nearly every call: nothing was noted since the last one
+        if self._told:
             seconds = round(self._s.pace.clock() - self._since, 1)
             self._s.record.log.write("target answers again", after_seconds=seconds)
         self.forget()
@@ -103,7 +105,8 @@ class Outage:
     async def is_there(self) -> bool | None:
         """Whether the target answers a harmless question now; None where there is none to ask."""
         there = await self._answers()
-        self._seemed_back = bool(there)
+        # Where a call got through while it was asked, nothing is in question any more.
+        self._seemed_back = bool(there) and self._since is not None
         return there
 
     async def is_back(self) -> bool | None:

@@ -29,34 +29,37 @@ class Recorder:
 
     def __init__(self, session: Session) -> None:
         self._s = session
+        self._tally = session.record.tally
+        self._record = session.record.journal.record
+        self._attempts = session.record.attempts.of
 
     def done(self, call: Call, items: Sequence[Item]) -> None:
         """Record items that are done."""
-        now, attempts, notes = time.time(), self._s.record.attempts.of, call.chunk.notes
-        record, tally = self._s.record.journal.record, self._s.record.tally
+        now, notes = time.time(), call.chunk.notes
         for item in items:
-            note = json.dumps(notes[item.index], default=str) if item.index in notes else None
-            record((item.index, _DONE, attempts(item.index), now, None, None, None, note))
-        tally.settle(Outcome.DONE, len(items))
+            index = item.index
+            note = json.dumps(notes[index], default=str) if notes and index in notes else None
+            self._record((index, _DONE, self._attempts(index), now, None, None, None, note))
+        self._tally.settle(Outcome.DONE, len(items))
         self._s.pace.breakers.succeeded()
 
     def results(self, call: Call, results: Iterable[Result]) -> None:
         """Record items of a call that each have a result of their own."""
         notes = call.chunk.notes
         for result in results:
-            self._s.record.journal.record(self._row(result, notes.get(result.item)))
+            self._record(self._row(result, notes.get(result.item)))
             self._count(result)
 
     def unsent(self, results: Iterable[Result]) -> None:
         """Record items that were settled without being sent."""
         for result in results:
-            self._s.record.journal.record(self._row(result))
+            self._record(self._row(result))
             self._count(result)
 
     def chunk(self, call: Call, results: Sequence[Result]) -> None:
         """Record a chunk that was applied as one: all of it is done but what has a result of its own."""
-        chunk, size, attempts = call.chunk, call.chunk.frame.height, self._s.record.attempts.of
-        journal, tally = self._s.record.journal, self._s.record.tally
+        chunk, size, attempts = call.chunk, call.chunk.frame.height, self._attempts
+        journal, tally = self._s.record.journal, self._tally
         rows = [self._row(result) for result in results]
         done = size - len(rows)
         if chunk.itemised:
@@ -85,7 +88,7 @@ class Recorder:
 
     def _count(self, result: Result, *, quiet: bool = False) -> None:
         """Count an item; the run gives up where that is one failure too many."""
-        tally, breakers, settings = self._s.record.tally, self._s.pace.breakers, self._s.settings
+        tally, breakers, settings = self._tally, self._s.pace.breakers, self._s.settings
         tally.settle(result.outcome)
         if result.outcome in (Outcome.UNCHANGED, Outcome.DONE):
             breakers.succeeded()
@@ -106,7 +109,7 @@ class Recorder:
         return (
             result.item,
             CODES[result.outcome],
-            self._s.record.attempts.of(result.item),
+            self._attempts(result.item),
             time.time(),
             redact(result.rule),
             redact(result.reason)[:_REASON_LENGTH],

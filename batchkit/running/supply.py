@@ -20,7 +20,8 @@ from .recovery import Recovery, aside
 from .session import Session
 from .tally import DELAY
 
-MOST_AHEAD: Final = 64  # chunks whose intent is one commit
+MOST_AHEAD: Final = 64
+"""Chunks whose intent is one commit; with more, the collector of garbage costs what the commits save."""
 MOST_PARKED: Final = 1_000  # calls that rest at once
 
 

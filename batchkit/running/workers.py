@@ -53,7 +53,8 @@ class Workers:
         calls = queue.calls
         yielded = clock()
         while True:
-            if len(self._tasks) > width() or (queue.over and not calls and not queue.parked):
+            most = width()
+            if len(self._tasks) > most or (queue.over and not calls and not queue.parked):
                 # Out of the set at once, so that of two surplus workers only the surplus leaves.
                 self._tasks.discard(asyncio.current_task())
                 return
@@ -70,7 +71,7 @@ class Workers:
                 self._fail(error)
             finally:
                 queue.delivering -= 1
-            queue.taken(self._s.settings.workers)
+            queue.taken(most)
             # A delivery that never had to wait gave nobody else a turn: not the ticker, not the supply.
             if clock() - yielded > YIELD_EVERY:
                 await asyncio.sleep(0)

@@ -71,7 +71,7 @@ def test_count_outlives_its_session(
         journal = Journal(path)
         attempts = Attempts(journal, 30)
         for items in part:
-            attempts.count(sorted(items))
+            attempts.count_chunk(sorted(items))
         attempts.close()
         journal.close()
     reader = JournalReader(path)
@@ -95,7 +95,7 @@ def test_a_run_of_an_earlier_version_keeps_what_is_on_record(tmp_path: Path) -> 
     assert attempts.made == 20
     journal = Journal(tmp_path / "journal.sqlite")
     attempts = Attempts(journal, 30)
-    attempts.count([10, 12])
+    attempts.count_chunk([10, 12])
     assert attempts.made == 22
     assert attempts_made(journal) == 22
     attempts.close()
@@ -108,8 +108,21 @@ def test_a_try_that_is_counted_often_stays_within_its_byte(tmp_path: Path) -> No
     journal = Journal(tmp_path / "journal.sqlite")
     attempts = Attempts(journal, 3)
     for _ in range(300):
-        attempts.count([1])
-        attempts.count([0, 2])
+        attempts.count(1)
+        attempts.count_chunk([0, 2])
     assert [attempts.of(item) for item in range(3)] == [255, 255, 255]
     attempts.close()
+    journal.close()
+
+
+def test_a_count_without_a_file_goes_on_in_memory(tmp_path: Path) -> None:
+    """Where the file can't be written, tries are counted for the outcomes all the same."""
+    create(tmp_path / "journal.sqlite", {"run": "r", "settings": {}})
+    (tmp_path / "attempts").mkdir()
+    journal = Journal(tmp_path / "journal.sqlite")
+    attempts = Attempts(journal, 3)
+    attempts.count(1)
+    attempts.count_chunk([0, 1, 2])
+    attempts.close()
+    assert [attempts.of(item) for item in range(3)] == [1, 2, 1]
     journal.close()
