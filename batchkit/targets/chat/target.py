@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-import httpx
 import polars as pl
 
 from ...core.columns import FieldType
@@ -31,21 +30,12 @@ _SHOWN_MODELS: Final = 10
 _UNLISTED: Final = frozenset({404, 405, 501})
 
 
-class ChatTarget(HttpTarget):
+class ChatTarget(HttpTarget[Generation]):
     """A server that writes texts.
 
     Nothing changes there: an answer that got lost is asked for again, and costs again. Answers that came are
-    in the journal, whole, also those that were rejected for their length.
-
-    Args:
-        url: `chat+https://host/v1`, up to where `/chat/completions` begins; a query stays behind it.
-        key: Columns that identify a row.
-        mode: How the job writes; every row that can be sent is.
-        transport: Sends instead of the real one; for tests.
-        **options: What `Generation` holds.
-
-    Raises:
-        UsageError: The address or an option is wrong.
+    in the journal, whole, also those that were rejected for their length. Its address is
+    `chat+https://host/v1`, up to where `/chat/completions` begins; a query stays behind it.
     """
 
     model = Generation
@@ -53,30 +43,16 @@ class ChatTarget(HttpTarget):
     any_key = True
     usual: ClassVar = {"chunk_size": 10, "workers": 1, "rate": 5 / 60, "timeout": 120.0}
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        key: Sequence[str] = (),
-        mode: str = "upsert",
-        transport: httpx.AsyncBaseTransport | None = None,
-        **options: Any,
-    ) -> None:
-        self._says = says = Generation.of(options)
-        super().__init__(url, says, transport=transport)
+    def __init__(self, url: str, **options: Any) -> None:
+        super().__init__(url, **options)
+        says = self._says
         self._wants_key = bool(says.key_secret) and not _LOGINS & {name.lower() for name in says.headers}
         if self._wants_key:
             self._given_headers["Authorization"] = f"Bearer {{secret:{says.key_secret}}}"
-        self.keys = tuple(key)
-        self._mode = mode
-        self._options = options
         self._limit_name = "max_tokens"
         self._estimate = Estimate()
 
     # Facts
-
-    def describe(self) -> dict[str, Any]:  # noqa: D102 - the base class says it
-        return {"url": self.address, "key": list(self.keys), "mode": self._mode, **self._options}
 
     @property
     def result_columns(self) -> Mapping[str, str]:
@@ -253,13 +229,11 @@ class ChatTarget(HttpTarget):
 
     async def _look_at_models(self) -> Finding:
         says = self._says
-        client = self.open_client(read=self._read_timeout)
         try:
-            answer = await self.exchange("GET", self.probe(), client=client)
+            async with self.planning_client() as client:
+                answer = await self.exchange("GET", self.probe(), client=client)
         except HttpError as error:
             return Finding("server", "error", error.failure.reason, error.failure.advice)
-        finally:
-            await client.aclose()
         if answer.status in _UNLISTED:
             return Finding("model", "ok", f"The server lists no models, so {says.model} can't be looked up.")
         failure = self.judged_probe(answer)

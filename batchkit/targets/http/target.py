@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from abc import abstractmethod
-from collections.abc import Coroutine, Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,21 +29,27 @@ _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _REPEATABLE: Final = _READS | {"PUT", "DELETE"}
 _PORTS: Final = {"http": ":80", "https": ":443"}
 _FIRST_LOOKS: Final = 3
+_UNANSWERED: Final = frozenset({"broken off", "timeout"})
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
+Options = TypeVar("Options", bound=HttpOptions)
 
-class HttpTarget(CallTarget):
+
+class HttpTarget(CallTarget, Generic[Options]):
     """A target that is spoken to over HTTP.
 
     Args:
         url: `<kind>+https://[user@]host[:port][/path]`. A password belongs there as `{secret:NAME}`.
-        options: What the job says of it.
+        key: Fields that identify an item.
+        mode: How the job writes.
         transport: Sends instead of the real one; for tests.
+        **options: What the job says of it, as its `model` holds it.
 
     Raises:
-        UsageError: The address isn't one of HTTP, or holds a login itself.
+        UsageError: The address isn't one of HTTP or holds a login itself, or an option is wrong.
     """
 
+    model: type[Options]
     paced = True
     call_size = 1
     read_size = 2_000  # what is read of each may be a whole article
@@ -50,18 +57,21 @@ class HttpTarget(CallTarget):
     def __init__(
         self,
         url: str,
-        options: HttpOptions,
         *,
+        key: Sequence[str] = (),
+        mode: str = "upsert",
         transport: httpx.AsyncBaseTransport | None = None,
+        **options: Any,
     ) -> None:
-        self._url = url
-        self._given_headers = dict(options.headers)
-        self._connect_timeout = options.connect_timeout
-        self._read_timeout = options.read_timeout
+        self._says = self.model.of(options)
+        self._url, self._mode, self._options = url, mode, options
+        self.keys = tuple(key)
+        self._given_headers = dict(self._says.headers)
         self._transport = transport
         self._client: HttpClient | None = None
         self._lone: HttpClient | None = None
         self._fresh = False
+        url = self._written_out(url)
         kind, plus, rest = url.partition("+")
         self._base = rest if plus and "://" not in kind else url
         try:
@@ -75,7 +85,14 @@ class HttpTarget(CallTarget):
             )
         refuse_in_query(self._base, "the address")
 
+    def _written_out(self, url: str) -> str:
+        """The address in full, where a target has a shorter way to write it."""
+        return url
+
     # What the base class asks for
+
+    def describe(self) -> dict[str, Any]:  # noqa: D102 - the base class says it
+        return {"url": self.address, "key": list(self.keys), "mode": self._mode, **self._options}
 
     @property
     def address(self) -> str:
@@ -161,11 +178,24 @@ class HttpTarget(CallTarget):
         return HttpClient(
             self.base,
             self.resolved_headers(),
-            connect=self._connect_timeout,
+            connect=self._says.connect_timeout,
             read=read,
             keeps=keeps,
             transport=self._transport,
         )
+
+    @asynccontextmanager
+    async def planning_client(self, read: float | None = None) -> AsyncIterator[HttpClient]:
+        """A client for what is asked while somebody waits for a plan; the run's own lives on the run's loop.
+
+        Args:
+            read: Seconds of silence from the server; as the job says where left out.
+        """
+        client = self.open_client(read=read or self._says.read_timeout)
+        try:
+            yield client
+        finally:
+            await client.aclose()
 
     async def exchange(
         self,
@@ -238,15 +268,17 @@ class HttpTarget(CallTarget):
         Raises:
             TargetError: It failed with an `HttpError`; `TargetUnreachable` when nobody answered.
         """
-        return aside(work)
+        try:
+            return aside(work)
+        except HttpError as error:
+            raise as_target_error(error.failure, self.address) from None
 
     def judged_probe(self, answer: Answer) -> Failure | None:
         """What the answer to the probe means; targets with a table of their own say it better."""
         return judge(answer)
 
     async def _look(self, url: str) -> None:
-        client = self.open_client(read=min(self._read_timeout, 30.0))
-        try:
+        async with self.planning_client(min(self._says.read_timeout, 30.0)) as client:
             for attempt in range(1, _FIRST_LOOKS + 1):
                 try:
                     answer = await self.exchange("GET", url, client=client)
@@ -255,13 +287,11 @@ class HttpTarget(CallTarget):
                         failure = judge_body(Unreadable("login"), answer)
                 except HttpError as error:
                     failure = error.failure
-                if failure is None or not (failure.connection or failure.rule in ("broken off", "timeout")):
+                unanswered = failure is not None and (failure.connection or failure.rule in _UNANSWERED)
+                if not unanswered or attempt == _FIRST_LOOKS:
                     break
-                if attempt < _FIRST_LOOKS:
-                    await asyncio.sleep(0.2 * attempt)
-        finally:
-            await client.aclose()
+                # A server that is starting, or a line that stumbled: not yet worth an operator's attention.
+                await asyncio.sleep(0.2 * attempt)
         # A 404 there, or a server that is busy now, says nothing about what the run will ask of it.
-        unanswered = failure is not None and (failure.connection or failure.rule in ("broken off", "timeout"))
         if failure is not None and (failure.fate is Fate.ABORT or unanswered):
             raise as_target_error(failure, self.address)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-import httpx
 import polars as pl
 
 from ...checking.conversions import dtype_of
@@ -17,7 +16,7 @@ from ...core.states import Change, Outcome
 from ..base import Failure, Fate, Item, Result
 from ..http.answer import Answer, Unreadable, message_in
 from ..http.client import HttpClient
-from ..http.failures import HttpError, as_target_error, judge, judge_body
+from ..http.failures import HttpError, judge, judge_body
 from ..http.many import Memory, Values, chunked, frame_of, read_parts
 from ..http.requests import with_patience
 from ..http.target import HttpTarget
@@ -35,38 +34,16 @@ _NO_CONTENT: Final = frozenset({204, 205})
 _FATES: Final = {"retry": Fate.RETRY, "unknown": Fate.UNKNOWN, "abort": Fate.ABORT, "reject": Fate.REJECT}
 
 
-class RestTarget(HttpTarget):
-    """An API that is described by the job.
-
-    Args:
-        url: `http+https://host/path`.
-        key: Fields that identify an item.
-        mode: How the job writes; `update` never creates.
-        transport: Sends instead of the real one; for tests.
-        **options: What `Description` holds.
-
-    Raises:
-        UsageError: The address or the description is wrong.
-    """
+class RestTarget(HttpTarget[Description]):
+    """An API that is described by the job; its address is `http+https://host/path`."""
 
     model = Description
     any_key = True
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        key: Sequence[str] = (),
-        mode: str = "upsert",
-        transport: httpx.AsyncBaseTransport | None = None,
-        **options: Any,
-    ) -> None:
-        self._says = says = Description.of(options)
-        super().__init__(url, says, transport=transport)
-        self.keys = tuple(key)
-        self._mode = mode
-        self._options = options
-        if secrets.exposes_password(str(options)):
+    def __init__(self, url: str, **options: Any) -> None:
+        super().__init__(url, **options)
+        says = self._says
+        if secrets.exposes_password(str(self._options)):
             raise UsageError(
                 "The description of the target holds a password, which would be stored with the plan.",
                 advice="Write {secret:NAME} in its place.",
@@ -76,8 +53,8 @@ class RestTarget(HttpTarget):
                 "The job doesn't say how its target is written.",
                 advice='Describe it: [target] update = {method = "PATCH", url = "/items/{id}"}.',
             )
-        self.readable = says.read is not None and mode != "append"
-        self.reversible = self.readable and (says.delete is not None or mode == "update")
+        self.readable = says.read is not None and self._mode != "append"
+        self.reversible = self.readable and (says.delete is not None or self._mode == "update")
         self.idempotent = all(each.repeatable for each in self._in_use())
         self._id = compiled(says.id)
         self._item = compiled(says.item)
@@ -92,9 +69,6 @@ class RestTarget(HttpTarget):
         return (each for each in used if each is not None)
 
     # Facts
-
-    def describe(self) -> dict[str, Any]:  # noqa: D102 - the base class says it
-        return {"url": self.address, "key": list(self.keys), "mode": self._mode, **self._options}
 
     @property
     def shape(self) -> Any:
@@ -129,16 +103,10 @@ class RestTarget(HttpTarget):
 
     def read(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:  # noqa: D102 - the base class says it
         async def work() -> pl.DataFrame:
-            client = self.open_client(read=self._read_timeout)
-            try:
+            async with self.planning_client() as client:
                 return await self._read(keys, fields, client, patient=True)
-            finally:
-                await client.aclose()
 
-        try:
-            return self.patiently(work())
-        except HttpError as error:
-            raise as_target_error(error.failure, self.address) from None
+        return self.patiently(work())
 
     async def read_now(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
         """`read` with the run's own client; what fails is for the engine to judge."""

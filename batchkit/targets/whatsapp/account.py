@@ -37,7 +37,7 @@ class Account:
         why: Why the template could not be looked at.
     """
 
-    def __init__(self, target: HttpTarget, account: str | None) -> None:
+    def __init__(self, target: HttpTarget[Any], account: str | None) -> None:
         self._target = target
         self._id = account
         self.phone: dict[str, Any] = {}
@@ -51,13 +51,10 @@ class Account:
             HttpError: The token or the number is not accepted, or nobody answers.
             TargetError: The template can't be sent.
         """
-        client = self._target.open_client(read=30.0)
-        try:
+        async with self._target.planning_client(read=30.0) as client:
             self.phone = await self._number(client)
             if template is not None:
                 self.template = await self._find(client, template, language)
-        finally:
-            await client.aclose()
 
     async def _number(self, client: HttpClient) -> dict[str, Any]:
         base = self._target.base

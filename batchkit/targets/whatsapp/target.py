@@ -19,7 +19,7 @@ from ...core.states import Outcome
 from ...core.words import plural
 from ..base import Failure, Fate, Finding, Item, Refusal, Result
 from ..http.answer import Answer, Unreadable
-from ..http.failures import HttpError, as_target_error, judge_body
+from ..http.failures import HttpError, judge_body
 from ..http.target import HttpTarget
 from .account import Account
 from .errors import LOOK, PAIR_RATE, error_of, judge_answer, replace_status
@@ -39,18 +39,10 @@ _VERSION: Final = re.compile(r"/v\d+(\.\d+)?/")
 _HERE: Final = ("127.0.0.1", "localhost", "::1")
 
 
-class WhatsAppTarget(HttpTarget):
-    """The number that messages are sent from.
+class WhatsAppTarget(HttpTarget[Sending]):
+    """The number that messages are sent from, in every mode alike.
 
-    Args:
-        url: `whatsapp:PHONE_NUMBER_ID`, or `whatsapp+https://host/v23.0/PHONE_NUMBER_ID`.
-        key: Fields that identify an item; the recipient (`to`) unless said.
-        mode: Taken for all modes alike: a message is sent.
-        transport: Sends instead of the real one; for tests.
-        **options: What `Sending` holds.
-
-    Raises:
-        UsageError: The address isn't one of WhatsApp's, or an option is wrong.
+    Its address is `whatsapp:PHONE_NUMBER_ID`, or `whatsapp+https://host/v23.0/PHONE_NUMBER_ID`.
     """
 
     model = Sending
@@ -62,25 +54,25 @@ class WhatsAppTarget(HttpTarget):
         "key_rest": 6.0,
     }  # fmt: skip
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        key: Sequence[str] = (),
-        mode: str = "upsert",
-        transport: httpx.AsyncBaseTransport | None = None,
-        **options: Any,
-    ) -> None:
-        self._says = says = Sending.of(options)
-        super().__init__(_whole(url, says.api), says, transport=transport)
-        self.keys = tuple(key)
-        self._url, self._mode = url, mode
-        self._account = Account(self, says.account)
+    def __init__(self, url: str, **options: Any) -> None:
+        super().__init__(url, **options)
+        self._account = Account(self, self._says.account)
         self._opted_out = OptOuts()
-        self._form: Form = self._formed(says.seen)
+        self._form: Form = self._formed(self._says.seen)
         self._checked: tuple[str, ...] | None = None
         self._pairs: OrderedDict[str, int] = OrderedDict()
         self._messages = f"{self.base}/messages"
+
+    def _written_out(self, url: str) -> str:
+        scheme, colon, number = url.partition(":")
+        if "+" in scheme:
+            return url
+        if not colon or not re.fullmatch(r"[\w-]+", number):
+            raise UsageError(
+                f"{secrets.redact(url)} is not an address of WhatsApp.",
+                advice="Write whatsapp:PHONE_NUMBER_ID, the id that WhatsApp Manager shows for the number.",
+            )
+        return f"whatsapp+{self._says.api.rstrip('/')}/{number}"
 
     def _formed(self, template: Template | None) -> Form:
         if self._says.template is None:
@@ -146,10 +138,7 @@ class WhatsAppTarget(HttpTarget):
             UsageError: The opt-out list can't be read.
         """
         self._opted_out = OptOuts.of(self._says.opt_out, self._says.region, self.open_table)
-        try:
-            self.patiently(self._account.look(self._says.template, self._says.language))
-        except HttpError as error:
-            raise as_target_error(error.failure, self.address) from None
+        self.patiently(self._account.look(self._says.template, self._says.language))
         found = self._account.template
         if found is None:
             return
@@ -331,16 +320,3 @@ def _not_sent(item: Item, number: str | None) -> Result:
         )
     reason = "The number is on the opt-out list by now."
     return Result(item.index, Outcome.REJECTED, "opt_out", reason, "Nothing: it is not messaged.")
-
-
-def _whole(url: str, api: str) -> str:
-    """The address with the API's own in it."""
-    scheme, colon, number = url.partition(":")
-    if "+" in scheme:
-        return url
-    if not colon or not re.fullmatch(r"[\w-]+", number):
-        raise UsageError(
-            f"{secrets.redact(url)} is not an address of WhatsApp.",
-            advice="Write whatsapp:PHONE_NUMBER_ID, the id that WhatsApp Manager shows for the number.",
-        )
-    return f"whatsapp+{api.rstrip('/')}/{number}"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-import httpx
 import polars as pl
 
 from ...core.columns import FieldType
@@ -17,9 +16,9 @@ from ...core.states import Change
 from ..base import Failure, Fate, Finding, Item, Refusal, Result
 from ..http.answer import Answer
 from ..http.client import HttpClient
-from ..http.failures import HttpError, as_target_error, of_read
+from ..http.failures import HttpError, of_read
 from ..http.many import Memory
-from ..http.requests import with_patience
+from ..http.requests import Value, with_patience
 from ..http.target import READ_LIMIT, HttpTarget
 from .canonical import Canon
 from .checkup import edits_all, findings, site_notices
@@ -36,18 +35,12 @@ _KEYS: Final = ("id", "slug", "url")
 _FIRST_LOOKS: Final = Backoff(base=0.1, cap=1.0, retries=2)
 
 
-class WordPressTarget(HttpTarget):
+class WordPressTarget(HttpTarget[Options]):
     """A WordPress site.
 
-    Args:
-        url: `wordpress+https://user@host[/path]`; without a password, that is the secret `wp_password`.
-        key: `id`, `slug` or `url`, and `type` where rows say theirs.
-        mode: How the job writes. Posts are created by slug alone, for WordPress gives ids itself.
-        transport: Sends instead of the real one; for tests.
-        **options: What `Options` holds.
-
-    Raises:
-        UsageError: The address, the key or an option is wrong.
+    Its address is `wordpress+https://user@host[/path]`; without a password, that is the secret `wp_password`.
+    Its key is `id`, `slug` or `url`, and `type` where rows say theirs. Posts are created by slug alone, for
+    WordPress gives ids itself.
     """
 
     model = Options
@@ -57,30 +50,18 @@ class WordPressTarget(HttpTarget):
     joins_key = ("type",)
     usual: ClassVar = {"chunk_size": 20, "workers": 5, "delay": 0.2, "retries": 2}
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        key: Sequence[str] = (),
-        mode: str = "upsert",
-        transport: httpx.AsyncBaseTransport | None = None,
-        **options: Any,
-    ) -> None:
-        self._options = Options.of(options)
-        super().__init__(url, self._options, transport=transport)
+    def __init__(self, url: str, **options: Any) -> None:
+        super().__init__(url, **options)
         self._base = with_secret(self._base)
-        self._given = options
-        self.keys = tuple(key)
-        self._mode = mode
         if self.keys and (set(self.keys) - {*_KEYS, "type"} or len({*self.keys} & {*_KEYS}) != 1):
             raise UsageError(
                 f"WordPress has no key {', '.join(self.keys)}.",
                 advice="Take id, slug or url; and type besides.",
             )
         self.creatable = not self.keys or "slug" in self.keys
-        self.idempotent = mode == "update" or not self.creatable
-        self.readable = mode != "append"
-        self.call_size = self._options.call_size or (1 if self._options.batch == "no" else 25)
+        self.idempotent = self._mode == "update" or not self.creatable
+        self.readable = self._mode != "append"
+        self.call_size = self._says.call_size or (1 if self._says.batch == "no" else 25)
         self._site: Site | None = None
         self._book: dict[str, Terms] = {}
         self._memory: Memory[Post] = Memory(MOST_IDS)
@@ -89,9 +70,6 @@ class WordPressTarget(HttpTarget):
         self._sender: Sender | None = None
 
     # Facts
-
-    def describe(self) -> dict[str, Any]:  # noqa: D102 - the base class says it
-        return {"url": self.address, "key": list(self.keys), "mode": self._mode, **self._given}
 
     @property
     def site(self) -> Site:
@@ -157,18 +135,12 @@ class WordPressTarget(HttpTarget):
             TargetError: There is no WordPress, or it doesn't take the login.
             TargetUnreachable: Nobody answers.
         """
-        self._check_login()
-        try:
-            self.patiently(self._with_client(self._discover))
-        except HttpError as error:
-            raise as_target_error(error.failure, self.address) from None
-
-    def _check_login(self) -> None:
         if "authorization" not in {name.lower() for name in self.resolved_headers()}:
             raise UsageError(
                 f"{self.address} names no user.",
                 advice="Write wordpress+https://USER@HOST; the password is the secret wp_password.",
             )
+        self._planning(self._discover)
 
     async def _discover(self, client: HttpClient) -> None:
         async def ask(method: str, url: str) -> Answer:
@@ -182,12 +154,11 @@ class WordPressTarget(HttpTarget):
             got: Answer = await with_patience(once, _FIRST_LOOKS)
             return got
 
-        told = self._options
-        self._take(await discover(ask, self.base, types=told.types, seo=told.seo))
+        self._take(await discover(ask, self.base, types=self._says.types, seo=self._says.seo))
 
     def _take(self, site: Site) -> None:
-        limit = site.batch if self._options.batch != "no" else 0
-        if self._options.batch == "yes" and not limit:
+        limit = site.batch if self._says.batch != "no" else 0
+        if self._says.batch == "yes" and not limit:
             raise HttpError(
                 Failure(Fate.ABORT, "batch", "The site doesn't offer batch/v1", "Leave out batch, or say no.")
             )
@@ -195,7 +166,7 @@ class WordPressTarget(HttpTarget):
         self._book = {}
         self._new_terms.clear()
         self._reader = Reader(site, self._book, self._memory)
-        self.call_size = min(self._options.call_size or limit, limit) or 1
+        self.call_size = min(self._says.call_size or limit, limit) or 1
         self._sender = Sender(
             site,
             self._reader,
@@ -207,7 +178,7 @@ class WordPressTarget(HttpTarget):
             batch=limit,
             narrow=self._narrow,
             creates=self._creates,
-            create_terms=self._options.create_terms,
+            create_terms=self._says.create_terms,
             advice=self.missing_advice,
         )
 
@@ -235,8 +206,7 @@ class WordPressTarget(HttpTarget):
         async def work(client: HttpClient) -> pl.DataFrame:
             return await self._reads.read(keys, fields, self._getter(client, patient=True))
 
-        frame: pl.DataFrame = self._planning(work)
-        return frame
+        return self._planning(work)
 
     async def read_now(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
         """`read` with the run's own client; what fails is for the engine to judge."""
@@ -244,9 +214,7 @@ class WordPressTarget(HttpTarget):
 
     def canonical(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Refusal]]:
         """Types by their names, slugs and addresses in one spelling, terms as the site calls them."""
-        canon = Canon(
-            self.site, self.base, create_terms=self._options.create_terms, new_terms=self._new_terms
-        )
+        canon = Canon(self.site, self.base, create_terms=self._says.create_terms, new_terms=self._new_terms)
         for name in canon.taxonomies(frame):
 
             async def learn(client: HttpClient, name: str = name) -> Terms:
@@ -261,7 +229,7 @@ class WordPressTarget(HttpTarget):
 
     def checkup(self) -> Iterator[Finding]:
         """What works and what doesn't, with this login at this site."""
-        yield from findings(self._site, self._options)
+        yield from findings(self._site, self._says)
 
     @property
     def _reads(self) -> Reader:
@@ -269,18 +237,12 @@ class WordPressTarget(HttpTarget):
             raise _unconnected()
         return self._reader
 
-    def _planning(self, work: Any) -> Any:
-        try:
-            return self.patiently(self._with_client(work))
-        except HttpError as error:
-            raise as_target_error(error.failure, self.address) from None
+    def _planning(self, work: Callable[[HttpClient], Awaitable[Value]]) -> Value:
+        async def with_client() -> Value:
+            async with self.planning_client() as client:
+                return await work(client)
 
-    async def _with_client(self, work: Any) -> Any:
-        client = self.open_client(read=self._read_timeout)
-        try:
-            return await work(client)
-        finally:
-            await client.aclose()
+        return self.patiently(with_client())
 
     def _getter(self, client: HttpClient | None, *, patient: bool) -> Get:
         async def get(route: str, **query: Any) -> Any:

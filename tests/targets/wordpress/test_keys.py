@@ -107,7 +107,7 @@ def test_users_in_the_address(login: str, sent: str, monkeypatch: pytest.MonkeyP
 def test_a_wrong_option_says_what_is_wrong(options: dict[str, object], words: str) -> None:
     """A mistake in the job is found before anything is asked of the site."""
     with pytest.raises(UsageError, match=words):
-        WordPressTarget("wordpress+https://me@a.test", **options)  # type: ignore[arg-type]
+        WordPressTarget("wordpress+https://me@a.test", **options)
 
 
 def test_by_address(site: WordPressSite) -> None:
