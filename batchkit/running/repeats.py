@@ -27,12 +27,13 @@ from ..journal.owner import owner_of
 from ..journal.run_folder import JOURNAL
 from ..planning.plan import Plan
 from ..planning.work import is_unseen
+from .child import lives
 
 if TYPE_CHECKING:
     from ..targets.base import Target
 
 _TO_BEGIN: Final = 60.0
-"""Seconds in which the process of a detached run has it in hand, or never will."""
+"""Seconds in which a process that can't be seen from here has its run in hand, or never will."""
 
 
 def refuse_repeat(plan: Plan, target: Target | None = None) -> None:
@@ -147,8 +148,10 @@ class _Other:
         """Whether a process has it in hand, or is about to."""
         if owner_of(self.folder) is not None:
             return True
-        awaited = self.journal.meta("detach", True) and self.journal.state() is RunState.PLANNED
-        return bool(awaited) and time.time() - self.created < _TO_BEGIN
+        if not self.journal.meta("detach", True) or self.journal.state() is not RunState.PLANNED:
+            return False
+        coming = lives(self.folder)
+        return time.time() - self.created < _TO_BEGIN if coming is None else coming
 
     def did_any(self, plan: Plan, target: Target | None) -> bool:
         """Whether some of its rows are at the target, or may be."""

@@ -73,12 +73,13 @@ def start(
             refuse_repeat(plan, target)
         folder = make_folder(plan, chosen, dry_run=dry_run, report=report, again=again, detach=detach)
         run = Run(folder)
-        if not detach:  # in hand before the next one looks: a run that nobody has in hand is nobody's
+        # In hand before the next one looks: a run that nobody has in hand, or is about to, is nobody's.
+        if detach:
+            run._detach()
+        else:
             Driver.start_on(folder, target=target, tidy=tidy)
-    if detach:
-        run._detach()
-        if tidy is not None:
-            tidy()  # the run is another process's: this one has the time
+    if detach and tidy is not None:
+        tidy()  # the run is another process's: this one has the time
     return run
 
 

@@ -15,7 +15,7 @@ from ..journal.journal import JournalReader
 from ..journal.owner import owner_of
 from ..journal.snapshot import Snapshot
 from ..planning.plan import Plan
-from .child import why_it_died
+from .child import lives, why_it_died
 from .driver import last_words, live_driver
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class RunView:
             changes.update(rate=None, eta=None, limiter="", in_flight=0, memory=0)
         if state is RunState.INTERRUPTED or last_words(self.folder):
             changes.update(self._recounted(stored))
-        if state is RunState.PLANNED and self._child is not None and not self._child_lives():
+        if state is RunState.PLANNED and lives(self.folder) is False:
             changes["message"] = why_it_died(self.folder)
         return Snapshot.from_dict({**stored.to_dict(), **changes})
 

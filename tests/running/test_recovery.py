@@ -280,7 +280,8 @@ def test_a_detached_process_that_dies_at_its_start_is_noticed(
     with pytest.raises(RunFailed, match="no such interpreter"):
         run.began()
     assert run.wait(5) is RunState.PLANNED
-    assert "no such interpreter" in run.snapshot().message
+    for seen in (run, Run.open(run.id)):
+        assert "no such interpreter" in seen.snapshot().message
 
 
 def test_a_cut_off_run_is_not_undone_before_it_is_settled(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchkit.core.errors import WorkRepeated
+from batchkit.core.errors import RunFailed, WorkRepeated
 from batchkit.core.states import RunState
 from batchkit.planning.job import Job
 from batchkit.planning.plan import Plan
@@ -111,6 +111,23 @@ def test_a_killed_append_is_gone_on_with_and_not_begun_anew(log: Log) -> None:
     assert log.count() == 1000
     call(*command, "--yes", "--again")
     assert log.count() == 2000
+
+
+def test_a_detached_run_that_died_at_its_start_is_in_nobodys_way(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process is gone before it took the run in hand, so the same rows are started at once."""
+    plan = log.plan(rows(30))
+    interpreter = log.folder / "python-that-dies"
+    interpreter.write_text("#!/bin/sh\nexit 3\n")
+    interpreter.chmod(0o755)
+    with monkeypatch.context() as patched:
+        patched.setattr("batchkit.running.child.sys.executable", str(interpreter))
+        dead = plan.start(detach=True)
+    with pytest.raises(RunFailed, match="ended at its start"):
+        dead.began()
+    done(plan.start(report=False))
+    assert log.count() == 30
 
 
 def test_a_finished_append_is_not_applied_twice(log: Log) -> None:
