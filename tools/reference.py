@@ -7,8 +7,9 @@ A test holds the page against the models, so that none is missing and none is ou
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import is_dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,8 +25,17 @@ PAGE: Final = Path(__file__).parent.parent / "docs" / "reference.md"
 
 def page() -> str:
     """The page, as it should be."""
-    parts = [_job(), _sources(), _fields(), _settings(), _targets()]
-    return "\n".join([*_HEAD, *(line for part in parts for line in part)])
+    parts: dict[str, tuple[str, Iterable[str]]] = {
+        "Jobs": (_JOBS, _table(Entries, without={"folder"})),
+        "Sources": (_SOURCES, _by_scheme(sources.schemes(), sources.source_opener)),
+        "Fields": (_FIELDS, _table(Field)),
+        "Settings of a run": (_SETTINGS, chain(_table(Settings, live=LIVE), _usual_settings())),
+        "Targets": (_TARGETS, _by_scheme(schemes(), target_class)),
+    }
+    lines = list(_HEAD)
+    for title, (text, tables) in parts.items():
+        lines += [f"## {title}", "", *text.splitlines(), "", *tables]
+    return "\n".join(lines)
 
 
 _HEAD: Final = (
@@ -34,56 +44,35 @@ _HEAD: Final = (
     "What can be said of jobs, sources, fields, runs and targets. Written by `python -m tools.reference`.",
     "",
 )
+_JOBS: Final = """\
+On the command line `--mode update`, in a job file `mode = "update"`, in Python
+`Job(..., mode="update")`."""
+_FIELDS: Final = """\
+On the command line `--field siret.siret=true`, in a job file `[fields.siret]` `siret = true`, in
+Python `Field("siret", siret=True)`."""
+_SOURCES: Final = """\
+Beside the address in a job file, `source = {address = ..., NAME = VALUE}`, and in Python
+`Job({"address": ..., "NAME": VALUE}, ...)`. How a file is read is said in the job itself."""
+_TARGETS: Final = """\
+On the command line `--target NAME=VALUE`, in a job file `[target]` `NAME = VALUE`, in Python
+`Job(..., target={"NAME": VALUE})`."""
+_SETTINGS: Final = """\
+On the command line `--chunk-size 50`, in a job file `[settings]` `chunk_size = 50`, in Python
+`plan.start(chunk_size=50)`, and a field each in the panel. Those that are live can be changed
+while a run runs: `batchkit set last chunk_size=50`, `run.set(chunk_size=50)`."""
 
 
-def _job() -> Iterator[str]:
-    yield "## Jobs"
-    yield ""
-    yield 'On the command line `--mode update`, in a job file `mode = "update"`, in Python'
-    yield '`Job(..., mode="update")`.'
-    yield ""
-    yield from _table(Entries, without={"folder"})
-
-
-def _fields() -> Iterator[str]:
-    yield "## Fields"
-    yield ""
-    yield "On the command line `--field siret.siret=true`, in a job file `[fields.siret]` `siret = true`, in"
-    yield 'Python `Field("siret", siret=True)`.'
-    yield ""
-    yield from _table(Field)
-
-
-def _sources() -> Iterator[str]:
-    yield "## Sources"
-    yield ""
-    yield "Beside the address in a job file, `source = {address = ..., NAME = VALUE}`, and in Python"
-    yield '`Job({"address": ..., "NAME": VALUE}, ...)`. How a file is read is said in the job itself.'
-    yield ""
+def _by_scheme(schemes: Iterable[str], opener: Callable[[str], Any]) -> Iterator[str]:
+    """The tables of what opens addresses, those that several schemes share once."""
     shared: dict[Any, list[str]] = {}
-    for scheme in sources.schemes():
-        model = getattr(sources.source_opener(f"{scheme}:"), "model", None)
-        if model is not None:
+    for scheme in schemes:
+        if (model := getattr(opener(f"{scheme}:"), "model", None)) is not None:
             shared.setdefault(model, []).append(scheme)
     for model, names in shared.items():
         yield f"### {', '.join(names)}"
         yield ""
         yield from _table(model)
-
-
-def _targets() -> Iterator[str]:
-    yield "## Targets"
-    yield ""
-    yield "On the command line `--target NAME=VALUE`, in a job file `[target]` `NAME = VALUE`, in Python"
-    yield '`Job(..., target={"NAME": VALUE})`.'
-    yield ""
-    for scheme in schemes():
-        model = target_class(f"{scheme}:").model
-        if model is not None:
-            yield f"### {scheme}"
-            yield ""
-            yield from _table(model)
-            yield from _inner(model)
+        yield from _inner(model)
 
 
 def _inner(model: Any) -> Iterator[str]:
@@ -103,14 +92,7 @@ def _oldest(kind: Any) -> Any:
     return [each for each in kind.__mro__ if is_dataclass(each)][-1]
 
 
-def _settings() -> Iterator[str]:
-    yield "## Settings of a run"
-    yield ""
-    yield "On the command line `--chunk-size 50`, in a job file `[settings]` `chunk_size = 50`, in Python"
-    yield "`plan.start(chunk_size=50)`, and a field each in the panel. Those that are live can be changed"
-    yield "while a run runs: `batchkit set last chunk_size=50`, `run.set(chunk_size=50)`."
-    yield ""
-    yield from _table(Settings, live=LIVE)
+def _usual_settings() -> Iterator[str]:
     yield "Some targets start from settings that proved right for them:"
     yield ""
     for scheme in schemes():

@@ -101,6 +101,7 @@ def stop(name: str, with_json: bool) -> int:
     is_flag=True,
     help="Write the rows in conflict, whatever somebody entered at the target since the plan.",
 )
+@options.yes
 @options.resuming
 @detach
 @again
@@ -109,6 +110,7 @@ def resume(
     name: str,
     settle: Literal["done", "resend"] | None,
     overwrite_conflicts: bool,
+    yes: bool,
     detach: bool,
     again: bool,
     with_json: bool,
@@ -117,7 +119,8 @@ def resume(
     """Go on with a run that was paused, stopped or failed, or whose process was killed.
 
     A paused run goes on where it is; any other is driven by this command. While the run is running it is
-    refused, and the message names the process (exit code 2).
+    refused, and the message names the process (exit code 2). It was agreed to when it was started, so you are
+    asked only where it pauses for you to look; with --yes, or without a terminal, that ends the session.
     RUN is the id of a run, the beginning of one, a run folder, or "last", which passes dry runs over.
     """
     from ..journal.owner import owner_of
@@ -136,7 +139,7 @@ def resume(
         return _tell(console, run, (RunState.RUNNING, *OVER), "watch it with: batchkit watch")
     if detach:
         return detached(console, go_on())
-    return finish(console, *drive(go_on))
+    return finish(console, *drive(go_on, yes=yes))
 
 
 @click.command("set", cls=options.Setting, short_help="Change settings of a run while it runs.")

@@ -10,7 +10,6 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, Literal
@@ -20,8 +19,7 @@ from ..core.advice import worded
 from ..core.errors import BatchkitError
 from ..core.home import home
 from ..core.install import install_command, installed_version, required_packages
-
-Level = Literal["ok", "warning", "error"]
+from ..targets.exchange import Finding
 
 OLDEST_PYTHON: Final = (3, 11)
 OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING and ON CONFLICT as the SQLite target writes them
@@ -38,30 +36,9 @@ OPTIONAL: Final = {
 """Package: the extra that brings it, and what needs it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at.
-
-    Attributes:
-        name: What.
-        level: `ok`, `warning` (something won't work) or `error` (nothing will).
-        found: What was found.
-        advice: What to do when it isn't ok.
-    """
-
-    name: str
-    level: Level
-    found: str
-    advice: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The check as plain JSON-able values."""
-        return asdict(self)
-
-
 def examine(
     to: str | None = None, table: str | None = None, options: Mapping[str, Any] | None = None
-) -> list[Check]:
+) -> list[Finding]:
     """Look at everything; never raises.
 
     Args:
@@ -69,7 +46,7 @@ def examine(
         table: Table that it shall have.
         options: What that kind of target takes besides.
     """
-    looks: dict[str, Callable[[], Iterator[Check]]] = {
+    looks: dict[str, Callable[[], Iterator[Finding]]] = {
         "python": _python,
         "packages": _packages,
         "sqlite": _sqlite,
@@ -83,19 +60,19 @@ def examine(
     return [check for name, look in looks.items() for check in _safely(name, look)]
 
 
-def _safely(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
+def _safely(name: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
     try:
         return list(look())
     except BatchkitError as error:
-        return [Check(name, "error", error.message, error.advice)]
+        return [Finding(name, "error", error.message, error.advice)]
     except Exception as error:  # noqa: BLE001 - a doctor that falls ill helps nobody
-        return [Check(name, "error", f"{type(error).__name__}: {error}")]
+        return [Finding(name, "error", f"{type(error).__name__}: {error}")]
 
 
-def _python() -> Iterator[Check]:
+def _python() -> Iterator[Finding]:
     text = f"{platform.python_version()} on {platform.system()} {platform.machine()}, {sys.executable}"
     good = sys.version_info >= OLDEST_PYTHON
-    yield Check("python", "ok" if good else "error", text, "Use Python 3.11 or newer.")
+    yield Finding("python", "ok" if good else "error", text, "Use Python 3.11 or newer.")
 
 
 def _version(package: str) -> str | None:
@@ -105,56 +82,58 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _packages() -> Iterator[Check]:
-    yield Check("batchkit", "ok", installed_version() or "run from its folder, not installed")
+def _packages() -> Iterator[Finding]:
+    yield Finding("batchkit", "ok", installed_version() or "run from its folder, not installed")
     for line in required_packages():
         package = re.split(r"[^\w.-]", line, maxsplit=1)[0]
         found = _version(package)
-        yield Check(package, "ok" if found else "error", found or "missing", f"Run: {install_command()}")
+        yield Finding(package, "ok" if found else "error", found or "missing", f"Run: {install_command()}")
     for package, (extra, what) in OPTIONAL.items():
         found = _version(package)
         advice = f"Needed for {what}: {install_command(extra)}"
-        yield Check(package, "ok" if found else "warning", found or "not installed", advice)
+        yield Finding(package, "ok" if found else "warning", found or "not installed", advice)
 
 
-def _sqlite() -> Iterator[Check]:
+def _sqlite() -> Iterator[Finding]:
     good = sqlite3.sqlite_version_info >= OLDEST_SQLITE
     advice = "Use a Python built with SQLite 3.35 or newer."
-    yield Check("sqlite", "ok" if good else "error", sqlite3.sqlite_version, advice)
+    yield Finding("sqlite", "ok" if good else "error", sqlite3.sqlite_version, advice)
 
 
-def _home() -> Iterator[Check]:
+def _home() -> Iterator[Finding]:
     try:
         with tempfile.NamedTemporaryFile(dir=home(), prefix=".doctor-") as file:
             file.write(b"x")
             file.flush()
     except (OSError, BatchkitError) as error:
-        yield Check(
+        yield Finding(
             "home", "error", f"can't be written: {error}", "Set BATCHKIT_HOME to a folder you may write to."
         )
         return
     named = "BATCHKIT_HOME" if os.environ.get("BATCHKIT_HOME") else "default"
-    yield Check("home", "ok", f"{home()} ({named}), writable")
+    yield Finding("home", "ok", f"{home()} ({named}), writable")
 
 
-def _disk() -> Iterator[Check]:
+def _disk() -> Iterator[Finding]:
     free = shutil.disk_usage(home()).free
-    level: Level = "ok" if free > LITTLE_DISK else "warning"
-    yield Check("disk", level, f"{words.format_bytes(free)} free", "Free some disk, or run `batchkit clean`.")
+    level: Literal["ok", "warning"] = "ok" if free > LITTLE_DISK else "warning"
+    yield Finding(
+        "disk", level, f"{words.format_bytes(free)} free", "Free some disk, or run `batchkit clean`."
+    )
 
 
-def _terminal() -> Iterator[Check]:
+def _terminal() -> Iterator[Finding]:
     encoding = getattr(sys.stdout, "encoding", None) or "unknown"
     try:
         "é → …".encode(encoding)
     except (LookupError, UnicodeEncodeError):
         advice = "Some characters are shown as ?; set PYTHONUTF8=1 to have them all."
-        yield Check("terminal", "warning", f"encoding {encoding}", advice)
+        yield Finding("terminal", "warning", f"encoding {encoding}", advice)
         return
-    yield Check("terminal", "ok", f"encoding {encoding}")
+    yield Finding("terminal", "ok", f"encoding {encoding}")
 
 
-def _keyring() -> Iterator[Check]:
+def _keyring() -> Iterator[Finding]:
     if _version("keyring") is None:
         return
     import keyring
@@ -165,10 +144,10 @@ def _keyring() -> Iterator[Check]:
         word in name.lower() for word in ("plaintext", "fail", "null")
     )
     advice = "Secrets are then taken from the environment or a .env file."
-    yield Check("keyring backend", "ok" if safe else "warning", name, advice)
+    yield Finding("keyring backend", "ok" if safe else "warning", name, advice)
 
 
-def _target(to: str, table: str | None, options: Mapping[str, Any]) -> Iterator[Check]:
+def _target(to: str, table: str | None, options: Mapping[str, Any]) -> Iterator[Finding]:
     from ..core import secrets
     from ..planning.opening import fact_of, open_target
 
@@ -178,13 +157,12 @@ def _target(to: str, table: str | None, options: Mapping[str, Any]) -> Iterator[
     try:
         target.connect()
         fields = target.fields()
-        yield Check("target", "ok", f"{target.address} answers, {words.number(len(fields))} fields")
-        for finding in target.checkup():
-            yield Check(finding.name, finding.level, finding.found, worded(finding.advice))
+        yield Finding("target", "ok", f"{target.address} answers, {words.number(len(fields))} fields")
+        yield from (finding._replace(advice=worded(finding.advice)) for finding in target.checkup())
     except BatchkitError as error:
         if table is None and error.facts.get("table") == NO_TABLE:  # so far it came, and no further was asked
-            yield Check("target", "ok", f"{secrets.redact(to)} answers")
+            yield Finding("target", "ok", f"{secrets.redact(to)} answers")
         else:
-            yield Check("target", "error", secrets.redact(error.message), error.advice)
+            yield Finding("target", "error", secrets.redact(error.message), error.advice)
     finally:
         target.close()

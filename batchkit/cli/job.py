@@ -136,25 +136,6 @@ def _lookups(words: tuple[str, ...]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _delete_cap(word: str) -> int | float | str:
-    plain = word.strip().replace(",", ".")
-    share = plain.endswith("%")
-    try:
-        value = float(plain.removesuffix("%"))
-    except ValueError:
-        value = -1.0
-    # A count is a whole number; below 1 it can only be meant as a share.
-    meant = 0 <= value <= 100 if share else 0 <= value < 1 or (value >= 1 and value.is_integer())
-    if not meant:
-        raise UsageError(
-            f"--delete-cap {word!r} is neither a number nor a share.",
-            advice="Write a number of rows (100) or a share of the table (5%).",
-        )
-    if share:
-        return word.strip()
-    return value if 0 < value < 1 else int(value)
-
-
 def _rules(words: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for word in words:
@@ -209,7 +190,6 @@ _READERS: dict[str, Any] = {
     "map": _map,
     "lookups": _lookups,
     "fields": _rules,
-    "delete_cap": _delete_cap,
 }
 
 

@@ -16,47 +16,30 @@ from .family import DONE, USAGE, before_a_run
 from .wrapping import columns
 
 if TYPE_CHECKING:
+    from ..targets.exchange import Finding
     from ..upkeep.retention import Removal
-    from .doctor import Check
+
+
+_days = options.together(*(
+    click.option(
+        f"--{what}-days", type=click.IntRange(min=0), default=usual, metavar="N",
+        help=f"Days {how}. Default: {usual}.",
+    )
+    for what, usual, how in (
+        ("runs", 7, "a run stays after it finished"),
+        ("files", 30, "plans and files stay"),
+        ("logs", 90, "logs stay"),
+        ("ledger", 90, "it is remembered what removed runs sent or appended"),
+    )
+))  # fmt: skip
 
 
 @click.command(short_help="Remove old runs, plans and logs.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
-@click.option(
-    "--runs-days",
-    type=click.IntRange(min=0),
-    default=7,
-    metavar="N",
-    help="Days a run stays after it finished. Default: 7.",
-)
-@click.option(
-    "--files-days",
-    type=click.IntRange(min=0),
-    default=30,
-    metavar="N",
-    help="Days plans and files stay. Default: 30.",
-)
-@click.option(
-    "--logs-days", type=click.IntRange(min=0), default=90, metavar="N", help="Days logs stay. Default: 90."
-)
-@click.option(
-    "--ledger-days",
-    type=click.IntRange(min=0),
-    default=90,
-    metavar="N",
-    help="Days it is remembered what removed runs sent or appended. Default: 90.",
-)
+@_days
 @click.option("--forget", is_flag=True, help="Forget at once what runs sent or appended.")
 @options.as_json
-def clean(
-    dry_run: bool,
-    runs_days: int,
-    files_days: int,
-    logs_days: int,
-    ledger_days: int,
-    forget: bool,
-    with_json: bool,
-) -> int:
+def clean(dry_run: bool, forget: bool, with_json: bool, **days: int) -> int:
     """Remove what is old: finished runs, plans, logs. A run that isn't finished is never removed.
 
     The log of a run outlives it, and so does a ledger of what it sent or appended, in hashes that can't be
@@ -66,8 +49,8 @@ def clean(
     from ..upkeep.retention import Retention, forget_ledger
     from ..upkeep.retention import clean as remove
 
-    days = Retention(runs=runs_days, files=files_days, logs=logs_days, ledger=ledger_days)
-    removed = remove(days, dry_run=dry_run)
+    kept = Retention(**{name.removesuffix("_days"): n for name, n in days.items()})
+    removed = remove(kept, dry_run=dry_run)
     forgotten = forget and not dry_run
     if forgotten:  # last of all, for what is removed goes into the ledger
         forget_ledger()
@@ -108,12 +91,12 @@ def doctor(to: str | None, table: str | None, with_json: bool) -> int:
 
     checks = _examine_job(Path(to), table) if to and to.lower().endswith(".toml") else examine(to, table)
     failed = any(check.level == "error" for check in checks)
-    value = {"ok": not failed, "checks": [check.to_dict() for check in checks]}
+    value = {"ok": not failed, "checks": [check._asdict() for check in checks]}
     Console(with_json).answer(value, lambda: _examined(checks, failed=failed))
     return USAGE if failed else DONE
 
 
-def _examine_job(path: Path, table: str | None) -> list[Check]:
+def _examine_job(path: Path, table: str | None) -> list[Finding]:
     from ..planning.job import Job
     from .doctor import examine
 
@@ -124,7 +107,7 @@ def _examine_job(path: Path, table: str | None) -> list[Check]:
 _SIGNS = {"ok": ("ok", "green"), "warning": ("look", "yellow"), "error": ("wrong", "red")}
 
 
-def _examined(checks: list[Check], *, failed: bool) -> Iterator[str]:
+def _examined(checks: list[Finding], *, failed: bool) -> Iterator[str]:
     rows = []
     for check in checks:
         word, colour = _SIGNS[check.level]

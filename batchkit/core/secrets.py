@@ -93,11 +93,14 @@ def lookup(name: str) -> str:
     """
     value = _concealed.get(name) or _from_environment(name) or _from_dotenv(name) or _from_keyring(name)
     if not value:
+        line = f"put the line `{name}=...` into a .env file in the working folder or beside the job"
+        places = [f"Set the environment variable {_variable(name)}", line]
+        # A keyring without a backend, or a locked one, would refuse to hold it, too.
+        if any(_ask(backend, name) is not None for backend in _keyrings()):
+            places.append(f"store it in the keyring with `keyring set {SERVICE} {name}`")
         raise SecretError(
             f"The secret {name!r} has no value.",
-            advice=f"Set the environment variable {_variable(name)}, or put the line `{name}=...` into a "
-            f".env file in the working folder or beside the job, or store it in the keyring with "
-            f"`keyring set {SERVICE} {name}`.",
+            advice=f"{', or '.join(places)}.",
             name=name,
         )
     register(value)
@@ -221,23 +224,27 @@ def _from_dotenv(name: str) -> str | None:
 
 
 def _from_keyring(name: str) -> str | None:
+    return next((answer for backend in _keyrings() if (answer := _ask(backend, name))), None)
+
+
+def _keyrings() -> list[Any]:
+    """The backends of the system's keyring that encrypt."""
     try:
         import keyring
         from keyring.backends import chainer
     except ImportError:
-        return None
+        return []
     backend = keyring.get_keyring()
     backends = backend.backends if isinstance(backend, chainer.ChainerBackend) else [backend]
-    answers = (_ask(each, name) for each in backends if _encrypts(each))
-    return next((answer for answer in answers if answer), None)
+    return [each for each in backends if _encrypts(each)]
 
 
 def _ask(backend: Any, name: str) -> str | None:
+    """What a backend holds under a name: nothing is an empty text, and None that it doesn't answer."""
     try:
-        value: str | None = backend.get_password(SERVICE, name)
+        return backend.get_password(SERVICE, name) or ""
     except Exception:  # noqa: BLE001  a locked or broken keyring is as good as none: the advice names the others
         return None
-    return value
 
 
 def _encrypts(backend: Any) -> bool:

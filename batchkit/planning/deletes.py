@@ -10,7 +10,7 @@ import polars as pl
 
 from ..core.advice import option
 from ..core.columns import AFTER, BEFORE, CHANGE, FILE_ROW, KEY, LOST
-from ..core.errors import JobError, PlanError
+from ..core.errors import PlanError
 from ..core.states import Change
 from ..core.words import plural
 from .duplicates import hash_keys
@@ -32,22 +32,11 @@ class DeleteCap:
     share: float | None = None
 
     @classmethod
-    def of(cls, value: object) -> DeleteCap:
-        """Read a cap: a whole number from 1 up is a count; 0.1, 1.0 or `10%` is a share.
-
-        Raises:
-            JobError: It is neither.
-        """
-        if isinstance(value, str) and value.strip().endswith("%"):
-            try:
-                value = float(value.strip()[:-1].replace(",", ".")) / 100
-            except ValueError:
-                value = None
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return cls(count=value)
-        if isinstance(value, float) and 0 <= value <= 1:
-            return cls(share=value)
-        raise JobError("delete_cap can't be read.", advice='Write a count (100) or a share (0.1 or "10%").')
+    def of(cls, value: float | str) -> DeleteCap:
+        """The cap that a job's entry says: a whole number is a count; 0.1, 1.0 or `10%` is a share."""
+        if isinstance(value, str):
+            return cls(share=float(value.removesuffix("%").replace(",", ".")) / 100)
+        return cls(count=value) if isinstance(value, int) else cls(share=value)
 
     def allows(self, deletes: int, total: int) -> bool:
         """Whether so many deletes among so many items are within the cap."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, field
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from annotated_types import Ge
-from pydantic import PlainValidator
+from pydantic import BeforeValidator, PlainValidator, TypeAdapter
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 
@@ -55,6 +56,20 @@ def _read_address(value: Any) -> str:
         raise JobError("to takes an address.", advice="Write one such as sqlite:///companies.sqlite.")
     refuse_mixed_password(value.strip())
     return secrets.conceal(value.strip())
+
+
+def _read_cap(value: Any) -> Any:
+    """A count from a whole number; a share from `10%`, which stays as it is, or a number up to 1."""
+    if isinstance(value, str):
+        text, percent = value.strip().replace(",", "."), value.strip().endswith("%")
+        number = TypeAdapter(float).validate_python(text.removesuffix("%"))
+        if percent and 0 <= number <= 100:
+            return value.strip()
+        # Below 1 it can only be meant as a share; a count is a whole number.
+        value = number if percent or 0 < number < 1 else int(number) if number.is_integer() else -number
+    if isinstance(value, bool) or not 0 <= value <= (1 if isinstance(value, float) else math.inf):
+        raise PydanticCustomError("cap", "not a cap")
+    return value
 
 
 Names = Annotated[Sequence[str], PlainValidator(_read_names), Takes("names of fields", '["siret"]')]
@@ -130,7 +145,11 @@ class Entries:
     delete: bool = False
     """Plan to delete what the target has and the source lacks."""
 
-    delete_cap: Annotated[int | float | str, Takes("a number or a share", '"10%"')] = 0.1
+    delete_cap: Annotated[
+        int | float | str,
+        BeforeValidator(_read_cap),
+        Takes("a number of items (100) or a share (5%)", '"10%"'),
+    ] = 0.1
     """With delete, the most that may be deleted: a number of items, or a share of the target's. Default:
     10%."""
 

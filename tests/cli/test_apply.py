@@ -149,7 +149,7 @@ def test_a_canary_stops_to_be_looked_at(shop: Shop) -> None:
     assert done["outcomes"]["done"] == 5
     assert done["outcomes"]["pending"] == 7
     assert told("show", "last")["state"] == done["state"] == "stopped"
-    assert told("resume", "last", "--set", "canary=")["outcomes"]["done"] == 12
+    assert told("resume", "last", "--yes", "--set", "canary=")["outcomes"]["done"] == 12
 
 
 def test_chunk_by_chunk_without_a_terminal_names_the_way_on(shop: Shop) -> None:

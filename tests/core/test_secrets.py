@@ -89,13 +89,35 @@ def test_resolve_quotes_inside_an_address(monkeypatch: pytest.MonkeyPatch) -> No
     assert secrets.resolve("no secret here") == "no secret here"
 
 
+class LockedKeyring(Backend):
+    """A keyring that nobody has opened."""
+
+    def get_password(self, *_: str) -> str | None:
+        """Refuse."""
+        raise RuntimeError("locked")
+
+
+@pytest.mark.parametrize(
+    ("backend", "named"), [(Backend, True), (LockedKeyring, False), (PlaintextKeyring, False)]
+)
+def test_only_a_keyring_that_works_is_advised(
+    backend: type[Any], named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the keyring is locked, or has no backend that encrypts, the other places are named alone."""
+    keyring_of(backend(), monkeypatch)
+    with pytest.raises(SecretError) as caught:
+        secrets.lookup("nowhere")
+    assert ("keyring set batchkit nowhere" in caught.value.advice) is named
+    assert "BATCHKIT_SECRET_NOWHERE" in caught.value.advice
+
+
 def test_missing_secret_names_the_places() -> None:
     """A name without a value is an error that says where to put one."""
     with pytest.raises(SecretError, match="nowhere") as caught:
         secrets.resolve("{secret:nowhere}")
     assert "BATCHKIT_SECRET_NOWHERE" in caught.value.advice
     assert ".env" in caught.value.advice
-    assert "keyring set batchkit nowhere" in caught.value.advice
+    assert "keyring" not in caught.value.advice  # there is none here
 
 
 @pytest.mark.parametrize(
