@@ -59,7 +59,7 @@ class Api:
     async def _create(self, request: Request) -> Response:
         body = await object_in(request)
         if body is None:
-            return refused(400, "bad_request", "The body is not a JSON object.")
+            return _no_object()
         again = request.headers.get("idempotency-key")
         if again and (known := self._state.known(again)):
             return JSONResponse(known[1], known[0])
@@ -76,10 +76,10 @@ class Api:
     async def _one(self, request: Request) -> Response:
         key = request.path_params["id"]
         present = self._state.item(key)
+        body = await object_in(request) if request.method in ("PUT", "PATCH") else {}
         if request.method == "PUT":
-            body = await object_in(request)
             if body is None:
-                return refused(400, "bad_request", "The body is not a JSON object.")
+                return _no_object()
             new = self._state.put(key, {**body, "id": body.get("id", key)})
             return JSONResponse(self._state.item(key), 201 if new else 200)
         if present is None:
@@ -88,9 +88,8 @@ class Api:
             self._state.remove(key)
             return Response(status_code=204)
         if request.method == "PATCH":
-            body = await object_in(request)
             if body is None:
-                return refused(400, "bad_request", "The body is not a JSON object.")
+                return _no_object()
             if (problem := _problem(body)) is not None:
                 return problem
             present = {**present, **body}
@@ -113,6 +112,10 @@ async def object_in(request: Request) -> dict[str, Any] | None:
     except ValueError:
         return None
     return body if isinstance(body, dict) else None
+
+
+def _no_object() -> Response:
+    return refused(400, "bad_request", "The body is not a JSON object.")
 
 
 def _problem(body: dict[str, Any]) -> Response | None:

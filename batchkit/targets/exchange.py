@@ -82,6 +82,13 @@ class Result:
     failure: Failure | None = None
 
 
+def reject(
+    item: int, rule: str, reason: str, advice: str = "", detail: Mapping[str, Any] | None = None
+) -> Result:
+    """The outcome of an item that will never pass as it is."""
+    return Result(item, Outcome.REJECTED, rule, reason, advice, detail)
+
+
 @dataclass(slots=True)
 class Item:
     """One unit of work as a `CallTarget` sees it."""

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from ..record import Record
+from ..state import Record
 from .faults import Fault, Orders
 from .shapes import Headers, page
 

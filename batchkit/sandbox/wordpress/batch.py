@@ -7,8 +7,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from .answers import Answer, Refused
-from .params import Wrong, invalid
-from .requests import Call
+from .params import Call, Wrong, invalid
 
 MOST: Final = 25
 """Requests that one batch may hold."""

@@ -16,14 +16,6 @@ KEYS: Final = {
     "none": (),
 }
 """Meta keys of each plugin: the title and the description that search engines are given."""
-NAMESPACES: Final = {
-    "yoast": ("yoast/v1",),
-    "rankmath": ("rankmath/v1",),
-    "seopress": ("seopress/v1",),
-    "aioseo": ("aioseo/v1",),
-    "none": (),
-}
-"""Namespaces of the REST API by which a plugin is known."""
 AIOSEO: Final = "aioseo_meta_data"
 """Property of a post by which All in One SEO shows and takes its texts, which are in a table of its own."""
 
@@ -41,7 +33,7 @@ class Meta:
 
     def __init__(self, rules: Rules) -> None:
         keys = KEYS[rules.wordpress_seo]
-        self.namespaces = NAMESPACES[rules.wordpress_seo]
+        self.namespaces = (f"{rules.wordpress_seo}/v1",) if keys else ()
         self._registered = (*(keys if rules.wordpress_meta != "hidden" else ()), "footnotes")
         self.has_property = rules.wordpress_seo == "aioseo" and rules.wordpress_meta != "hidden"
         self._protected = {key for key in keys if rules.wordpress_meta == "protected" and key.startswith("_")}

@@ -1,13 +1,15 @@
-"""Parameters of requests: their types, and what is said of one that doesn't fit."""
+"""A request with its parameters: their types, and what is said of one that doesn't fit."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from .answers import Refused
+from .users import User
 
 Reader = Callable[[str, Any], Any]
 """Takes a parameter's name and value to the value as it is used, or raises `Wrong`."""
@@ -15,6 +17,37 @@ Reader = Callable[[str, Any], Any]
 _DATE: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.\d+)?(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as the site's routes see it, whether it came by itself or in a batch.
+
+    Attributes:
+        method: The method.
+        path: The path without `/wp-json`.
+        query: Parameters of the address.
+        body: Parameters of the body.
+        user: Who is logged in.
+        site: Address of the site, without a slash at its end.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+    user: User | None = None
+    site: str = ""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """All parameters; the body's win."""
+        return {**self.query, **self.body}
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields asked for by `_fields`."""
+        return tuple(texts("_fields", self.given.get("_fields", [])))
 
 
 class Wrong(Exception):

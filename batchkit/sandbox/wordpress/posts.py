@@ -8,12 +8,10 @@ from typing import Any, Final
 from . import params, query
 from .answers import Answer, Refused
 from .meta import AIOSEO, Meta
-from .params import Reader
-from .requests import Call
-from .rights import allow, can_edit, can_read, forbidden, may
+from .params import Call, Reader
 from .store import Post, Store
 from .text import allowed, slug_of
-from .users import USERS
+from .users import USERS, allow, can_edit, can_read, forbidden, may
 from .view import BASES, TAXONOMIES, View, narrowed
 
 _WRITTEN: Final[dict[str, Reader]] = {

@@ -7,9 +7,8 @@ from typing import Any, Final
 from . import params
 from .answers import Refused
 from .params import Reader, Wrong
-from .rights import may
 from .store import Post, Store
-from .users import User
+from .users import User, may
 
 _STATUSES: Final = (
     "publish", "future", "draft", "pending", "private", "trash", "auto-draft", "inherit", "request-pending",

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from ..rules import Rules
 from ..state import State
 from .answers import Answer, Refused
-from .requests import Call
+from .params import Call
 from .site import Site
 from .users import user_of
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from .meta import AIOSEO, Meta
-from .view import field_names
 
 _EDIT: Final = {"context": ["edit"]}
 _VIEW: Final = {"context": ["view", "edit"]}
@@ -34,7 +33,7 @@ def _text(**more: Any) -> dict[str, Any]:
 
 _BLOCKS: Final = {"block_version": {"type": "integer", "readonly": True, **_EDIT}}
 _IDS: Final = {"type": "array", "items": {"type": "integer"}, **_VIEW}
-_FIELDS: Final[dict[str, dict[str, Any]]] = {
+FIELDS: Final[dict[str, dict[str, Any]]] = {
     "id": {"type": "integer", **_READONLY},
     "date": {**_DATE, **_VIEW},
     "date_gmt": {**_DATE, **_VIEW},
@@ -51,13 +50,14 @@ _FIELDS: Final[dict[str, dict[str, Any]]] = {
     "excerpt": _text(protected={"type": "boolean", **_READONLY}),
     "author": {"type": "integer", **_VIEW},
     "featured_media": {"type": "integer", **_VIEW},
-    "parent": {"type": "integer", **_VIEW},
-    "menu_order": {"type": "integer", **_VIEW},
     "comment_status": {"type": "string", "enum": _OPEN, **_VIEW},
     "ping_status": {"type": "string", "enum": _OPEN, **_VIEW},
+    "menu_order": {"type": "integer", **_VIEW},
     "sticky": {"type": "boolean", **_VIEW},
     "template": {"type": "string", **_VIEW},
+    "parent": {"type": "integer", **_VIEW},
     "format": {"type": "string", "enum": _FORMATS, **_VIEW},
+    "meta": {},  # as the plugins make it
     "categories": _IDS,
     "tags": _IDS,
     "permalink_template": {"type": "string", "readonly": True, **_EDIT},
@@ -65,6 +65,16 @@ _FIELDS: Final[dict[str, dict[str, Any]]] = {
     "class_list": {"type": "array", "items": {"type": "string"}, **_READONLY},
     AIOSEO: {"type": "object", **_VIEW},
 }
+"""The fields of posts and pages, in the order in which WordPress shows them."""
+
+_ONLY_POST: Final = {"sticky", "format", "categories", "tags"}
+_ONLY_PAGE: Final = {"parent", "menu_order"}
+
+
+def field_names(kind: str, meta: Meta) -> list[str]:
+    """The fields of a type: `post` or `page`."""
+    hidden = {*(_ONLY_POST if kind == "page" else _ONLY_PAGE), *([] if meta.has_property else [AIOSEO])}
+    return [name for name in FIELDS if name not in hidden]
 
 
 def properties_of(kind: str, meta: Meta) -> dict[str, Any]:
@@ -74,4 +84,4 @@ def properties_of(kind: str, meta: Meta) -> dict[str, Any]:
         kind: `post` or `page`.
         meta: The meta keys that are open.
     """
-    return {name: meta.schema() if name == "meta" else _FIELDS[name] for name in field_names(kind, meta)}
+    return {name: meta.schema() if name == "meta" else FIELDS[name] for name in field_names(kind, meta)}

@@ -10,14 +10,13 @@ from ..rules import Rules
 from . import batch, params
 from .answers import Answer, Refused, no_route
 from .meta import Meta
+from .params import Call
 from .posts import Posts
-from .requests import Call
-from .rights import forbidden, may
 from .sample import plant
 from .schema import properties_of
 from .store import Store
 from .terms import TermRoutes
-from .users import shown
+from .users import forbidden, may, shown
 from .view import BASES, TAXONOMIES, narrowed
 
 NAME: Final = "Atelier du Bois Clair"

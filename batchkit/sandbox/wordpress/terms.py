@@ -7,11 +7,10 @@ from typing import Any, Final
 
 from . import params
 from .answers import Answer, Refused
-from .params import Reader
-from .requests import Call
-from .rights import forbidden, may
+from .params import Call, Reader
 from .store import Store, Term
 from .text import allowed, slug_of
+from .users import forbidden, may
 from .view import TAXONOMIES, narrowed
 
 _LISTED: Final[dict[str, Reader]] = {

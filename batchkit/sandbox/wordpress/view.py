@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .meta import AIOSEO, Meta
-from .rights import allow
+from .schema import field_names
 from .store import Post, Store
 from .text import excerpt_of, paragraphs, slug_of, texturized
-from .users import User
+from .users import User, allow
 
 BASES: Final = {"post": "posts", "page": "pages"}
 """Types and the addresses of theirs."""
@@ -18,8 +18,6 @@ TAXONOMIES: Final = {"category": "categories", "post_tag": "tags"}
 """Taxonomies and the addresses of theirs, which also name the fields of a post."""
 
 _ONLY_EDIT: Final = {"password", "permalink_template", "generated_slug"}
-_ONLY_POST: Final = {"sticky", "format", "categories", "tags"}
-_ONLY_PAGE: Final = {"parent", "menu_order"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +43,10 @@ class View:
     def of(self, post: Post) -> dict[str, Any]:
         """A post with the fields that are asked for, whole, and its number in any case; see `narrowed`."""
         asked = {name.partition(".")[0] for name in self.fields}
-        hidden = (_ONLY_POST if post.type == "page" else _ONLY_PAGE) | (set() if self.edit else _ONLY_EDIT)
-        if not self.meta.has_property:
-            hidden |= {AIOSEO}
         return {
-            name: part(self, post)
-            for name, part in _PARTS.items()
-            if name not in hidden and (not asked or name in asked or name == "id")
+            name: _PARTS[name](self, post) if name in _PARTS else getattr(post, name)
+            for name in (*field_names(post.type, self.meta), "_links")
+            if (self.edit or name not in _ONLY_EDIT) and (not asked or name in asked or name == "id")
         }
 
     def link(self, post: Post) -> str:
@@ -105,29 +100,13 @@ def _links(view: View, post: Post) -> dict[str, Any]:
 
 
 _PARTS: Final[Mapping[str, Callable[[View, Post], Any]]] = {
-    "id": lambda _, post: post.id,
-    "date": lambda _, post: post.date,
     "date_gmt": lambda _, post: post.date,
     "guid": _guid,
-    "modified": lambda _, post: post.modified,
     "modified_gmt": lambda _, post: post.modified,
-    "password": lambda _, post: post.password,
-    "slug": lambda _, post: post.slug,
-    "status": lambda _, post: post.status,
-    "type": lambda _, post: post.type,
     "link": lambda view, post: view.link(post),
     "title": lambda view, post: view.text(post.title, texturized(post.title).strip()),
     "content": _content,
     "excerpt": _excerpt,
-    "author": lambda _, post: post.author,
-    "featured_media": lambda _, post: post.featured_media,
-    "parent": lambda _, post: post.parent,
-    "menu_order": lambda _, post: post.menu_order,
-    "comment_status": lambda _, post: post.comment_status,
-    "ping_status": lambda _, post: post.ping_status,
-    "sticky": lambda _, post: post.sticky,
-    "template": lambda _, post: post.template,
-    "format": lambda _, post: post.format,
     "meta": lambda view, post: view.meta.shown(post.meta),
     "categories": lambda _, post: post.terms.get("category", []),
     "tags": lambda _, post: post.terms.get("post_tag", []),
@@ -144,13 +123,4 @@ _PARTS: Final[Mapping[str, Callable[[View, Post], Any]]] = {
     AIOSEO: lambda view, post: view.meta.property_of(post.meta),
     "_links": _links,
 }
-
-
-def field_names(kind: str, meta: Meta) -> list[str]:
-    """The fields of a type, as its schema lists them."""
-    hidden = {
-        "_links",
-        *([] if meta.has_property else [AIOSEO]),
-        *(_ONLY_POST if kind == "page" else _ONLY_PAGE),
-    }
-    return [name for name in _PARTS if name not in hidden]
+"""What isn't shown as it is stored."""

@@ -50,7 +50,7 @@ _LENGTH_WORDS: Final = re.compile(
 )
 _FILTER_WORDS: Final = re.compile(r"(?i)moderation|flagged|content (policy|management)|safety")
 
-_REWORD: Final = "Reword the prompt for this row, or write its text by hand."
+REWORD: Final = "Reword the prompt for this row, or write its text by hand."
 _RESUME: Final = "Then resume the run: what is written is on record."
 
 
@@ -92,7 +92,7 @@ def _refused(answer: Answer, told: Complaint, options: Collection[str]) -> Failu
         advice = "Shorten the prompt, lower target.max_tokens, or take a model with a larger window."
         return _reject("too long", "The prompt is too long for the model", told, advice)
     if status in (400, 403, 422, 451) and (told.names & _FILTERS or _FILTER_WORDS.search(told.message)):
-        return _reject("content filter", "The server's filter refuses the prompt", told, _REWORD)
+        return _reject("content filter", "The server's filter refuses the prompt", told, REWORD)
     if status in (400, 422) and told.param in options:
         advice = f"Change target.{told.param}, or leave it out. {_RESUME}"
         return _abort("option", f"The server refuses {told.param}", told, advice)

@@ -10,15 +10,16 @@ import polars as pl
 
 from ...core.columns import FieldType
 from ...core.errors import SecretError, UsageError
-from ...core.problem import Problem
+from ...core.problem import Problem, notice, warning
 from ...core.states import Outcome
 from ..base import Failure, Fate, Finding, Item, Result
+from ..exchange import reject
 from ..http.answer import Answer, Unreadable
 from ..http.failures import HttpError, judge_body
 from ..http.target import HttpTarget
 from .answer import Complaint, Completion, complains
 from .estimate import Estimate, pace
-from .failures import judge_chat
+from .failures import REWORD, judge_chat
 from .options import Generation
 
 PROMPT: Final = "prompt"
@@ -124,11 +125,10 @@ class ChatTarget(HttpTarget[Generation]):
         if rate:
             usual = f"{rate * 60:g} a minute, unless the run is set to another rate"
             words = f"{words}. It takes {pace(estimate.prompts, rate)} at {usual}"
-        found = [Problem(None, None, None, "estimate", words, "", "notice")]
+        found = [notice("estimate", words)]
         if self._says.max_tokens is None:
-            advice = "Set target.max_tokens."
             message = "No answer has a limit, so what the run costs has none either"
-            found.append(Problem(None, None, None, "max_tokens", message, advice, "warning"))
+            found.append(warning("max_tokens", message, "Set target.max_tokens."))
         return found
 
     # Sending
@@ -198,7 +198,7 @@ class ChatTarget(HttpTarget[Generation]):
         """The item's outcome; the text is kept whatever it is, for it is paid."""
         rule, reason, advice = self._fault(got)
         if rule and not got.text and got.tokens_out is None:
-            return Result(item.index, Outcome.REJECTED, rule, reason, advice)
+            return reject(item.index, rule, reason, advice)
         outcome = Outcome.REJECTED if rule else Outcome.DONE
         return Result(item.index, outcome, rule, reason, advice, got.facts())
 
@@ -206,13 +206,13 @@ class ChatTarget(HttpTarget[Generation]):
         """What is wrong with a text: rule, reason, advice; empty where nothing is."""
         says, length = self._says, len(got.text)
         if got.finish == "content_filter":
-            return "content filter", "The server's filter withheld the answer.", _REWORD
+            return "content filter", "The server's filter withheld the answer.", REWORD
         if got.refusal:
-            return "refused", f"The model refuses: {got.refusal}", _REWORD
+            return "refused", f"The model refuses: {got.refusal}", REWORD
         if got.finish == "length":
             return "cut off", f"The text was cut off after {length:,} characters.", _RAISE
         if not got.text:
-            return "empty", "The model answered without a text.", _REWORD
+            return "empty", "The model answered without a text.", REWORD
         if says.min_length is not None and length < says.min_length:
             reason = f"The text is too short: {length:,} characters, at least {says.min_length:,} are wanted."
             return "too short", reason, _LENGTH
@@ -250,7 +250,6 @@ class ChatTarget(HttpTarget[Generation]):
         )
 
 
-_REWORD: Final = "Reword the prompt for this row, or write its text by hand."
 _RAISE: Final = "Raise target.max_tokens; what came is on record with the item."
 _LENGTH: Final = "Ask for that length in the prompt, or take the text that is on record with the item."
 

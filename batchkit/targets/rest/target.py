@@ -14,6 +14,7 @@ from ...core.columns import FieldType
 from ...core.errors import UsageError
 from ...core.states import Change, Outcome
 from ..base import Failure, Fate, Item, Result
+from ..exchange import reject
 from ..http.answer import Answer, Unreadable, message_in
 from ..http.client import HttpClient
 from ..http.failures import HttpError, judge, judge_body
@@ -193,15 +194,15 @@ class RestTarget(HttpTarget[Description]):
         (item,) = items
         how = self._how(item.change)
         if how is None:
-            return [_rejected(item, "described", f"The job doesn't say how to {item.change} an item.",
-                              f"Describe target.{item.change} in the job.")]  # fmt: skip
+            reason = f"The job doesn't say how to {item.change} an item."
+            return [reject(item.index, "described", reason, f"Describe target.{item.change} in the job.")]
         try:
             values = await self._filled(item, how)
             url = self._place(fill_address(how.url, values))
             body = self._body(item, how, values)
         except NoValue as problem:
-            return [_rejected(item, "blank", f"The item has no {problem} for the request.",
-                              "Fill it in, or correct the description in the job.")]  # fmt: skip
+            reason = f"The item has no {problem} for the request."
+            return [reject(item.index, "blank", reason, "Fill it in, or correct the description in the job.")]
         if dry_run:
             return None
         headers = self._headers_of[id(how)]
@@ -246,12 +247,13 @@ class RestTarget(HttpTarget[Description]):
     def _outcome(self, item: Item, answer: Answer) -> list[Result] | None:
         """What an answer means for the item; None when it is done."""
         meaning = self._says.status.get(answer.status)
-        if meaning == "missing" or (meaning is None and self._gone_already(item, answer)):
+        gone = answer.status in _GONE and self.readable and not answer.is_html
+        if meaning == "missing" or (meaning is None and gone and item.change == Change.DELETE):
             if item.change == Change.DELETE:
                 return None
-            return [_rejected(item, "missing", f"The target has no such item. {answer.words()}".strip(), "")]
+            return [reject(item.index, "missing", f"The target has no such item. {answer.words()}".strip())]
         if meaning is not None and meaning != "done":
-            return self._told(item, answer, meaning)
+            return self._as_described(item, answer, meaning)
         if meaning is None:
             failure = judge(answer)
             if failure is not None:
@@ -266,12 +268,7 @@ class RestTarget(HttpTarget[Description]):
             raise HttpError(judge_body(problem, answer)) from None
         return self._held_against(item, value)
 
-    def _gone_already(self, item: Item, answer: Answer) -> bool:
-        return (
-            answer.status in _GONE and self.readable and item.change == Change.DELETE and not answer.is_html
-        )
-
-    def _told(self, item: Item, answer: Answer, meaning: str) -> list[Result]:
+    def _as_described(self, item: Item, answer: Answer, meaning: str) -> list[Result]:
         words = answer.words() or f"The server answered {answer.status}."
         if meaning == "unchanged":
             return [Result(item.index, Outcome.UNCHANGED, str(answer.status), words)]
@@ -281,13 +278,13 @@ class RestTarget(HttpTarget[Description]):
         """What a successful answer says besides: an error in it, the server's id, the values it kept."""
         if self._error is not None and (error := self._error.search(value)):
             words = message_in(error) or "The server reports an error."
-            return [_rejected(item, "error", words, "")]
+            return [reject(item.index, "error", words)]
         if item.change == Change.DELETE:
             return None
         kept = self._item.search(value) if self._item is not None else value
         if isinstance(kept, dict):
             self._remember(item.key, kept)
-        if self._item is None or item.change == Change.DELETE:
+        if self._item is None:
             return None
         differing = {}
         for name, wanted in item.after.items():
@@ -299,7 +296,7 @@ class RestTarget(HttpTarget[Description]):
             return None
         reason = f"The server took the request but not the value of {', '.join(differing)}."
         advice = "See at the target what became of the item, and which values it takes there."
-        return [Result(item.index, Outcome.REJECTED, "not kept", reason, advice, differing)]
+        return [reject(item.index, "not kept", reason, advice, differing)]
 
     def _same(self, name: str, found: Any, wanted: Any) -> bool:
         try:
@@ -312,7 +309,3 @@ class RestTarget(HttpTarget[Description]):
 
 def _at_top(item: Any, name: str) -> Any:
     return item.get(name) if isinstance(item, dict) else None
-
-
-def _rejected(item: Item, rule: str, reason: str, advice: str) -> Result:
-    return Result(item.index, Outcome.REJECTED, rule, reason, advice)

@@ -18,6 +18,7 @@ from ...core.problem import warning
 from ...core.states import Outcome
 from ...core.words import plural
 from ..base import Failure, Fate, Finding, Item, Refusal, Result
+from ..exchange import reject
 from ..http.answer import Answer, Unreadable
 from ..http.failures import HttpError, judge_body
 from ..http.target import HttpTarget
@@ -315,8 +316,6 @@ def _taken(answer: Answer) -> dict[str, Any]:
 
 def _not_sent(item: Item, number: str | None) -> Result:
     if number is None:
-        return Result(
-            item.index, Outcome.REJECTED, "blank", "The item has no recipient.", "Map a column to `to`."
-        )
+        return reject(item.index, "blank", "The item has no recipient.", "Map a column to `to`.")
     reason = "The number is on the opt-out list by now."
-    return Result(item.index, Outcome.REJECTED, "opt_out", reason, "Nothing: it is not messaged.")
+    return reject(item.index, "opt_out", reason, "Nothing: it is not messaged.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-from ...core.problem import Problem
+from ...core.problem import Problem, notice, warning
 from ..base import Finding
 from .failures import PLUGIN, SAY_PLUGIN
 from .login import User
@@ -49,28 +49,23 @@ def site_notices(
         creates: The plan may create posts.
         new_terms: Terms that rows name and that will be made, by taxonomy.
     """
-    told: list[tuple[str, str, str]] = []
+    found = []
     for name in sorted(closed):
         login = f"The login {site.user.words}" if site.user else "This login"
-        told.append(
-            ("rights", f"{login} may edit no {name}, so none of them is found.", "Use an editor's login.")
-        )
+        none = f"{login} may edit no {name}, so none of them is found."
+        found.append(warning("rights", none, "Use an editor's login."))
     seo = site.seo
     if seo.others and seo.preset:
         could = f"SEO texts go to {seo.preset.title}; it could be {', '.join(seo.others)} too."
-        told.append(("seo", could, SAY_PLUGIN))
+        found.append(warning("seo", could, SAY_PLUGIN))
     if creates:
-        told.append(
-            ("undo", "An undo moves posts that are created to the trash; it deletes none for good.", "")
-        )
+        kept = "An undo moves posts that are created to the trash; it deletes none for good."
+        found.append(notice("undo", kept))
     for name, terms in new_terms.items():
         listed = ", ".join([*sorted(terms)[:_SHOWN], *(["..."] if len(terms) > _SHOWN else [])])
         made = f"The run makes {name} that the site lacks ({listed}); they stay there after an undo."
-        told.append(("undo", made, "Delete at the site those that nobody uses then."))
-    return [
-        Problem(None, None, None, rule, message, advice, "notice" if rule == "undo" else "warning")
-        for rule, message, advice in told
-    ]
+        found.append(notice("undo", made, "Delete at the site those that nobody uses then."))
+    return found
 
 
 def _login(site: Site) -> Iterator[Finding]:
@@ -80,17 +75,15 @@ def _login(site: Site) -> Iterator[Finding]:
         return
     yield Finding("login", "ok", user.words)
     for kind in site.types.values():
-        name = _OTHERS.get(kind.slug)
+        right, name = f"right to edit {kind.name}", _OTHERS.get(kind.slug)
         if name is None:
             continue
         if name in user.may:
-            yield Finding(f"right to edit {kind.name}", "ok", "all")
+            yield Finding(right, "ok", "all")
         elif name.replace("_others", "") in user.may:
-            yield Finding(
-                f"right to edit {kind.name}", "warning", "its own alone", "Use an editor's login for others'."
-            )
+            yield Finding(right, "warning", "its own alone", "Use an editor's login for others'.")
         else:
-            yield Finding(f"right to edit {kind.name}", "error", "none", "Use an editor's login.")
+            yield Finding(right, "error", "none", "Use an editor's login.")
 
 
 def edits_all(user: User, site: Site) -> bool:
@@ -103,26 +96,19 @@ def _seo(site: Site) -> Finding:
     if seo.preset is None:
         if seo.because == "said":
             return Finding("SEO plugin", "ok", "none, as the job says")
-        return Finding(
-            "SEO plugin",
-            "warning",
-            "none found, so seo_title and seo_description can't be written",
-            SAY_PLUGIN,
-        )
-    how = _HOW.get(seo.because, "as the job says")
+        lost = "none found, so seo_title and seo_description can't be written"
+        return Finding("SEO plugin", "warning", lost, SAY_PLUGIN)
+    found = f"{seo.preset.title} ({_HOW.get(seo.because, 'as the job says')})"
     if seo.others:
-        return Finding(
-            "SEO plugin", "warning", f"{seo.preset.title} ({how}); or {', '.join(seo.others)}", SAY_PLUGIN
-        )
-    return Finding("SEO plugin", "ok", f"{seo.preset.title} ({how})")
+        return Finding("SEO plugin", "warning", f"{found}; or {', '.join(seo.others)}", SAY_PLUGIN)
+    return Finding("SEO plugin", "ok", found)
 
 
 def _meta(kind: PostType) -> Finding:
     name = f"meta keys of {kind.name}"
     if not kind.shown:
-        return Finding(
-            name, "warning", "the site doesn't show its schema", "Let OPTIONS through at the firewall."
-        )
+        advice = "Let OPTIONS through at the firewall."
+        return Finding(name, "warning", "the site doesn't show its schema", advice)
     places = kind.places.values()
     keys = sorted({each.at for each in places if each.kind is Kind.META and each.registered})
     closed = sorted({each.at for each in places if each.at and not each.registered})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -62,21 +61,8 @@ def place_of(url: str) -> str:
     return f"?{plain.partition('?')[2]}" if "?" in plain else plain.partition("/")[2]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """What the post behind an address may be called; its own link must prove it.
-
-    Attributes:
-        slugs: Slugs.
-        ids: Ids.
-    """
-
-    slugs: tuple[str, ...]
-    ids: tuple[int, ...]
-
-
-def candidates(url: str, front_page: int = 0) -> Candidates:
-    """Where to look for the post behind an address.
+def candidates(url: str, front_page: int = 0) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The slugs and the ids that the post behind an address may have; its own link must prove it.
 
     Args:
         url: The address.
@@ -85,10 +71,10 @@ def candidates(url: str, front_page: int = 0) -> Candidates:
     url = url.strip(_EDGES)
     number = post_id(url)
     if number is not None:
-        return Candidates((), (number,))
+        return (), (number,)
     last = plain_slug(urlsplit(url if "://" in url else f"https://{url}").path.rstrip("/").rpartition("/")[2])
     if not last:
-        return Candidates((), (front_page,) if front_page else ())
+        return (), (front_page,) if front_page else ()
     slugs, ids = [last], []
     bare = re.sub(r"\.(html?|php)$", "", last)
     if bare != last:
@@ -100,7 +86,7 @@ def candidates(url: str, front_page: int = 0) -> Candidates:
             ids.append(int(match[2 if rest == 1 else 1]))
             if rest:
                 slugs.append(match[rest])
-    return Candidates(tuple(slugs), tuple(n for n in ids if 0 < n < 2**63))
+    return tuple(slugs), tuple(n for n in ids if 0 < n < 2**63)
 
 
 def asked_slugs(slug: str) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ..base import Failure, Fate
 from ..http.answer import Answer
@@ -15,8 +15,8 @@ _ME: Final = "wp/v2/users/me"
 _WITHOUT: Final = frozenset({"rest_not_logged_in", "rest_forbidden_context", "rest_cannot_edit", "401"})
 
 
-class _Ask(Protocol):
-    def __call__(self, method: str, url: str) -> Awaitable[Answer]: ...
+Ask = Callable[[str, str], Awaitable[Answer]]
+"""Sends a request by method and address, and gives the answer, whatever its status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class User:
         return f"{self.name} ({', '.join(self.roles) or 'no role'})"
 
 
-async def find_user(ask: _Ask, root: str, *, app_passwords: bool | None) -> User | None:
+async def find_user(ask: Ask, root: str, *, app_passwords: bool | None) -> User | None:
     """Who the site takes us for; None where it doesn't say, but takes the login.
 
     Args:

@@ -84,13 +84,14 @@ class Reader:
         memory: Takes in which post a key stands for.
 
     Attributes:
+        book, memory: Those.
         closed: Names of types whose posts this login may not edit.
     """
 
     def __init__(self, site: Site, book: dict[str, Terms], memory: Memory[Post]) -> None:
         self._site = site
-        self._book = book
-        self._memory = memory
+        self.book = book
+        self.memory = memory
         self._any_status: dict[str, bool] = {}
         self.closed: set[str] = set()
 
@@ -107,7 +108,7 @@ class Reader:
         """
         pairs = await self.find(keys.rows(named=True), Asked(tuple(fields), get), again=again)
         for key, found in pairs:
-            self._memory.keep(key, (found.type, found.id))
+            self.memory.keep(key, (found.type, found.id))
         types = {name: dtype_of(self.type_of(name), None) for name in fields}
         return frame_of(keys, types, [(key, found.values) for key, found in pairs])
 
@@ -122,7 +123,7 @@ class Reader:
             return None, None
         value = place.found(post)
         try:
-            return from_json(value, place, self._book.get(place.at)), None
+            return from_json(value, place, self.book.get(place.at)), None
         except ValueError:
             return None, text_of(value)
 
@@ -154,7 +155,7 @@ class Reader:
         """Posts that their addresses led to before: what was written since may have given them others."""
         by_type: dict[str, dict[int, Key]] = {}
         for key in keys:
-            known = self._memory.recall(key) if "url" in key else None
+            known = self.memory.recall(key) if "url" in key else None
             if known is not None and known[0] in self._site.types:
                 by_type.setdefault(known[0], {})[known[1]] = key
         pairs: list[Pair] = []
@@ -180,8 +181,8 @@ class Reader:
     async def _by_addresses(self, kind: PostType, keys: Sequence[Key], asked: Asked) -> list[Pair]:
         wanted = {place_of(key["url"]): key for key in keys}
         looks = [candidates(key["url"], self._site.front_page) for key in keys]
-        slugs = list(dict.fromkeys(slug for look in looks for slug in look.slugs))
-        ids = list(dict.fromkeys(number for look in looks for number in look.ids))
+        slugs = list(dict.fromkeys(slug for named, _ in looks for slug in named))
+        ids = list(dict.fromkeys(number for _, numbered in looks for number in numbered))
         posts = [
             *await self._by_slugs(kind, slugs, asked),
             *await self._by_ids(kind, ids, asked, "link"),
@@ -271,7 +272,7 @@ class Reader:
 
     async def terms(self, name: str, get: Get, ids: Iterable[int] = ()) -> Terms:
         """The terms of a taxonomy, all of them; read again where an id is new."""
-        terms = self._book.setdefault(name, Terms(name))
+        terms = self.book.setdefault(name, Terms(name))
         if not terms.known or terms.unknown(ids):
             page = 1
             while True:

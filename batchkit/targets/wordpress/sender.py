@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, NoReturn
+from dataclasses import dataclass
+from typing import Any, Final
 
 import polars as pl
 
 from ...core.states import Change, Outcome
 from ..base import Failure, Fate, Item, Result
+from ..exchange import reject
 from ..http.answer import Answer
 from ..http.failures import HttpError, of_read
-from ..http.many import Memory, chunked
+from ..http.many import chunked
 from ..http.target import READ_LIMIT
 from .batch import NOT_ALLOWED, envelope, opened
 from .failures import CACHE, MADE, judged, value_of
-from .reader import Get, Post, Reader
+from .reader import Get, Reader
 from .site import BATCH, PostType, Site
 from .terms import Terms
 from .writer import Request, Unsendable, lacking, outcome_of, refused_in_part, request_for
@@ -25,14 +27,13 @@ _TOO_LARGE: Final = frozenset({"500", "502", "504", "524", "internal_server_erro
 """What a server answers, or doesn't, when a request takes longer or more memory than it allows itself."""
 
 
+@dataclass(kw_only=True)
 class Sender:
     """Sends items to a site.
 
-    Args:
+    Attributes:
         site: The site.
-        reader: Reads posts and terms.
-        book: Terms by taxonomy.
-        memory: Which post a key stands for.
+        reader: Reads posts and terms, and knows which post a key stands for.
         exchange: Sends a request, as `HttpTarget.exchange` does.
         get: Reads a route.
         repeatable: Whether sending items twice has the effect of sending them once.
@@ -43,35 +44,21 @@ class Sender:
         advice: What to do about a post that the site doesn't show.
     """
 
-    def __init__(
-        self,
-        site: Site,
-        reader: Reader,
-        book: dict[str, Terms],
-        memory: Memory[Post],
-        *,
-        exchange: Callable[..., Awaitable[Answer]],
-        get: Get,
-        repeatable: Callable[[Sequence[Item]], bool],
-        batch: int,
-        narrow: Callable[[int], None],
-        creates: bool,
-        create_terms: bool,
-        advice: str,
-    ) -> None:
-        self._site = site
-        self._reader = reader
-        self._book = book
-        self._memory = memory
-        self._exchange = exchange
-        self._get = get
-        self._repeatable = repeatable
-        self._batch = batch
-        self._narrow = narrow
-        self._creates = creates
-        self._create_terms = create_terms
-        self._advice = advice
+    site: Site
+    reader: Reader
+    exchange: Callable[..., Awaitable[Answer]]
+    get: Get
+    repeatable: Callable[[Sequence[Item]], bool]
+    batch: int
+    narrow: Callable[[int], None]
+    creates: bool
+    create_terms: bool
+    advice: str
+
+    def __post_init__(self) -> None:
+        """Begin without anything learned of what the site bears."""
         self._alone: set[str] = set()
+        # A lock belongs to the loop that takes it first, and this is made before the run's loop is.
         self._making: asyncio.Lock | None = None
         # By their first item, calls that failed in a way that their size may cause.
         self._failed: set[int] = set()
@@ -82,18 +69,18 @@ class Sender:
         first = items[0].index
         if self._too_large.pop(first, False) and len(items) > 1:
             # A site that is away for everybody fails in the same way: it raises here.
-            await self._get("", _fields="name")
-            self._narrow(len(items) // 2)
+            await self.get("", _fields="name")
+            self.narrow(len(items) // 2)
             reason = "The site didn't get through so many posts in one call, so it is halved"
             raise HttpError(Failure(Fate.REJECT, "too large", reason))
         try:
             results, requests = await self._requests(items)
             return results if dry_run else results + await self._sent(requests)
         except asyncio.CancelledError:
-            self._too_large[first] = self._repeatable(items)  # it took longer than a call may
+            self._too_large[first] = self.repeatable(items)  # it took longer than a call may
             raise
         except HttpError as error:
-            if error.failure.rule in _TOO_LARGE and self._repeatable(items):
+            if error.failure.rule in _TOO_LARGE and self.repeatable(items):
                 self._too_large[first] = first in self._failed
                 self._failed.add(first)
             raise
@@ -120,9 +107,9 @@ class Sender:
 
     def _parts(self, requests: Sequence[Request]) -> list[Sequence[Request]]:
         """The requests as they go out together."""
-        batched = [one for one in requests if one.type.slug not in self._alone] if self._batch else []
+        batched = [one for one in requests if one.type.slug not in self._alone] if self.batch else []
         single = [one for one in requests if one not in batched]
-        return [*chunked(batched, max(self._batch, 1)), *chunked(single, 1)]
+        return [*chunked(batched, max(self.batch, 1)), *chunked(single, 1)]
 
     async def _requests(self, items: Sequence[Item]) -> tuple[list[Result], list[Request]]:
         results: list[Result] = []
@@ -141,11 +128,11 @@ class Sender:
             item.key
             for item in items
             if item.change != Change.CREATE
-            and self._memory.recall(item.key) is None
+            and self.reader.memory.recall(item.key) is None
             and not self._told(item.key)
         ]
         if unknown:
-            await self._reader.read(pl.DataFrame(unknown), [], self._get)
+            await self.reader.read(pl.DataFrame(unknown), [], self.get)
 
     def _told(self, key: Mapping[str, Any]) -> tuple[str, int] | None:
         """Type and id where the key itself says both."""
@@ -155,52 +142,44 @@ class Sender:
         number: int | None = None
         if item.change in (Change.CREATE, Change.SEND):
             kind = self._type(item.key.get("type") or item.after.get("type"))
-            if not self._creates:
-                self._refuse(item, "create", "WordPress gives new posts their ids itself.",
-                             "Key the rows by slug to create posts.")  # fmt: skip
+            if not self.creates:
+                reason = "WordPress gives new posts their ids itself."
+                raise Unsendable(item, "create", reason, "Key the rows by slug to create posts.")
         else:
-            known = self._memory.recall(item.key) or self._told(item.key)
+            known = self.reader.memory.recall(item.key) or self._told(item.key)
             if known is None:
-                self._refuse(item, "missing", "The site doesn't show the post.", self._advice)
+                raise Unsendable(item, "missing", "The site doesn't show the post.", self.advice)
             kind, number = self._type(known[0]), known[1]
-        if self._create_terms:
-            await self._make_terms(item, kind)
-        await self._know_terms(item, kind)
-        return request_for(item, kind, number, self._book)
+        await self._learn_terms(item, kind)
+        return request_for(item, kind, number, self.reader.book)
 
     def _type(self, slug: str | None) -> PostType:
-        types = self._site.types
+        types = self.site.types
         return types[slug] if slug is not None and slug in types else next(iter(types.values()))
 
-    @staticmethod
-    def _refuse(item: Item, rule: str, reason: str, advice: str) -> NoReturn:
-        raise Unsendable(Result(item.index, Outcome.REJECTED, rule, reason, advice))
-
-    async def _know_terms(self, item: Item, kind: PostType) -> None:
+    async def _learn_terms(self, item: Item, kind: PostType) -> None:
+        """Read the terms of what a row names; make those that the site lacks, where that is wanted."""
         for name, value in item.after.items():
-            if value and name in self._site.taxonomies and name in kind.places:
-                await self._reader.terms(name, self._get)
-
-    async def _make_terms(self, item: Item, kind: PostType) -> None:
-        """Make the terms that a row names and the site lacks; one at a time, or two rows make it twice."""
-        for name, value in item.after.items():
-            if not value or name not in self._site.taxonomies or name not in kind.places:
+            if not value or name not in self.site.taxonomies or name not in kind.places:
                 continue
-            self._making = self._making or asyncio.Lock()  # of the loop that sends
-            async with self._making:
-                terms = await self._reader.terms(name, self._get)
-                for missing in terms.missing(value):
-                    await self._make_term(terms, missing)
+            if self.create_terms:
+                self._making = self._making or asyncio.Lock()
+                # One row at a time: two that name the same new term would each make it.
+                async with self._making:
+                    terms = await self.reader.terms(name, self.get)
+                    for missing in terms.missing(value):
+                        await self._make_term(terms, missing)
+            await self.reader.terms(name, self.get)  # read again where somebody else made one just now
 
     async def _make_term(self, terms: Terms, name: str) -> None:
-        url = self._site.url(self._site.taxonomies[terms.base])
+        url = self.site.url(self.site.taxonomies[terms.base])
         try:
-            answer = await self._exchange("POST", url, {"name": name}, repeatable=True)
+            answer = await self.exchange("POST", url, {"name": name}, repeatable=True)
             made = judged(answer)
             if made is None:
                 terms.add([value_of(answer)])
             elif made.rule == "term_exists":
-                terms.known = False  # somebody else made it just now
+                terms.known = False
             else:
                 raise HttpError(made)
         except HttpError as error:
@@ -208,18 +187,18 @@ class Sender:
             raise HttpError(of_read(error.failure)) from None
 
     async def _send_one(self, request: Request) -> Result | None:
-        repeatable = self._repeatable([request.item])
-        url = self._site.url(request.route, **request.query)
-        answer = await self._exchange(
+        repeatable = self.repeatable([request.item])
+        url = self.site.url(request.route, **request.query)
+        answer = await self.exchange(
             request.method, url, request.body, repeatable=repeatable, limit=READ_LIMIT
         )
         return await self._outcome(request, answer)
 
     async def _send_batch(self, requests: Sequence[Request]) -> list[Result]:
-        repeatable = self._repeatable([one.item for one in requests])
+        repeatable = self.repeatable([one.item for one in requests])
         body = envelope(requests)
-        answer = await self._exchange(
-            "POST", self._site.url(BATCH), body, repeatable=repeatable, limit=READ_LIMIT
+        answer = await self.exchange(
+            "POST", self.site.url(BATCH), body, repeatable=repeatable, limit=READ_LIMIT
         )
         answers = opened(answer, len(requests))
         return await self._gathered(
@@ -254,17 +233,17 @@ class Sender:
             post = value_of(answer)
             if lack := lacking(request, post):
                 raise HttpError(_doubtful(request, lack))
-            return outcome_of(request, post, self._book)
+            return outcome_of(request, post, self.reader.book)
         if failure.rule == "rest_already_trashed" and request.item.change == Change.DELETE:
             return None
         if failure.rule == NOT_ALLOWED:
             self._alone.add(request.type.slug)
             return Result(request.item.index, Outcome.PENDING)
         if failure.rule == "rest_cannot_update" and request.id is not None:
-            post = await self._get(request.route, context="edit", **request.query)
+            post = await self.get(request.route, context="edit", **request.query)
             if lack := lacking(request, post):
                 raise HttpError(_doubtful(request, lack))
-            return refused_in_part(request, failure, post, self._book)
+            return refused_in_part(request, failure, post, self.reader.book)
         raise HttpError(failure)
 
 
@@ -272,7 +251,7 @@ def _failed(item: Item, failure: Failure) -> Result:
     """The outcome of one item among others; what isn't refused for good is for the engine to decide."""
     if failure.fate is not Fate.REJECT:
         return Result(item.index, Outcome.PENDING, failure=failure)
-    return Result(item.index, Outcome.REJECTED, failure.rule, failure.reason, failure.advice)
+    return reject(item.index, failure.rule, failure.reason, failure.advice)
 
 
 def _end(results: Sequence[Result]) -> Failure | None:

@@ -8,19 +8,10 @@ from typing import Any, Final
 
 TITLE, DESCRIPTION = "seo_title", "seo_description"
 
+_WARNED: Final = {"unique": True, "warn": ("min_length", "max_length", "unique")}
 SEO_CHECKS: Final[Mapping[str, Mapping[str, Any]]] = {
-    TITLE: {
-        "min_length": 30,
-        "max_length": 60,
-        "unique": True,
-        "warn": ("min_length", "max_length", "unique"),
-    },
-    DESCRIPTION: {
-        "min_length": 70,
-        "max_length": 160,
-        "unique": True,
-        "warn": ("min_length", "max_length", "unique"),
-    },
+    TITLE: {"min_length": 30, "max_length": 60, **_WARNED},
+    DESCRIPTION: {"min_length": 70, "max_length": 160, **_WARNED},
 }
 """What search engines show of a title and of a description; only warnings."""
 
@@ -30,9 +21,8 @@ class Preset:
     """A plugin.
 
     Attributes:
-        name: How the job calls it.
+        name: How the job calls it, and its namespace among REST routes.
         title: How people call it.
-        namespace: Namespace of its own REST routes.
         keys: Meta key by field.
         property: Property of posts by which the plugin takes its texts itself; empty for none.
         parts: Key in that property, by field.
@@ -40,7 +30,6 @@ class Preset:
 
     name: str
     title: str
-    namespace: str
     keys: Mapping[str, str]
     property: str = ""
     parts: Mapping[str, str] = field(default_factory=dict)
@@ -49,36 +38,22 @@ class Preset:
 PRESETS: Final[Mapping[str, Preset]] = {
     each.name: each
     for each in (
+        Preset("yoast", "Yoast SEO", {TITLE: "_yoast_wpseo_title", DESCRIPTION: "_yoast_wpseo_metadesc"}),
+        Preset("rankmath", "Rank Math", {TITLE: "rank_math_title", DESCRIPTION: "rank_math_description"}),
         Preset(
-            "yoast",
-            "Yoast SEO",
-            "yoast/v1",
-            {TITLE: "_yoast_wpseo_title", DESCRIPTION: "_yoast_wpseo_metadesc"},
-        ),
-        Preset(
-            "rankmath",
-            "Rank Math",
-            "rankmath/v1",
-            {TITLE: "rank_math_title", DESCRIPTION: "rank_math_description"},
-        ),
-        Preset(
-            "seopress",
-            "SEOPress",
-            "seopress/v1",
-            {TITLE: "_seopress_titles_title", DESCRIPTION: "_seopress_titles_desc"},
+            "seopress", "SEOPress", {TITLE: "_seopress_titles_title", DESCRIPTION: "_seopress_titles_desc"}
         ),
         # Its posts' texts are in a table of its own; with its REST add-on they are a property of the post.
         Preset(
             "aioseo",
             "All in One SEO",
-            "aioseo/v1",
             {TITLE: "_aioseo_title", DESCRIPTION: "_aioseo_description"},
             property="aioseo_meta_data",
             parts={TITLE: "title", DESCRIPTION: "description"},
         ),
     )
 }
-NOWHERE: Final = Preset("", "no SEO plugin", "", {TITLE: "", DESCRIPTION: ""})
+NOWHERE: Final = Preset("", "no SEO plugin", {TITLE: "", DESCRIPTION: ""})
 """Stands for the plugin of a site where none is found: its fields are there, and can't be written."""
 
 CHOICES: Final = ("auto", *PRESETS, "none")
@@ -115,7 +90,7 @@ def find_seo(chosen: str, namespaces: Collection[str], properties: Collection[st
         for name, each in PRESETS.items()
         if set(each.keys.values()) & set(properties) or each.property in properties
     }
-    active = [name for name, each in PRESETS.items() if each.namespace in namespaces]
+    active = [name for name in PRESETS if f"{name}/v1" in namespaces]
     # A plugin that is there and whose keys can be written goes before one that only left its keys.
     for because, names in (
         ("plugin", [name for name in active if name in shown]),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from ..base import Failure, Fate
@@ -14,7 +14,7 @@ from ..http.answer import Answer, Unreadable
 from ..http.client import origin
 from ..http.failures import HttpError
 from .failures import body_of, judged, value_of
-from .login import User, find_user
+from .login import Ask, User, find_user
 from .places import Place, places_of
 from .seo import NOWHERE, Seo, by_texts, find_seo
 
@@ -29,14 +29,6 @@ _NO_API: Final = (
     "Check the address: it is that of the site's front, such as wordpress+https://user@example.org/blog. "
     "Where it is right, a plugin has turned the REST API off."
 )
-
-
-class Ask(Protocol):
-    """Sends a request and gives the answer, whatever its status."""
-
-    def __call__(self, method: str, url: str) -> Awaitable[Answer]:
-        """Send it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,10 +168,8 @@ class WordPressTarget(HttpTarget[Options]):
         self._reader = Reader(site, self._book, self._memory)
         self.call_size = min(self._says.call_size or limit, limit) or 1
         self._sender = Sender(
-            site,
-            self._reader,
-            self._book,
-            self._memory,
+            site=site,
+            reader=self._reader,
             exchange=self.exchange,
             get=self._getter(None, patient=False),
             repeatable=self.repeatable,

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ...core.states import Change, Outcome
 from ..base import Failure, Item, Result
+from ..exchange import reject
 from .failures import PLUGIN
 from .keys import place_of, plain_slug
 from .places import ABSENT, Kind, Place
@@ -28,9 +29,9 @@ class Unsendable(Exception):
         result: What is put on record instead.
     """
 
-    def __init__(self, result: Result) -> None:
-        super().__init__(result.reason)
-        self.result = result
+    def __init__(self, item: Item, rule: str, reason: str, advice: str) -> None:
+        super().__init__(reason)
+        self.result = reject(item.index, rule, reason, advice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +99,13 @@ def request_for(item: Item, kind: PostType, number: int | None, book: Book) -> R
     for name, value in wanted.items():
         place = kind.places.get(name)
         if place is None:
-            raise Unsendable(
-                _rejected(item, "field", f"{kind.name} have no {name}.", "Leave that cell blank.")
-            )
+            raise Unsendable(item, "field", f"{kind.name} have no {name}.", "Leave that cell blank.")
         try:
             place.put(body, to_json(value, place, book.get(place.at)))
         except UnknownTerms as unknown:
-            raise Unsendable(_rejected(item, "terms", terms_in_words(name, unknown), CREATE_TERMS)) from None
+            raise Unsendable(item, "terms", terms_in_words(name, unknown), CREATE_TERMS) from None
         except ValueError:
-            raise Unsendable(_rejected(item, "type", f"{name} isn't JSON.", "Correct the value.")) from None
+            raise Unsendable(item, "type", f"{name} isn't JSON.", "Correct the value.") from None
     return Request(item, kind, number, body, tuple(wanted))
 
 
@@ -165,8 +164,8 @@ def outcome_of(request: Request, post: Mapping[str, Any], book: Book) -> Result 
     if request.body is None:
         if post.get("deleted") is True or post.get("status") == "trash":
             return None
-        return _rejected(
-            item, "not kept", "WordPress took the request but the post is not in the trash.", _LOOK
+        return reject(
+            item.index, "not kept", "WordPress took the request but the post is not in the trash.", _LOOK
         )
     kept, ignored, trimmed, differing = _held_against(request, post, book)
     new = {"id": post.get("id"), "link": post.get("link")} if request.id is None else {}
@@ -190,7 +189,7 @@ def outcome_of(request: Request, post: Mapping[str, Any], book: Book) -> Result 
         words.append(f"WordPress took {_and(list(differing))} but keeps something else")
     if kept:
         words.append(f"{_and(kept)} {'was' if len(kept) == 1 else 'were'} written")
-    return Result(item.index, Outcome.REJECTED, "not kept", f"{'; '.join(words)}.", advice, detail)
+    return reject(item.index, "not kept", f"{'; '.join(words)}.", advice, detail)
 
 
 def refused_in_part(request: Request, failure: Failure, post: Mapping[str, Any], book: Book) -> Result:
@@ -212,7 +211,7 @@ def refused_in_part(request: Request, failure: Failure, post: Mapping[str, Any],
         **_moved(request, post),
     }
     reason = f"{failure.reason} {said}"
-    return Result(request.item.index, Outcome.REJECTED, failure.rule, reason, failure.advice, detail)
+    return reject(request.item.index, failure.rule, reason, failure.advice, detail)
 
 
 def _held_against(
@@ -301,10 +300,6 @@ def _shown(found: Any, place: Place, terms: Terms | None) -> Any:
     except ValueError:
         return found
     return found if place.kind is not Kind.TERMS and isinstance(found, str) else value
-
-
-def _rejected(item: Item, rule: str, reason: str, advice: str) -> Result:
-    return Result(item.index, Outcome.REJECTED, rule, reason, advice)
 
 
 def _and(names: Sequence[str]) -> str:
