@@ -36,7 +36,43 @@ _TO_BEGIN: Final = 60.0
 """Seconds in which a process that can't be seen from here has its run in hand, or never will."""
 
 
-def refuse_repeat(plan: Plan, target: Target | None = None) -> None:
+class Records:
+    """What a plan's target itself has on record of runs; each run is asked after once.
+
+    A server that is away takes its time to be known for that, so it is asked before the lock is held under
+    which runs start (`refuse_repeat`, twice), and not again.
+
+    Args:
+        plan: The plan.
+        target: A connected target to ask instead of the plan's own.
+    """
+
+    def __init__(self, plan: Plan, target: Target | None = None) -> None:
+        self._plan, self._target = plan, target
+        self._known: dict[str, bool | None] = {}
+        self._silent = False
+
+    def of(self, run: str) -> bool | None:
+        """Whether there is one of a run; None where the target keeps none, or can't be asked."""
+        if run not in self._known:
+            self._known[run] = None if self._silent else self._ask(run)
+        return self._known[run]
+
+    def _ask(self, run: str) -> bool | None:
+        asked = self._target
+        try:
+            asked = asked or self._plan.open_target()
+            return asked.has_run(run)
+        except Exception:  # noqa: BLE001 - who can't be asked has said nothing; the run itself will say why
+            self._silent = True
+            return None
+        finally:
+            if asked is not None and asked is not self._target:
+                with contextlib.suppress(Exception):  # what it said counts, however it takes its leave
+                    asked.close()
+
+
+def refuse_repeat(plan: Plan, records: Records) -> None:
     """Make sure that what a plan would do was not done already, and is not being done.
 
     Two plans are the same work when they hold the same rows for the same place (`planning.work`), never for a
@@ -44,7 +80,7 @@ def refuse_repeat(plan: Plan, target: Target | None = None) -> None:
 
     Args:
         plan: The plan that is to be started.
-        target: A connected target to ask instead of the plan's own.
+        records: What its target has on record.
 
     Raises:
         WorkRepeated: A run is at it, has done some of it, or may have when it died.
@@ -57,14 +93,14 @@ def refuse_repeat(plan: Plan, target: Target | None = None) -> None:
                 f"{resume(other.id)}. To start another: {start_again()}.",
                 run=other.id,
             )
-        if is_unseen(plan.facts) and other.did_any(plan, target):
+        if is_unseen(plan.facts) and other.did_any(records):
             done = f"{other.done:,} of them" if other.done else "or may have been"
             raise WorkRepeated(
                 f"These rows were {_verb(plan)} already, {done}: see the run {other.id}.",
                 advice=f"{other.way_on()}To have all of them a second time: {start_again()}.",
                 run=other.id,
             )
-    for past in _removed(plan, target):
+    for past in _removed(plan, records):
         raise WorkRepeated(
             f"These rows were {_verb(plan)} already, {past.items:,} of them, by the run {past.run} which was "
             "removed since.",
@@ -80,7 +116,7 @@ def refuse_repeat(plan: Plan, target: Target | None = None) -> None:
         )
 
 
-def refuse_resume(plan: Plan, journal: JournalReader, target: Target | None = None) -> None:
+def refuse_resume(plan: Plan, journal: JournalReader, records: Records) -> None:
     """Make sure that no other run has taken over what a run would go on with.
 
     What others had done when the run was started or taken up by somebody who said `again` doesn't count.
@@ -88,7 +124,7 @@ def refuse_resume(plan: Plan, journal: JournalReader, target: Target | None = No
     Args:
         plan: The plan of the run.
         journal: Its journal.
-        target: A connected target to ask instead of the plan's own.
+        records: What its target has on record.
 
     Raises:
         WorkRepeated: One has done some of it, or is at it.
@@ -100,13 +136,13 @@ def refuse_resume(plan: Plan, journal: JournalReader, target: Target | None = No
     for other in _kept(plan):
         if other.id == own or other.created <= agreed:
             continue
-        if other.at_it() or other.did_any(plan, target):
+        if other.at_it() or other.did_any(records):
             raise WorkRepeated(
                 f"The run {other.id} has taken over: it {_verb(plan)} {other.done:,} of the same rows.",
                 advice=f"{other.way_on()}{anyway}",
                 run=other.id,
             )
-    for past in _removed(plan, target):
+    for past in _removed(plan, records):
         if past.run != own and past.at > agreed:
             raise WorkRepeated(
                 f"The run {past.run}, removed since, {_verb(plan)} {past.items:,} of the same rows.",
@@ -153,10 +189,10 @@ class _Other:
         coming = lives(self.folder)
         return time.time() - self.created < _TO_BEGIN if coming is None else coming
 
-    def did_any(self, plan: Plan, target: Target | None) -> bool:
+    def did_any(self, records: Records) -> bool:
         """Whether some of its rows are at the target, or may be."""
         # The target's own record has the last word: a database made anew has none of what the journal says.
-        recorded = _recorded(plan, target, self.id)
+        recorded = records.of(self.id)
         if recorded is None:
             return bool(self.done or self.journal.intents() or self.journal.lacks_end())
         return recorded
@@ -179,7 +215,7 @@ def _kept(plan: Plan) -> Iterator[_Other]:
             yield _Other(entry.folder, journal)
 
 
-def _removed(plan: Plan, target: Target | None) -> Iterator[Done]:
+def _removed(plan: Plan, records: Records) -> Iterator[Done]:
     """Runs of the same work that only the ledger knows of, but for those of which the target has nothing."""
     found: list[Done] = []
     if is_unseen(plan.facts):
@@ -187,21 +223,8 @@ def _removed(plan: Plan, target: Target | None) -> Iterator[Done]:
             found = ledger.same_work(plan.facts)
     for past in found:
         kept = (runs_folder() / past.run).exists()
-        if not kept and _recorded(plan, target, past.run) is not False:
+        if not kept and records.of(past.run) is not False:
             yield past
-
-
-def _recorded(plan: Plan, target: Target | None, run: str) -> bool | None:
-    """Whether the target has a record of a run; None where it keeps none, or can't be asked."""
-    asked = target
-    try:
-        asked = target or plan.open_target()
-        return asked.has_run(run)
-    except Exception:  # noqa: BLE001 - who can't be asked has said nothing; the run itself will say why
-        return None
-    finally:
-        if asked is not None and asked is not target:
-            asked.close()
 
 
 def _counts_each(plan: Plan) -> bool:

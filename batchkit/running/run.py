@@ -24,9 +24,10 @@ from ..journal.index import runs_with
 from ..journal.owner import Owner, owner_of, unmoved
 from ..journal.run_folder import find_run, make_folder, run_folders, starting
 from ..planning.plan import Plan
+from ..planning.work import is_unseen
 from .child import spawn, why_it_died
 from .driver import Driver, live_driver
-from .repeats import refuse_repeat, refuse_resume
+from .repeats import Records, refuse_repeat, refuse_resume
 from .view import RunView
 
 if TYPE_CHECKING:
@@ -68,9 +69,12 @@ def start(
     chosen = Settings.of(plan.settings, **settings)
     _check_detach(detach, target)
     Plan.load(plan.path, verify=False)  # it may be gone, or cut off, since it was opened
+    guarded, records = not (again or dry_run), Records(plan, target)
+    if guarded and is_unseen(plan.facts):
+        refuse_repeat(plan, records)
     with starting():
-        if not (again or dry_run):
-            refuse_repeat(plan, target)
+        if guarded:  # once more, now that nobody else starts; the target was asked before
+            refuse_repeat(plan, records)
         folder = make_folder(plan, chosen, dry_run=dry_run, report=report, again=again, detach=detach)
         run = Run(folder)
         # In hand before the next one looks: a run that nobody has in hand, or is about to, is nobody's.
@@ -196,9 +200,13 @@ class Run(RunView):
                 advice="Make a new plan from the source, or undo the undo.",
                 by=undone,
             )
+        only_settles = settle == "done" and not self.snapshot().outcomes["pending"]
+        guarded, records = not (again or self.dry_run or only_settles), Records(self.plan, target)
+        if guarded:
+            refuse_resume(self.plan, self._journal, records)
         with starting():  # until it is in hand: who starts the same rows meanwhile must see it
-            if not (again or self.dry_run or (settle == "done" and not self.snapshot().outcomes["pending"])):
-                refuse_resume(self.plan, self._journal, target)
+            if guarded:  # once more, now that nobody else starts; the target was asked before
+                refuse_resume(self.plan, self._journal, records)
             Driver.prepare(self.folder, settle=settle, overwrite=overwrite, settings=settings, again=again)
             if detach:
                 self._detach()

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from batchkit.core.errors import RunFailed, WorkRepeated
 from batchkit.core.states import RunState
+from batchkit.journal.run_folder import starting
 from batchkit.planning.job import Job
 from batchkit.planning.plan import Plan
 from batchkit.planning.plan_file import PlanWriter
@@ -128,6 +129,30 @@ def test_a_detached_run_that_died_at_its_start_is_in_nobodys_way(
         dead.began()
     done(plan.start(report=False))
     assert log.count() == 30
+
+
+def test_a_database_that_takes_its_time_keeps_nobody_else_from_starting(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for its record before the lock is taken under which runs start, and once only."""
+    plan = log.plan(rows(30))
+    done(plan.start(report=False))
+    log.make()
+    asked: list[str] = []
+    answer = SqlTarget.has_run
+
+    def ask(target: SqlTarget, run: str) -> bool | None:
+        with starting().acquire(timeout=0):  # it is free: another run could start now
+            asked.append(run)
+        return answer(target, run)
+
+    monkeypatch.setattr(SqlTarget, "has_run", ask)
+    second = done(plan.start(report=False))
+    assert log.count() == 30
+    asked.clear()
+    with pytest.raises(WorkRepeated, match=second.id):
+        plan.start()
+    assert asked == [second.id]
 
 
 def test_a_finished_append_is_not_applied_twice(log: Log) -> None:
