@@ -25,6 +25,12 @@ def scheme_of(address: str) -> str:
     return address.split(":", 1)[0].split("+", 1)[0].strip().lower()
 
 
+def plain_host(host: str) -> str:
+    """A host in one spelling: in small letters, and this machine by one of its names."""
+    host = host.lower().rstrip(".")
+    return "localhost" if host in ("127.0.0.1", "::1") else host
+
+
 class Registry:
     """Openers by scheme: classes or functions that take an address and options.
 

@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -24,7 +24,7 @@ from .run_folder import JOURNAL, run_names
 
 NAME: Final = "index.sqlite"
 
-_LAYOUT: Final = 1
+_LAYOUT: Final = 2
 """Number of the table's layout; an index with another is made anew."""
 
 _PATIENCE: Final = 1.0  # seconds to wait for another process at the index: without it, it just takes longer
@@ -35,14 +35,14 @@ _OVER: Final = (RunState.FINISHED, RunState.STOPPED, RunState.FAILED, RunState.I
 
 _SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS runs (
-    name TEXT PRIMARY KEY, work TEXT, rows TEXT, address TEXT, undoes TEXT, dry_run INTEGER NOT NULL,
+    name TEXT PRIMARY KEY, work TEXT, rows TEXT, place TEXT, undoes TEXT, dry_run INTEGER NOT NULL,
     quiet INTEGER NOT NULL, did INTEGER NOT NULL, ended REAL, changed INTEGER NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = {_LAYOUT};
 """
 
 _READ: Final = f"""
 SELECT (SELECT json_group_object(name, json(value)) FROM meta WHERE name IN
-            ('version', 'work', 'rows', 'address', 'undoes', 'dry_run', 'state', 'ended')),
+            ('version', 'work', 'rows', 'address', 'place', 'undoes', 'dry_run', 'state', 'ended')),
        EXISTS (SELECT 1 FROM outcomes WHERE outcome = {CODES[Outcome.UNKNOWN]}),
        EXISTS (SELECT 1 FROM chunks WHERE items > 0) OR EXISTS (SELECT 1 FROM intents)
            OR EXISTS (SELECT 1 FROM outcomes WHERE outcome = {CODES[Outcome.DONE]})
@@ -54,7 +54,8 @@ class Entry(NamedTuple):
 
     Attributes:
         name: Its id, and the name of its folder.
-        work, rows, address, undoes: As its journal says.
+        work, rows, undoes: As its journal says.
+        place: Where its rows went, as `planning.work.places_of` has it.
         dry_run: It left nothing written.
         quiet: Nobody has it in hand.
         did: Some of its items are done, or may be.
@@ -65,7 +66,7 @@ class Entry(NamedTuple):
     name: str
     work: str | None
     rows: str | None
-    address: str | None
+    place: str | None
     undoes: str | None
     dry_run: int
     quiet: int
@@ -79,20 +80,24 @@ class Entry(NamedTuple):
         return runs_folder() / self.name
 
 
-def runs_with(**facts: str | None) -> list[Entry]:
+def runs_with(**facts: str | Sequence[str] | None) -> list[Entry]:
     """The runs of which at least one of these facts holds, newest first.
 
     Args:
-        **facts: `work`, `rows`, `address`, `undoes`, as their journals say; those that are None don't count.
+        **facts: `work`, `rows`, `place`, `undoes`, or several of one; those that are None don't count.
     """
-    given = {name: value for name, value in facts.items() if value}
+    given = [
+        (name, value)
+        for name, values in facts.items()
+        for value in ([values] if isinstance(values, str) else values or ())
+    ]
     if not given:
         return []
-    where = " OR ".join(f"{name} = ?" for name in given)
-    values = list(given.values())
+    where = " OR ".join(f"{name} = ?" for name, _ in given)
+    values = [value for _, value in given]
 
     def holds(entry: Entry) -> bool:
-        return any(getattr(entry, name) == value for name, value in given.items())
+        return any(getattr(entry, name) == value for name, value in given)
 
     return [entry for entry in _present(where, values) if holds(entry)]
 
@@ -161,7 +166,7 @@ def _look(folder: Path) -> Entry | None:
             name=folder.name,
             work=facts.get("work"),
             rows=facts.get("rows"),
-            address=facts.get("address"),
+            place=facts.get("place") or facts.get("address"),
             undoes=facts.get("undoes"),
             dry_run=bool(facts.get("dry_run")),
             quiet=quiet,

@@ -26,7 +26,7 @@ from ..core.errors import BatchkitError
 from ..core.home import home
 from ..core.states import SENDABLE, Outcome
 from ..planning.plan import Plan
-from ..planning.work import is_unseen, row_texts
+from ..planning.work import is_unseen, places_of, row_texts
 from .journal import JournalReader
 from .outcomes import outcome_frames
 from .run_folder import JOURNAL
@@ -109,12 +109,13 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
                 plan = Plan.load(folder / "plan.parquet", verify=False)
                 done = done if is_unseen(plan.facts) else 0
                 parts = [each.tobytes() for each in self._tags(plan, journal)] if done else []
-            facts = [journal.meta(name) for name in ("address", "work", "rows")]
-            place, *work = (self._tag(value) if value else None for value in facts)
+            facts = {name: journal.meta(name) for name in ("address", "place", "work", "rows")}
+            work = [self._tag(facts[name]) if facts[name] else None for name in ("work", "rows")]
+            place = self._tag(places_of(facts)[0])
             at = journal.meta("ended") or time.time()
         if not done and not changed:
             return
-        row = (folder.name, at, place or b"", *work, done, changed)
+        row = (folder.name, at, place, *work, done, changed)
         with self._change():
             self._link.execute("DELETE FROM items WHERE name = ?", (folder.name,))
             self._link.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
@@ -170,8 +171,11 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
             plan: The plan.
             but: Runs that don't count.
         """
-        sql = "SELECT name, tags FROM runs JOIN items USING (name) WHERE place = ? ORDER BY name DESC, part"
-        stored = self._link.execute(sql, (self._tag(plan.facts["address"]),))
+        sql = (
+            "SELECT name, tags FROM runs JOIN items USING (name) WHERE place IN (?, ?)"
+            " ORDER BY name DESC, part"
+        )
+        stored = self._link.execute(sql, [self._tag(place) for place in places_of(plan.facts)])
         there = [(name, tags) for name, tags in stored if name not in but]
         if not there:
             return None
@@ -191,7 +195,6 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
 
     def _tags(self, plan: Plan, journal: JournalReader | None = None) -> Iterator[array[int]]:
         """The tags of a plan's items, or of those that are done, or may be, by a journal; 8 bytes each."""
-        key = hashlib.blake2b(plan.facts["address"].encode(), key=self._key, digest_size=32).digest()
         columns = _columns(plan)
         outcomes = outcome_frames(plan, journal, size=_WINDOW) if journal else None
         for start in range(0, len(plan), _WINDOW):
@@ -200,7 +203,7 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
             if outcomes is not None:
                 gone = pl.col("outcome").is_in([str(Outcome.DONE), str(Outcome.UNKNOWN)])
                 rows = rows.join(next(outcomes).filter(gone).select(ITEM), on=ITEM, how="semi")
-            yield array("Q", (_short(text, key) for text in row_texts(rows, columns)))
+            yield array("Q", (_short(text, self._key) for text in row_texts(rows, columns)))
 
 
 def forget_all() -> None:

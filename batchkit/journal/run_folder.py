@@ -142,7 +142,7 @@ def _facts(plan: Plan, settings: Settings, *, run: str, dry_run: bool, again: bo
         "agreed": now if again else 0.0,
         "snapshot": first.to_dict(),
         "message": "",
-        **{name: plan.facts.get(name) for name in ("undoes", "work", "rows", "address")},
+        **{name: plan.facts.get(name) for name in ("undoes", "work", "rows", "address", "place")},
     }
 
 

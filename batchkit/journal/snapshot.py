@@ -39,6 +39,7 @@ class Snapshot:
         disk_need: Bytes the run may still write.
         owner: `pid 123 on host`, or empty.
         in_flight: Calls under way.
+        notices: What to know of the run as a whole, such as rows that an earlier one appended already.
     """
 
     run: str
@@ -65,6 +66,7 @@ class Snapshot:
     disk_need: int = 0
     owner: str = ""
     in_flight: int = 0
+    notices: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Word what can be done as the face that is speaking does."""

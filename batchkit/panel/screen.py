@@ -155,6 +155,7 @@ def run_screen(
         buttons.discard("undo")  # nothing was changed
     if over:
         buttons.add("report")
+    to_know = " ".join(filter(None, [_left_to_do(snapshot), *snapshot.notices]))
     return Screen(
         title=title,
         state=("Dry run " if snapshot.dry_run else "") + snapshot.state.value,
@@ -165,7 +166,7 @@ def run_screen(
         outcomes=[(kind.value, snapshot.outcomes.get(kind, 0), _OUTCOME_TONES[kind]) for kind in Outcome],
         meanings=outcome_meanings(changes, dry_run=snapshot.dry_run),
         facts=_facts(snapshot),
-        message=worded(notice or busy or snapshot.message or _left_to_do(snapshot), on_run(snapshot.run)),
+        message=worded(notice or busy or snapshot.message or to_know, on_run(snapshot.run)),
         message_tone="bad" if notice else "calm" if busy else _tone(snapshot),
         limiter=slow_because(snapshot) if snapshot.state is RunState.RUNNING else "",
         errors=snapshot.top_errors[:5],

@@ -44,6 +44,8 @@ def collect_facts(
         "mapping": _describe_mapping(outline.mapping),
         "target": outline.target.describe(),
         "address": outline.target.address,
+        # As a hash: it is compared and never shown, and a path may hold what is nobody's business.
+        "place": hashlib.sha256(outline.target.destination.encode()).hexdigest(),
         "table": outline.table,
         "key": list(outline.key),
         "fields": list(fields),

@@ -72,6 +72,16 @@ def row_texts(frame: pl.DataFrame, columns: Mapping[str, str]) -> Iterator[str]:
     return iter(joined.to_series())
 
 
+def places_of(facts: Mapping[str, Any]) -> tuple[str, str]:
+    """Where a plan's rows go: in one spelling, and as the address is written, which is all an older run has.
+
+    Args:
+        facts: The plan's, or its run's.
+    """
+    address = facts.get("address") or ""
+    return facts.get("place") or address, address
+
+
 def is_unseen(facts: Mapping[str, Any]) -> bool:
     """Whether what a plan sends can't be seen at the target afterwards: appended rows, messages.
 

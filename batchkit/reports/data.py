@@ -93,6 +93,7 @@ def report_data(plan: Plan, journal: JournalReader, snapshot: Snapshot, folder: 
     """
     summary = plan.summary()
     over = snapshot.state not in (*ACTIVE, RunState.PLANNED)
+    notices = [*summary.notices, *(Problem(**each) for each in journal.meta("notices", []))]
 
     def failed_frames(outcomes: Collection[str], size: int) -> Iterator[pl.DataFrame]:
         import polars as pl
@@ -123,7 +124,7 @@ def report_data(plan: Plan, journal: JournalReader, snapshot: Snapshot, folder: 
         fix_file="fix.csv" if (folder / "fix.csv").is_file() else "",
         job_file=str(folder / "job.toml") if (folder / "job.toml").is_file() else "",
         samples=journal.samples(unchanged=summary.changes.get(Change.UNCHANGED, 0)),
-        notices=[replace(each, advice=worded(each.advice, as_command)) for each in summary.notices],
+        notices=[replace(each, advice=worded(each.advice, as_command)) for each in notices],
         columns=summary.columns,
         frames=frames,
         raw_frames=failed_frames,

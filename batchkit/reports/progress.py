@@ -221,13 +221,16 @@ def watch(
         KeyboardInterrupt: Ctrl-C came twice, or the run belongs to another process.
     """
     ends = (*OVER, RunState.PAUSED) if leave_when_paused else OVER
-    interrupted = hinted = False
+    interrupted = hinted = noted = False
     with Bar(run, file, notebook) as bar:
         snapshot = bar.update()
         while snapshot.state not in ends:
             try:
                 time.sleep(interval)
                 snapshot = bar.update()
+                if snapshot.notices and not noted:
+                    bar.say("\n".join(snapshot.notices))
+                    noted = True
                 if snapshot.state is RunState.PAUSED and not hinted:
                     bar.say(next_step(snapshot))
                 hinted = snapshot.state is RunState.PAUSED
@@ -242,7 +245,7 @@ def watch(
             run.wait(SETTLES)  # its owner may still be writing the last figures
             snapshot = run.snapshot()
         bar.update(snapshot)
-    ending = (summary_line(snapshot), next_step(snapshot))
+    ending = (*([] if noted else snapshot.notices), summary_line(snapshot), next_step(snapshot))
     bar.say("\n".join(part for part in ending if part))
     return snapshot.state
 

@@ -30,6 +30,7 @@ from ..reports.report import write_fix_file, write_report
 from ..targets.base import CallTarget, FrameTarget, Target
 from .engine import Engine
 from .outage import SAY_WAIT
+from .repeats import find_overlap
 
 _RAN: Final = '"state": "running"'
 """What stands in the log of a run that was begun."""
@@ -196,6 +197,8 @@ class Driver(threading.Thread):
         plan = Plan.load(self._folder / "plan.parquet")
         settings = Settings.of(journal.meta("settings"))
         self._check_disk(plan, settings)
+        if journal.present_state() is RunState.PLANNED:
+            self._note_overlap(plan, journal)
         target = self._given or plan.open_target()
         with self._letting_go_of(target, settings):
             if self._connect(target, settings):
@@ -217,6 +220,17 @@ class Driver(threading.Thread):
             # Before the target is closed: what it told is here, and closing may take its time.
             if journal.meta("report", True):
                 self._report(plan, self.engine, journal)
+
+    def _note_overlap(self, plan: Plan, journal: Journal) -> None:
+        """Leave word, for all who see the run, of rows that are at the target already and come once more."""
+        try:
+            overlap = None if journal.meta("dry_run") or journal.meta("agreed") else find_overlap(plan)
+        except Exception as error:  # noqa: BLE001 - a hint is all that is lost
+            self._log.write("not compared with earlier runs", error=repr(error))
+            return
+        if overlap is not None:
+            journal.set_meta(notices=[overlap.stored()])
+            journal.flush()  # the engine reads it from there
 
     @contextlib.contextmanager
     def _letting_go_of(self, target: Target, settings: Settings) -> Iterator[None]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..core.estimate import DiskEstimate, disk_estimate, disk_need, memory_in_use
 from ..core.pacing import until_window
+from ..core.problem import Problem
 from ..core.settings import window_times
 from ..core.states import Outcome, RunState
 from ..journal.journal import FIRST_BEAT
@@ -60,6 +61,7 @@ class Figures:
         self._owner = owner
         self._note_beat = note_beat
         self._beat = session.record.journal.meta("beat", FIRST_BEAT)
+        self._notices = [str(Problem(**each)) for each in session.record.journal.meta("notices", [])]
         self._memory = 0
         self._disk: DiskEstimate | None = None
         self.look_at_machine()
@@ -96,6 +98,7 @@ class Figures:
             disk_need=self._disk.need if self._disk else 0,
             owner=self._owner,
             in_flight=tally.in_flight,
+            notices=self._notices,
         )
 
     def counts(self) -> dict[str, int]:

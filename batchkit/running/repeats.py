@@ -26,7 +26,7 @@ from ..journal.ledger import Done, Ledger
 from ..journal.owner import owner_of
 from ..journal.run_folder import JOURNAL
 from ..planning.plan import Plan
-from ..planning.work import is_unseen
+from ..planning.work import is_unseen, places_of
 from .child import lives
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ def _gathered(ledger: Ledger, plan: Plan) -> Done | None:
     """The same, once the ledger has what the kept runs did: of each that is over it is read once."""
     work, rows = plan.facts.get("work"), plan.facts.get("rows")
     same: set[str] = set()
-    for entry in runs_with(address=plan.facts["address"]):
+    for entry in runs_with(place=places_of(plan.facts)):
         if (work and entry.work == work) or (rows and entry.rows == rows):
             same.add(entry.name)
         elif entry.did and not entry.dry_run and not ledger.knows(entry.name, entry.changed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import random
 import sqlite3
 import subprocess
@@ -18,10 +19,12 @@ from hypothesis import strategies as st
 from batchkit.core.errors import RunFailed, WorkRepeated
 from batchkit.core.states import RunState
 from batchkit.journal.run_folder import starting
+from batchkit.panel.screen import run_screen
 from batchkit.planning.job import Job
 from batchkit.planning.plan import Plan
 from batchkit.planning.plan_file import PlanWriter
 from batchkit.planning.work import RowSum
+from batchkit.reports.progress import watch
 from batchkit.running.run import Run, list_runs
 from batchkit.targets.sql.target import SqlTarget
 from tests.support.crashes import kill_while_at_work
@@ -319,6 +322,7 @@ def test_creates_over_http_that_cannot_be_read_back_are_guarded(server: Sandbox)
         {"target": {"create": {"idempotency": "Idempotency-Key"}}},
         {"to": "/"},
         {"to": "upper"},
+        {"to": "localhost"},
         {"mode": "upsert"},
     ],
 )
@@ -348,7 +352,8 @@ def test_another_request_or_body_is_other_work(server: Sandbox, other: dict[str,
 
 def _creating(server: Sandbox, to: str = "", mode: str = "append", target: Any = None) -> Job:
     """A job whose rows can't be found again."""
-    address = server.url.replace("http://", "HTTP://") if to == "upper" else f"{server.url}{to}"
+    spelt = {"upper": ("http://", "HTTP://"), "localhost": ("127.0.0.1", "LocalHost")}
+    address = server.url.replace(*spelt[to]) if to in spelt else f"{server.url}{to}"
     create = {"method": "POST", "url": "/items", **(target or {}).get("create", {})}
     key = [] if mode == "append" else ["id"]
     return Job(
@@ -367,6 +372,24 @@ def test_a_link_to_the_database_is_the_database(log: Log) -> None:
         with pytest.raises(WorkRepeated, match=first.id):
             plan.start()
     assert log.count() == 30
+
+
+def test_rows_that_come_once_more_are_told_by_the_run_itself(log: Log) -> None:
+    """By whichever link to the database: in its figures for every view, in what watches it, in its report."""
+    first = done(log.plan(rows(30)).start(report=False))
+    link = log.folder / "link.sqlite"
+    link.symlink_to(log.path)
+    rows(30, start=20).write_csv(log.folder / "next.csv")
+    plan = Job(str(log.folder / "next.csv"), to=f"sqlite:///{link}", table="log", mode="append").plan()
+    run, file = plan.start(), io.StringIO()
+    watch(run, file)
+    told = f"Of these rows, 10 were appended before, last by the run {first.id}"
+    assert told in file.getvalue()
+    for seen in (run, Run.open(run.id)):
+        assert [text.partition(".")[0] for text in seen.snapshot().notices] == [told]
+        assert told in run_screen(seen.snapshot(), "", {}).message
+    assert told in (run.folder / "report.html").read_text(encoding="utf-8")
+    assert not first.snapshot().notices
 
 
 @pytest.mark.parametrize(

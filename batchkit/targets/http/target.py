@@ -14,6 +14,7 @@ import httpx
 
 from ...core import secrets
 from ...core.errors import UsageError
+from ...core.registry import plain_host
 from ..base import CallTarget, Failure, Fate
 from .answer import Answer, Unreadable
 from .client import BODY_LIMIT, HttpClient
@@ -27,7 +28,7 @@ READ_LIMIT: Final = 64 * 1024 * 1024
 
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _REPEATABLE: Final = _READS | {"PUT", "DELETE"}
-_PORTS: Final = {"http": ":80", "https": ":443"}
+_PORTS: Final = {"http": 80, "https": 443}
 _FIRST_LOOKS: Final = 3
 _UNANSWERED: Final = frozenset({"broken off", "timeout"})
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -103,8 +104,9 @@ class HttpTarget(CallTarget, Generic[Options]):
     def destination(self) -> str:
         """The address that requests go to, whoever logs in: host in small letters, no slash at its end."""
         parts = urlsplit(without_login(self._base))
-        host = parts.netloc.lower().removesuffix(_PORTS.get(parts.scheme, ""))
-        return parts._replace(netloc=host, path=parts.path.rstrip("/")).geturl()
+        port = "" if parts.port in (None, _PORTS.get(parts.scheme)) else f":{parts.port}"
+        host = plain_host(parts.hostname or "")
+        return parts._replace(netloc=f"{host}{port}", path=parts.path.rstrip("/")).geturl()
 
     @abstractmethod
     def probe(self) -> str | None:

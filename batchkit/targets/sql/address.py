@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...core.errors import UsageError
+from ...core.registry import plain_host
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -44,7 +45,7 @@ class Address:
             return os.path.normcase(os.path.realpath(self.path or ""))
         url = self.url
         said = {name: url.query[name] for name in ("host", "port", "options") if name in url.query}
-        return f"{(url.host or '').lower()}:{url.port or _PORT}/{url.database} {sorted(said.items())}"
+        return f"{plain_host(url.host or '')}:{url.port or _PORT}/{url.database} {sorted(said.items())}"
 
     def login_url(self) -> URL:
         """The server's address with its secrets filled in. Never show or store it.
