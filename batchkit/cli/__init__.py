@@ -4,18 +4,15 @@
     plan            what would change
     apply           apply, run, undo: what writes
     control         watch, pause, resume, stop, set: what is said to a run
-    runs            runs, show, report: what there is to see
+    runs            runs, show, report: what there is to see; the run that "last" means
     demo            demo
     lab             notebooks and samples in a folder, and JupyterLab on it
     upkeep          clean, doctor
     practice        sandbox
     family          the command itself: groups of verbs, errors, exit codes
     drive           a run in this terminal: live bar, Ctrl-C
-    steps           what can be done now about a run
-    pages, results  what plans and runs look like
+    pages, results  what plans and runs look like, as JSON too; what can be done now about a run
     alike           problems of one kind, brought together
-    named           the run that "last" means
-    objects         what --json prints
     console         colours, JSON, questions
     options, job, outputs   what verbs share
 

@@ -13,12 +13,10 @@ from . import options
 from .console import Console, shell, style
 from .drive import drive, exit_code
 from .family import DONE, STOPPED
-from .named import real_run
-from .objects import run_object
 from .pages import place, plan_page
 from .plan import PAGE_OPTIONS, PLAN_OPTIONS, load_plan, make_plan
-from .results import result_page
-from .steps import advice
+from .results import advice, result_page, run_object
+from .runs import real_run
 
 if TYPE_CHECKING:
     from ..core.problem import Problem
@@ -45,67 +43,49 @@ _VERBS = {
 }
 
 
+starting = options.together(dry_run, options.yes, options.running, detach)
+
+
 @click.command(cls=options.Described, short_help="Apply a plan.")
 @click.argument("plan", metavar="PLAN", type=click.Path(dir_okay=False))
-@dry_run
-@options.yes
-@options.running
-@detach
+@starting
 @again
 @options.as_json
-def apply(
-    plan: str, dry_run: bool, yes: bool, detach: bool, again: bool, with_json: bool, **given: Any
-) -> int:
+def apply(plan: str, console: Console, **given: Any) -> int:
     """Apply a plan.
 
     PLAN is the file that `batchkit plan` wrote. Before anything is written you are told how much and asked;
     without a terminal, --yes is needed. The exit code is 0 when all is done, 1 when some rows failed,
     3 when the run failed, 4 when it was paused or stopped, or when you answered no.
     """
-    settings = {**options.chosen_settings(given), "again": again}
-    return start(Console(with_json), load_plan(plan), settings, dry_run=dry_run, yes=yes, detach=detach)
+    return start(console, load_plan(plan), **_chosen(given))
 
 
 @click.command(cls=options.Described, short_help="Plan, show, ask and apply in one.")
 @PLAN_OPTIONS
 @PAGE_OPTIONS
-@dry_run
-@options.yes
-@options.running
-@detach
+@starting
 @again
 @options.as_json
-def run(
-    examples: int,
-    all_problems: bool,
-    dry_run: bool,
-    yes: bool,
-    detach: bool,
-    again: bool,
-    with_json: bool,
-    **given: Any,
-) -> int:
+def run(examples: int, all_problems: bool, console: Console, **given: Any) -> int:
     """Plan, show the plan, ask, and apply it.
 
     SOURCE is a CSV or Excel file, its https:// address, or a job file (JOB.toml). This is `plan` and `apply`
     in one.
     """
-    console = Console(with_json)
-    settings = {**options.chosen_settings(given), "again": again}
+    chosen = _chosen(given)
     plan = make_plan(console, **given)
-    console.page(plan_page(plan, examples=examples, problems=None if all_problems else 10, settings=settings))
+    problems = None if all_problems else 10
+    console.page(plan_page(plan, examples=examples, problems=problems, settings=chosen["settings"]))
     console.say()
-    return start(console, plan, settings, dry_run=dry_run, yes=yes, detach=detach)
+    return start(console, plan, **chosen)
 
 
 @click.command(cls=options.Described, short_help="Take back what a run did.")
 @options.run_name
-@dry_run
-@options.yes
-@options.running
-@detach
+@starting
 @options.as_json
-def undo(name: str, dry_run: bool, yes: bool, detach: bool, with_json: bool, **given: Any) -> int:
+def undo(name: str, console: Console, **given: Any) -> int:
     """Take back what a run did.
 
     Rows it created are deleted, rows it changed get their former values. It is a plan like any other: shown
@@ -113,16 +93,22 @@ def undo(name: str, dry_run: bool, yes: bool, detach: bool, with_json: bool, **g
     conflicts of the undo's own run, which keeps them and lists them.
     RUN is the id of a run, the beginning of one, a run folder, or "last", which passes dry runs over.
     """
-    console = Console(with_json)
-    settings = options.chosen_settings(given)
+    chosen = _chosen(given)
     plan = real_run(console, name).undo()
-    console.page(plan_page(plan, settings=settings))
+    console.page(plan_page(plan, settings=chosen["settings"]))
     console.say()
-    return start(console, plan, settings, dry_run=dry_run, yes=yes, detach=detach)
+    return start(console, plan, **chosen)
+
+
+def _chosen(given: dict[str, Any]) -> dict[str, Any]:
+    """What `start` is told, taken out of a verb's options."""
+    how = {name: given.pop(name) for name in ("dry_run", "yes", "detach")}
+    own = {"again": given.pop("again")} if "again" in given else {}
+    return {"settings": options.chosen_settings(given) | own, **how}
 
 
 def start(
-    console: Console, plan: Plan, settings: dict[str, Any], *, dry_run: bool, yes: bool, detach: bool
+    console: Console, plan: Plan, *, settings: dict[str, Any], dry_run: bool, yes: bool, detach: bool
 ) -> int:
     """Ask, start a run of the plan, watch it, and say what came of it."""
     from ..running.repeats import find_overlap

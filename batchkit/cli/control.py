@@ -14,10 +14,9 @@ from .apply import again, detach, detached, finish
 from .console import Console, has_terminal_stdout
 from .drive import TICK, drive, exit_code
 from .family import DONE
-from .named import any_run, real_run
-from .objects import run_object
 from .pages import changed_settings
-from .results import result_page
+from .results import result_page, run_object
+from .runs import any_run, real_run
 
 if TYPE_CHECKING:
     from ..running.run import Run
@@ -35,7 +34,7 @@ def _open_unfinished(console: Console, name: str) -> Run:
 @click.command(short_help="Watch a run live, whoever drives it.")
 @options.run_name
 @options.as_json
-def watch(name: str, with_json: bool) -> int:
+def watch(name: str, console: Console) -> int:
     """Watch a run live, whichever process drives it; Ctrl-C only ends the watching.
 
     At a terminal a pause is watched to its end. With --json, or where no terminal reads along, a paused run
@@ -44,9 +43,8 @@ def watch(name: str, with_json: bool) -> int:
     """
     from ..reports.progress import Bar
 
-    console = Console(with_json)
     run = any_run(console, name)
-    enough = OVER if has_terminal_stdout() and not with_json else (*OVER, RunState.PAUSED)
+    enough = OVER if has_terminal_stdout() and not console.json else (*OVER, RunState.PAUSED)
     try:
         with Bar(run) as bar:
             snapshot = bar.update()
@@ -64,12 +62,11 @@ def watch(name: str, with_json: bool) -> int:
 @click.command(short_help="Pause a run.")
 @options.run_name
 @options.as_json
-def pause(name: str, with_json: bool) -> int:
+def pause(name: str, console: Console) -> int:
     """Pause a run: what is under way comes back, nothing new is sent until `batchkit resume`.
 
     RUN is the id of a run, the beginning of one, a run folder, or "last", which passes dry runs over.
     """
-    console = Console(with_json)
     run = _open_unfinished(console, name)
     run.pause()
     return _tell(console, run, (RunState.PAUSED, *OVER), "go on with: batchkit resume")
@@ -78,12 +75,11 @@ def pause(name: str, with_json: bool) -> int:
 @click.command(short_help="Stop a run in good order.")
 @options.run_name
 @options.as_json
-def stop(name: str, with_json: bool) -> int:
+def stop(name: str, console: Console) -> int:
     """Stop a run in good order: what is under way comes back, the rest stays for `batchkit resume`.
 
     RUN is the id of a run, the beginning of one, a run folder, or "last", which passes dry runs over.
     """
-    console = Console(with_json)
     run = _open_unfinished(console, name)
     run.stop()
     return _tell(console, run, OVER, "go on with: batchkit resume")
@@ -113,7 +109,7 @@ def resume(
     yes: bool,
     detach: bool,
     again: bool,
-    with_json: bool,
+    console: Console,
     **given: Any,
 ) -> int:
     """Go on with a run that was paused, stopped or failed, or whose process was killed.
@@ -125,7 +121,6 @@ def resume(
     """
     from ..journal.owner import owner_of
 
-    console = Console(with_json)
     run = real_run(console, name)
     settings = options.chosen_settings(given, live=True)
 
@@ -146,7 +141,7 @@ def resume(
 @options.run_name
 @click.argument("values", nargs=-1, required=True, metavar="NAME=VALUE...")
 @options.as_json
-def set_(name: str, values: tuple[str, ...], with_json: bool) -> int:
+def set_(name: str, values: tuple[str, ...], console: Console) -> int:
     """Change settings of a run while it runs.
 
     Each NAME=VALUE is one setting, such as workers=8 rate=2 delay=200ms chunk_size=50. An empty value (rate=)
@@ -154,7 +149,6 @@ def set_(name: str, values: tuple[str, ...], with_json: bool) -> int:
     RUN is the id of a run, the beginning of one, a run folder, or "last", which passes dry runs over.
     """
     chosen = options.checked(options.pairs(values, "batchkit set RUN"))
-    console = Console(with_json)
     run = _open_unfinished(console, name)
     run.set(**chosen)
     console.answer(run_object(run), lambda: [f"Run {run.id}: {changed_settings(chosen)}"])

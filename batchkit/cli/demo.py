@@ -16,9 +16,8 @@ from . import options
 from .console import Console
 from .drive import drive
 from .family import DONE, FAILED, STOPPED
-from .objects import plan_object, run_object
 from .pages import fact_lines, outcomes_page, plan_page
-from .steps import next_steps
+from .results import next_steps, plan_object, run_object
 from .wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -45,9 +44,9 @@ PACE: dict[str, Any] = {"chunk_size": 100, "workers": 1, "delay": 0.04}
     help="Rows of the sample. Default: 10000.",
 )
 @options.as_json
-def demo(folder: str | None, rows: int, with_json: bool) -> int:
+def demo(folder: str | None, rows: int, console: Console) -> int:
     """Show the whole way on a made-up file: plan, dry run, apply, report. A few rows are bad on purpose."""
-    return run_demo(Console(with_json), folder=folder, rows=rows)
+    return run_demo(console, folder=folder, rows=rows)
 
 
 def run_demo(console: Console, *, folder: str | Path | None = None, rows: int = 10_000) -> int:

@@ -30,7 +30,7 @@ MOST_COLUMNS = 60
 @options.reading
 @click.option("--all-problems", is_flag=True, help="Show every problem instead of the first ten.")
 @options.as_json
-def look(file: str, all_problems: bool, with_json: bool, **given: Any) -> int:
+def look(file: str, all_problems: bool, console: Console, **given: Any) -> int:
     """Show what was understood of SOURCE, a CSV or Excel file or the https:// address of one.
 
     Encoding, delimiter, header row, sheets (hidden ones too), rows, columns with a value from the file, and
@@ -42,8 +42,9 @@ def look(file: str, all_problems: bool, with_json: bool, **given: Any) -> int:
     read = {name: value for name, value in given.items() if value is not None and value is not False}
     found = look_at(file, **read)
     again = f"batchkit look {shell(file)} --all-problems"
-    Console(with_json).answer(
-        found.to_dict() if with_json else None, lambda: look_page(found, again, None if all_problems else 10)
+    console.answer(
+        found.to_dict() if console.json else None,
+        lambda: look_page(found, again, None if all_problems else 10),
     )
     return DONE if found.header_row is not None else USAGE
 

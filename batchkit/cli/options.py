@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..core.errors import UsageError
+from .console import Console
 
 if TYPE_CHECKING:
     from ..core.model import Entry
@@ -15,11 +16,15 @@ if TYPE_CHECKING:
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 as_json = click.option(
-    "--json", "with_json", is_flag=True, help="Print the result as JSON, and nothing else, on stdout."
+    "--json",
+    "console",
+    is_flag=True,
+    callback=lambda _, __, wanted: Console(wanted),
+    help="Print the result as JSON, and nothing else, on stdout.",
 )
+"""Gives the verb its `Console`."""
 yes = click.option("--yes", "-y", is_flag=True, help="Don't ask for a confirmation.")
 run_name = click.argument("name", metavar="RUN")
-RUN_HELP = 'RUN is the id of a run, the beginning of one that is unique, a run folder, or "last".'
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[Verb], Verb]:

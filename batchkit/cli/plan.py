@@ -14,9 +14,9 @@ from . import options
 from .console import Console, has_terminal_output, shell
 from .family import DONE
 from .job import make_job
-from .objects import plan_object
 from .outputs import holds_job, refuse_outputs
 from .pages import plan_page
+from .results import plan_object
 
 if TYPE_CHECKING:
     from ..planning.plan import Plan
@@ -54,13 +54,12 @@ PAGE_OPTIONS = options.together(
 @PLAN_OPTIONS
 @PAGE_OPTIONS
 @options.as_json
-def plan(examples: int, all_problems: bool, with_json: bool, **given: Any) -> int:
+def plan(examples: int, all_problems: bool, console: Console, **given: Any) -> int:
     """Find out what would change, and keep it as a plan file; nothing is written to the target.
 
     SOURCE is a CSV or Excel file, its https:// address, or a job file (JOB.toml) that says the rest; options
     given beside a job file win over it.
     """
-    console = Console(with_json)
     made = make_plan(console, **given)
 
     def lines() -> Any:
@@ -70,7 +69,7 @@ def plan(examples: int, all_problems: bool, with_json: bool, **given: Any) -> in
         if made.to_send():
             yield f"Next  batchkit apply {shell(made.path)} --dry-run"
 
-    console.answer(plan_object(made, all_problems=all_problems) if with_json else None, lines)
+    console.answer(plan_object(made, all_problems=all_problems) if console.json else None, lines)
     return DONE
 
 

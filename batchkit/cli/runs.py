@@ -1,4 +1,4 @@
-"""`batchkit runs`, `show` and `report`: what there is to see of runs and plans."""
+"""`batchkit runs`, `show` and `report`: what there is to see; and which run a person names."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from ..core.words import format_moment, number
 from . import options
 from .console import Console, bold, dim
 from .family import DONE
-from .named import any_run
-from .objects import plan_object, run_object
 from .outputs import refuse_twice
 from .pages import painted, place, plan_page
 from .plan import load_plan
-from .results import result_page
+from .results import plan_object, result_page, run_object
 from .wrapping import columns, ending, room
 
 if TYPE_CHECKING:
@@ -29,9 +27,8 @@ if TYPE_CHECKING:
 @click.command(short_help="List the runs, newest first.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
 @options.as_json
-def runs(limit: int | None, with_json: bool) -> int:
+def runs(limit: int | None, console: Console) -> int:
     """List the runs, newest first."""
-    console = Console(with_json)
     from ..running.run import list_runs
 
     snapshots = [(run, run.snapshot()) for run in list_runs(limit)]
@@ -103,13 +100,12 @@ def show(
     outcome: str | None,
     limit: int | None,
     all_problems: bool,
-    with_json: bool,
+    console: Console,
 ) -> int:
     """Show a run (its state, outcomes and what can be done next), or a plan file.
 
     RUN is the id of a run, the beginning of one, a run folder, or "last".
     """
-    console = Console(with_json)
     if Path(name).is_file():
         return _show_plan(console, name, kind, 5 if limit is None else limit, all_problems=all_problems)
     from ..running.run import Run
@@ -221,14 +217,13 @@ def _made(run: Run) -> str:
 )
 @options.as_json
 def report(
-    name: str, to: str | None, fix: str | None, workbook: str | None, results: str | None, with_json: bool
+    name: str, to: str | None, fix: str | None, workbook: str | None, results: str | None, console: Console
 ) -> int:
     """Write the report of a run, the rows to fix, or your own workbook with a status beside each row.
 
     RUN is the id of a run, the beginning of one, a run folder, or "last".
     """
     refuse_twice(to, fix, workbook, results)
-    console = Console(with_json)
     run = any_run(console, name)
     written: dict[str, str | None] = {}
     if fix:
@@ -261,3 +256,35 @@ def _statuses(run: Run, copy: Path) -> Path:
     return write_statuses(
         run.report_data(), path, copy, sheet=source.get("sheet"), header_row=source.get("header_row") or 1
     )
+
+
+def real_run(console: Console, name: str) -> Run:
+    """The run to steer or to take back; `last` is the newest that isn't a dry run, as long as there is one.
+
+    Raises:
+        RunNotFound: None, or more than one, fits.
+    """
+    from ..running.run import Run, list_runs
+
+    run = Run.open(name)
+    if name != "last" or not run.dry_run:
+        return run
+    real = next((each for each in list_runs() if not each.dry_run), None)
+    if real is None:
+        return run
+    console.note(f'"last" is run {real.id}; the dry run {run.id} after it is passed over.')
+    return real
+
+
+def any_run(console: Console, name: str) -> Run:
+    """The run to look at; `last` is the newest of all, and it is said which that is.
+
+    Raises:
+        RunNotFound: None, or more than one, fits.
+    """
+    from ..running.run import Run
+
+    run = Run.open(name)
+    if name == "last":
+        console.note(f'"last" is {"the dry run" if run.dry_run else "run"} {run.id}.')
+    return run

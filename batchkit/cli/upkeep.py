@@ -39,7 +39,7 @@ _days = options.together(*(
 @_days
 @click.option("--forget", is_flag=True, help="Forget at once what runs sent or appended.")
 @options.as_json
-def clean(dry_run: bool, forget: bool, with_json: bool, **days: int) -> int:
+def clean(dry_run: bool, forget: bool, console: Console, **days: int) -> int:
     """Remove what is old: finished runs, plans, logs. A run that isn't finished is never removed.
 
     The log of a run outlives it, and so does a ledger of what it sent or appended, in hashes that can't be
@@ -61,7 +61,7 @@ def clean(dry_run: bool, forget: bool, with_json: bool, **days: int) -> int:
         "bytes": total,
         "forgotten": forgotten,
     }
-    Console(with_json).answer(value, lambda: _cleaned(removed, total, dry_run=dry_run, forgotten=forgotten))
+    console.answer(value, lambda: _cleaned(removed, total, dry_run=dry_run, forgotten=forgotten))
     return DONE
 
 
@@ -85,14 +85,14 @@ def _cleaned(removed: list[Removal], total: int, *, dry_run: bool, forgotten: bo
 )
 @click.option("--table", metavar="NAME", help="With --to: also look whether the target has this table.")
 @options.as_json
-def doctor(to: str | None, table: str | None, with_json: bool) -> int:
+def doctor(to: str | None, table: str | None, console: Console) -> int:
     """Look whether everything batchkit needs is there; say what to do where it isn't."""
     from .doctor import examine
 
     checks = _examine_job(Path(to), table) if to and to.lower().endswith(".toml") else examine(to, table)
     failed = any(check.level == "error" for check in checks)
     value = {"ok": not failed, "checks": [check._asdict() for check in checks]}
-    Console(with_json).answer(value, lambda: _examined(checks, failed=failed))
+    console.answer(value, lambda: _examined(checks, failed=failed))
     return USAGE if failed else DONE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +30,11 @@ _READING_FIELDS: Final = (
     ("header_row", "Header row", "detected"),
     ("encoding", "Encoding", "detected"),
 )
+_COLUMNS: Final = {
+    "Column": "minmax(70px, 170px)", "First value": "minmax(70px, 190px)", "Field": "minmax(100px, 170px)",
+    "Key": "30px", "Type": "minmax(100px, 130px)", "Check": "minmax(100px, 130px)", "Required": "56px",
+}  # fmt: skip
+"""The columns of the form's table, and how wide they are; on a narrow page all shrink alike."""
 
 
 class WizardView(LiveView):
@@ -50,7 +56,8 @@ class WizardView(LiveView):
             part.update({name: value for name, value in values.items() if name in part})
         self._message = html()
         self._found = html()
-        self._columns, self._result = ipywidgets.VBox(), ipywidgets.VBox()
+        widths = ipywidgets.Layout(grid_template_columns=" ".join(_COLUMNS.values()), grid_gap="4px 8px")
+        self._columns, self._result = ipywidgets.GridBox(layout=widths), ipywidgets.VBox()
         self._map = ipywidgets.VBox([_step("2. Where to"), self._target_row()])
         self._check = ipywidgets.VBox(
             [_step("3. Which column feeds which field"), self._columns, self._check_row()]
@@ -122,22 +129,22 @@ class WizardView(LiveView):
             field.add_class(css)
         return field
 
-    def _column_row(self, choice: ColumnChoice) -> Any:
-        def bind(field: Any, name: str, width: str) -> Any:
-            field.layout = ipywidgets.Layout(width=width)
+    def _column_cells(self, choice: ColumnChoice) -> list[Any]:
+        def bind(field: Any, name: str) -> Any:
+            field.layout.width = "auto"  # as wide as its column
             field.observe(lambda change: setattr(choice, name, change["new"]), "value")
             return field
 
-        sample = ipywidgets.Label(choice.sample[:40], layout=ipywidgets.Layout(width="190px"))
-        field = ipywidgets.Combobox(value=choice.field, options=self.form.known, placeholder="left out")
-        return ipywidgets.HBox([
-            ipywidgets.Label(choice.column, layout=ipywidgets.Layout(width="170px")), sample,
-            bind(field, "field", "170px"),
-            bind(ipywidgets.Checkbox(value=choice.key, indent=False), "key", "44px"),
-            bind(ipywidgets.Dropdown(value=choice.type, options=list(TYPES)), "type", "130px"),
-            bind(ipywidgets.Dropdown(value=choice.check, options=list(CHECKS)), "check", "130px"),
-            bind(ipywidgets.Checkbox(value=choice.required, indent=False), "required", "64px"),
-        ])  # fmt: skip
+        fields = self.form.known
+        return [
+            ipywidgets.Label(choice.column),
+            ipywidgets.Label(choice.sample),
+            bind(ipywidgets.Combobox(value=choice.field, options=fields, placeholder="left out"), "field"),
+            bind(ipywidgets.Checkbox(value=choice.key, indent=False), "key"),
+            bind(ipywidgets.Dropdown(value=choice.type, options=list(TYPES)), "type"),
+            bind(ipywidgets.Dropdown(value=choice.check, options=list(CHECKS)), "check"),
+            bind(ipywidgets.Checkbox(value=choice.required, indent=False), "required"),
+        ]
 
     # What the buttons do
 
@@ -192,7 +199,8 @@ class WizardView(LiveView):
         if form.proposals != self._proposals:
             self._proposals = form.proposals
             self._found.value = look_html(form.found, on_form) if form.found else ""
-            replace(self._columns, [_column_head(), *map(self._column_row, form.choices)])
+            head = [html(f'<span class="bk-note">{label}</span>') for label in _COLUMNS]
+            replace(self._columns, [*head, *chain.from_iterable(map(self._column_cells, form.choices))])
         show(self._map, form.found is not None)
         show(self._check, form.found is not None and form.connected)
         if self.plan is not None and self.plan is not self._previewed:
@@ -203,21 +211,6 @@ class WizardView(LiveView):
 
 def _step(words: str) -> Any:
     return html(f'<div class="bk-subtitle">{words}</div>')
-
-
-def _column_head() -> Any:
-    labels = (
-        ("Column", 170), ("First value", 190), ("Field", 170), ("Key", 44), ("Type", 130), ("Check", 130),
-        ("Required", 64),
-    )  # fmt: skip
-    return ipywidgets.HBox(
-        [
-            ipywidgets.HTML(
-                f'<span class="bk-note">{label}</span>', layout=ipywidgets.Layout(width=f"{width}px")
-            )
-            for label, width in labels
-        ]
-    )
 
 
 def _files_here() -> list[str]:

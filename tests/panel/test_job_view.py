@@ -12,7 +12,7 @@ from batchkit import Job
 from batchkit.core.errors import JobError, TargetError
 from batchkit.panel import wizard
 from batchkit.panel.form import JobForm
-from tests.panel.test_panel import click, texts, until
+from tests.support.panels import click, texts, until
 
 
 @pytest.fixture
