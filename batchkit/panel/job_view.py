@@ -31,10 +31,10 @@ _READING_FIELDS: Final = (
     ("encoding", "Encoding", "detected"),
 )
 _COLUMNS: Final = {
-    "Column": "minmax(70px, 170px)", "First value": "minmax(70px, 190px)", "Field": "minmax(100px, 170px)",
-    "Key": "30px", "Type": "minmax(100px, 130px)", "Check": "minmax(100px, 130px)", "Required": "56px",
+    "Column": "minmax(0, 3fr)", "First value": "minmax(0, 4fr)", "Field": "minmax(0, 4fr)", "Key": "30px",
+    "Type": "minmax(0, 3fr)", "Check": "minmax(0, 3fr)", "Required": "60px",
 }  # fmt: skip
-"""The columns of the form's table, and how wide they are; on a narrow page all shrink alike."""
+"""The columns of the form's table, and their shares of its width."""
 
 
 class WizardView(LiveView):
@@ -56,7 +56,9 @@ class WizardView(LiveView):
             part.update({name: value for name, value in values.items() if name in part})
         self._message = html()
         self._found = html()
-        widths = ipywidgets.Layout(grid_template_columns=" ".join(_COLUMNS.values()), grid_gap="4px 8px")
+        widths = ipywidgets.Layout(
+            grid_template_columns=" ".join(_COLUMNS.values()), grid_gap="0 8px", max_width="940px"
+        )
         self._columns, self._result = ipywidgets.GridBox(layout=widths), ipywidgets.VBox()
         self._map = ipywidgets.VBox([_step("2. Where to"), self._target_row()])
         self._check = ipywidgets.VBox(
