@@ -12,7 +12,7 @@ import polars as pl
 from ..core.advice import field_option
 from ..core.columns import ROW
 from ..core.errors import MappingError
-from ..core.problem import SHOWN, Problem
+from ..core.problem import SHOWN, Problem, notice
 from ..core.words import did_you_mean, plural
 from .cells import PROBLEM_SCHEMA, Cells, problem_schema, problems_to_list
 from .conversions import converter, dtype_of, scale_of, type_of
@@ -106,17 +106,9 @@ class Checker:
             return []
         total = sum(trimmed.values())
         names = ", ".join(f"{name!r} {n:,}" for name, n in list(trimmed.items())[:5])
-        return [
-            Problem(
-                row=None,
-                column=None,
-                value=None,
-                rule="white_space",
-                message=f"White space around {plural(total, 'cell')} is left out: {names}.",
-                advice=f"To keep it: {field_option(next(iter(trimmed)), 'strip', value=False)}.",
-                level="notice",
-            )
-        ]
+        advice = f"To keep it: {field_option(next(iter(trimmed)), 'strip', value=False)}."
+        message = f"White space around {plural(total, 'cell')} is left out: {names}."
+        return [notice("white_space", message, advice)]
 
     def finish(self) -> pl.DataFrame:
         """The problems that only the whole file shows: values of `unique` fields that stand twice."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -34,6 +33,7 @@ _OF_A_NUMBER = re.compile(r"(\+?[0-9]{7,15})\.0")  # a program that took the cel
 _APOSTROPHES = ("'", "\u2019")  # keep a spreadsheet from taking a cell for a number; no part of it
 _AS_TEXT = "format the column as text in the spreadsheet, enter the number again and export."
 _IF_RIGHT = "Nothing, if that is the number; else correct it in the file."
+_COPY_AGAIN = "Copy it again from its source."
 _BLOCK = 10_000
 
 
@@ -57,12 +57,12 @@ def numbers_of_firms(cells: Cells, kind: str, field: str) -> None:
         kind: `siren` or `siret`.
         field: The field's name, for advice.
     """
-    reader = siret_reader() if kind == "siret" else siren_reader()
+    library = import_module(f"stdnum.fr.{kind}")
     digits = 14 if kind == "siret" else 9
     spaced = cells.text.str.contains(r"\s").arg_true()
     if len(spaced):
         cells.text = patched(cells.text, spaced, cells.text.gather(spaced).str.replace_all(r"\s", ""))
-    _rewrite(cells, ~_passes_luhn(cells.text, digits), lambda text: _named(reader(text), field))
+    _rewrite(cells, ~_passes_luhn(cells.text, digits), lambda text: _read_firm(library, kind, field, text))
 
 
 def phones(cells: Cells, region: str) -> None:
@@ -76,22 +76,6 @@ def phones(cells: Cells, region: str) -> None:
         SettingsError: phonenumbers isn't installed.
     """
     _rewrite(cells, cells.text.is_not_null(), phone_reader(region))
-
-
-@lru_cache(maxsize=1)
-def siret_reader() -> Callable[[str], Reading]:
-    """A function that reads one SIRET."""
-    from stdnum.fr import siret
-
-    return partial(_read_firm, siret, "siret", 14)
-
-
-@lru_cache(maxsize=1)
-def siren_reader() -> Callable[[str], Reading]:
-    """A function that reads one SIREN."""
-    from stdnum.fr import siren
-
-    return partial(_read_firm, siren, "siren", 9)
 
 
 @lru_cache(maxsize=8)
@@ -119,43 +103,39 @@ def explain_email(text: str) -> Verdict | None:
     """What is wrong with an e-mail address; None when an international domain makes it right after all."""
     local, _, domain = text.rpartition("@")
     if "@" not in text:
-        return _refused("email", "This is not an e-mail address: it has no @.", "Write it as nom@exemple.fr.")
+        return Verdict("email", "This is not an e-mail address: it has no @.", "Write it as nom@exemple.fr.")
     if re.search(r"[;,\s]", text) and text.count("@") > 1:
-        return _refused("email", "These are several e-mail addresses.", "Keep one address per cell.")
+        return Verdict("email", "These are several e-mail addresses.", "Keep one address per cell.")
     if re.search(r"\s", text):
-        return _refused("email", "The e-mail address holds a space.", "Remove the space.")
+        return Verdict("email", "The e-mail address holds a space.", "Remove the space.")
     if not local.isascii():
-        return _refused("email", "The part before the @ holds an accent.", "Write it without accents.")
+        return Verdict("email", "The part before the @ holds an accent.", "Write it without accents.")
     if re.match(_EMAIL, f"{local}@{_ascii_domain(domain)}") and len(local) <= 64 and len(text) <= 254:
         return None
     if "." not in domain or domain.endswith("."):
-        return _refused("email", f"The domain {domain!r} is not complete.", "Write it as nom@exemple.fr.")
-    return _refused("email", "This is not an e-mail address.", "Write the address alone, as nom@exemple.fr.")
+        return Verdict("email", f"The domain {domain!r} is not complete.", "Write it as nom@exemple.fr.")
+    return Verdict("email", "This is not an e-mail address.", "Write the address alone, as nom@exemple.fr.")
 
 
 def explain_url(text: str) -> Verdict | None:
     """What is wrong with a web address; None for an international domain, a bare host or an IP address."""
     found = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\s]*?)(:[0-9]{1,5})?([/?#]\S*)?", text)
     if re.search(r"\s", text):
-        return _refused("url", "The web address holds a space.", "Remove it, or write it as %20.")
+        return Verdict("url", "The web address holds a space.", "Remove it, or write it as %20.")
     if not found:
         shown = text[:60].lstrip("/")
         advice = f"Write https://{shown}" if "." in text and ":" not in text else "Write an https:// address."
-        return _refused("url", "The web address doesn't begin with https:// or http://.", advice)
+        return Verdict("url", "The web address doesn't begin with https:// or http://.", advice)
     scheme, host, port, rest = found[1].lower(), found[2], found[3] or "", found[4] or ""
     if scheme not in {"http", "https"}:
-        return _refused("url", f"Addresses of {scheme}: are not taken.", "Write an https:// address.")
+        return Verdict("url", f"Addresses of {scheme}: are not taken.", "Write an https:// address.")
     if "@" in host:
-        return _refused(
+        return Verdict(
             "url", "The web address holds a name or a password.", "Remove what stands before the @."
         )
     if _PLAIN_HOST.fullmatch(host) or re.match(_URL, f"{scheme}://{_ascii_domain(host)}{port}{rest}"):
         return None
-    return _refused("url", f"{host[:60]!r} is not the name of a site.", "Write it as https://www.exemple.fr.")
-
-
-def _refused(rule: str, message: str, advice: str) -> Verdict:
-    return Verdict(rule, message, advice)
+    return Verdict("url", f"{host[:60]!r} is not the name of a site.", "Write it as https://www.exemple.fr.")
 
 
 def _ascii_domain(domain: str) -> str:
@@ -211,29 +191,18 @@ def _luhn_table() -> pl.Series:
     return pl.Series(sums, dtype=pl.Int64)
 
 
-def _read_firm(library: ModuleType, kind: str, digits: int, text: str) -> Reading:
+def _read_firm(library: ModuleType, kind: str, field: str, text: str) -> Reading:
     plain = re.sub(r"\s", "", _INVISIBLE.sub("", text))
-    name = kind.upper()
     if plain.isascii() and plain.isdigit() and library.is_valid(plain):
         return plain, None
-    return None, Verdict(kind, *_why_not_a_firm(library, name, digits, plain))
+    return None, Verdict(kind, *_why_not_a_firm(library, kind.upper(), field, plain))
 
 
-_GIVEN_BACK = field_option("FIELD", "repair", "leading_zero")
-
-
-def _named(reading: Reading, field: str) -> Reading:
-    # The readers remember their answers for all fields, so the field's name comes in behind them.
-    text, remark = reading
-    return text, remark and remark._replace(advice=remark.advice.replace('"FIELD"', json.dumps(field)))
-
-
-def _why_not_a_firm(library: ModuleType, name: str, digits: int, plain: str) -> tuple[str, str]:
+def _why_not_a_firm(library: ModuleType, name: str, field: str, plain: str) -> tuple[str, str]:
+    digits = 14 if name == "SIRET" else 9
     if _SHORTENED.fullmatch(plain):
-        return (
-            f"A spreadsheet shortened this {name} to {plain}, and its digits are lost.",
-            f"There, {_AS_TEXT}",
-        )
+        lost = f"A spreadsheet shortened this {name} to {plain}, and its digits are lost."
+        return lost, f"There, {_AS_TEXT}"
     if not (plain.isascii() and plain.isdigit()):
         return f"This is not a {name}: it holds more than digits.", f"Write its {digits} digits alone."
     if name == "SIRET" and len(plain) == 9:
@@ -241,12 +210,13 @@ def _why_not_a_firm(library: ModuleType, name: str, digits: int, plain: str) -> 
     if name == "SIREN" and len(plain) == 14:
         return "This is a SIRET (14 digits), not a SIREN (9).", f"Keep its first 9 digits: {plain[:9]}."
     if digits - 4 <= len(plain) < digits and library.is_valid(plain.zfill(digits)):
+        repair = field_option(field, "repair", "leading_zero")
         return (
             f"This {name} has {len(plain)} digits, not {digits}: a spreadsheet dropped its leading zero.",
-            f"Add the leading zero: {plain.zfill(digits)}; or have it given back: {_GIVEN_BACK}.",
+            f"Add the leading zero: {plain.zfill(digits)}; or have it given back: {repair}.",
         )
     if len(plain) != digits:
-        return f"This {name} has {len(plain)} digits instead of {digits}.", "Copy it again from its source."
+        return f"This {name} has {len(plain)} digits instead of {digits}.", _COPY_AGAIN
     if name == "SIRET" and _luhn_right(plain) and not _luhn_right(plain[:9]):
         return (
             "Its first 9 digits are no SIREN: their check digit is wrong.",

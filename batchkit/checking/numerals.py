@@ -115,7 +115,8 @@ def read_number(text: str, rule: NumberRule) -> str:
     group = {",": ".", ".": ","}.get(mark, "")
     if group and group in plain:
         if not re.fullmatch(rf"[+-]?\d{{1,3}}(?:{re.escape(group)}\d{{3}})+(?:{re.escape(mark)}\d+)?", plain):
-            raise Unreadable(_both_marks(rule), _number_inside(text))
+            both = f"Its dots and commas don't form a number (decimal mark: {rule.mark})."
+            raise Unreadable(both, _number_inside(text))
         plain = plain.replace(group, "")
     if mark and plain.count(mark) > 1:
         raise Unreadable(f"The decimal mark {mark!r} stands twice.", _number_inside(text))
@@ -135,8 +136,11 @@ def _mark_of(plain: str, rule: NumberRule) -> str:
     if not mark or (mark == "." and rule.typed and dots == 1):
         return mark
     if dots + commas > 1 or re.fullmatch(r"[+-]?(?!0[.,])\d{1,3}[.,]\d{3}", plain, re.ASCII):
+        readings = f"{plain.replace(mark, '')} or as {plain.replace(mark, '.')}"
+        if plain.count(mark) > 1:
+            readings = "one large number or as a code"
         raise Unreadable(
-            f"{plain!r} can be read as {_readings(plain, mark)}.",
+            f"{plain!r} can be read as {readings}.",
             "Say which mark the file has before decimals: "
             f"{option('decimal', ',')}; {option('decimal', '.')}; or write no {mark!r}.",
         )
@@ -152,16 +156,6 @@ def _declared_mark(plain: str, mark: str, dots: int, commas: int) -> str:
     if mark == "," and dots == 1 and not commas and not re.fullmatch(r"[+-]?[1-9]\d{0,2}\.\d{3}", plain):
         raise Unreadable("The decimal mark of this field is a comma.", f"Write {plain.replace('.', ',')}.")
     return mark
-
-
-def _readings(plain: str, mark: str) -> str:
-    if plain.count(mark) > 1:
-        return "one large number or as a code"
-    return f"{plain.replace(mark, '')} or as {plain.replace(mark, '.')}"
-
-
-def _both_marks(rule: NumberRule) -> str:
-    return f"Its dots and commas don't form a number (decimal mark: {rule.mark})."
 
 
 def _number_inside(text: str) -> str:
@@ -206,8 +200,9 @@ def _exact(text: str, rule: NumberRule) -> str | Verdict:
             f"Too many decimals: {len(tail)}, where {rule.scale} are kept.",
             f"Round it to {rule.scale} decimals in the file, or give the field a larger scale.",
         )
-    if len(head.lstrip("-").lstrip("0")) > max((rule.precision or 38) - rule.scale, 0):
-        return _too_long(rule)
+    if len(head.lstrip("-").lstrip("0")) > (room := max((rule.precision or 38) - rule.scale, 0)):
+        long = f"The number has more than {room} digits before the decimal mark."
+        return Verdict("range", long, "Check the number.")
     return f"{head}.{tail}" if tail else head
 
 
@@ -232,13 +227,6 @@ def _floating(text: str, rule: NumberRule) -> float | Verdict:
 
 def _out_of_range(message: str) -> Verdict:
     return Verdict("range", message, "Check the number; if it is an id, make the target's field a text.")
-
-
-def _too_long(rule: NumberRule) -> Verdict:
-    room = max((rule.precision or 38) - rule.scale, 0)
-    return Verdict(
-        "range", f"The number has more than {room} digits before the decimal mark.", "Check the number."
-    )
 
 
 def _quickly(cells: Cells, pattern: str, dtype: pl.DataType) -> pl.Series:

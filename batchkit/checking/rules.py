@@ -14,7 +14,7 @@ from ..core.errors import MappingError
 from ..core.words import did_you_mean
 from .cells import Cells, Verdict, patched
 from .fields import Field
-from .identifiers import addresses, numbers_of_firms, phone_reader, phones, siren_reader, siret_reader
+from .identifiers import addresses, numbers_of_firms, phone_reader, phones
 
 _REMEMBERED = 100_000  # verdicts of a Python check kept between batches
 _NUL = Verdict("nul", "The text holds a NUL character, which databases refuse.", "Remove the character.")
@@ -44,7 +44,8 @@ class Rules:
         self._target_length = target.max_length if fits and target else None
         self._not_null = target is not None and not target.nullable and field.blank == "clear"
         self._known: dict[Any, Verdict | None] = {}
-        _check_libraries(field)
+        if field.phone:
+            phone_reader(field.phone)  # now, and not when the first row is read: its library may be missing
 
     def before(self, cells: Cells) -> None:
         """Rules about the text: NUL, repairs, identifiers, addresses."""
@@ -103,20 +104,18 @@ class Rules:
             )
             cells.judge(~cells.text.str.contains(self._pattern), lambda _: shape)
         if field.one_of:
-            cells.judge(~cells.text.is_in(list(field.one_of)), self._not_one_of)
-
-    def _not_one_of(self, text: str) -> Verdict:
-        advice = did_you_mean(text, self.field.one_of)
-        return Verdict("one_of", "The value is not one of those allowed.", advice)
+            other = Verdict("one_of", "The value is not one of those allowed.")
+            unknown = ~cells.text.is_in(list(field.one_of))
+            cells.judge(unknown, lambda text: other._replace(advice=did_you_mean(text, field.one_of)))
 
     def _give_back_zeros(self, cells: Cells) -> None:
         width = self.field.repaired_width or 0
+        if width < 2:
+            return
         # A check digit proves more zeros right; without one, only a single zero can be told from a typo.
         lost = 4 if self.field.siret or self.field.siren else 1
-        short = (
-            cells.text.str.contains(f"^[0-9]{{{max(width - lost, 1)},{width - 1}}}$") if width > 1 else None
-        )
-        if short is None or not short.any():
+        short = cells.text.str.contains(f"^[0-9]{{{max(width - lost, 1)},{width - 1}}}$")
+        if not short.any():
             return
         at = short.arg_true()
         cells.judge(short, lambda text: _repaired(text.zfill(width)))
@@ -140,23 +139,11 @@ class Rules:
         try:
             answer = check(value) if check else None
         except Exception as error:  # noqa: BLE001 - one odd value must not stop the others
-            return Verdict(
-                "check", f"The check failed: {error or type(error).__name__}.", "Correct the value."
-            )
+            answer = f"The check failed: {error or type(error).__name__}."
         if answer is None or answer is True:
             return None
-        return Verdict(
-            "check", "The value fails the check." if answer is False else str(answer), "Correct the value."
-        )
-
-
-def _check_libraries(field: Field) -> None:
-    if field.siren:
-        siren_reader()
-    if field.siret:
-        siret_reader()
-    if field.phone:
-        phone_reader(field.phone)
+        wrong = "The value fails the check." if answer is False else str(answer)
+        return Verdict("check", wrong, "Correct the value.")
 
 
 def _pattern(field: Field) -> str | None:

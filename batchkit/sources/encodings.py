@@ -180,40 +180,30 @@ def _first_bad_utf8(path: Path) -> int | None:
     with path.open("rb") as file:
         while block := file.read(BLOCK):
             text = held + block
-            cut = _whole_characters(text)
-            if not _is_utf8(text[:cut]):
-                return offset + _bad_byte(text[:cut])
+            # The last character may go on in the next block: its lead byte and up to three more wait for it.
+            cut = len(text)
+            while len(text) - cut < 3 and cut > 1 and text[cut - 1] & 0xC0 == 0x80:
+                cut -= 1
+            cut -= text[cut - 1] >= 0xC0
+            if (bad := _bad_byte(text[:cut])) is not None:
+                return offset + bad
             offset, held = offset + cut, text[cut:]
-    return offset if held else None
+    bad = _bad_byte(held)
+    return None if bad is None else offset + bad
 
 
-def _is_utf8(data: bytes) -> bool:
+def _bad_byte(data: bytes) -> int | None:
+    """Where bytes stop being UTF-8; None where all of them are."""
     if data.isascii():
-        return True
+        return None
     try:  # polars checks with SIMD, several times as fast as bytes.decode
         pl.Series([data], dtype=pl.Binary).cast(pl.String)
     except pl.exceptions.PolarsError:
-        return False
-    return True
-
-
-def _bad_byte(data: bytes) -> int:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as problem:
-        return problem.start
-    return 0
-
-
-def _whole_characters(data: bytes) -> int:
-    for back in range(1, min(4, len(data)) + 1):
-        byte = data[-back]
-        if byte < 0x80:
-            return len(data) - back + 1
-        if byte >= 0xC0:  # the lead byte of a character that may go on in the next block
-            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-            return len(data) if back >= length else len(data) - back
-    return len(data)
+        try:
+            data.decode()
+        except UnicodeDecodeError as problem:
+            return problem.start
+    return None
 
 
 def _unmarked_utf16(head: bytes) -> str | None:
@@ -232,17 +222,9 @@ def _single_byte(path: Path) -> Encoding:
         _decodes(path, name)
     except SourceError:
         name = "latin-1"  # has a character for each byte: the last resort is shown, never refused
-    return Encoding(
-        name,
-        (
-            notice(
-                "encoding",
-                f"The file is not UTF-8 and says no encoding; it is read as {name}",
-                "Look at the accents in the preview; if they are wrong, overrule it, as in "
-                f"{option('encoding', 'mac_roman')}.",
-            ),
-        ),
-    )
+    message = f"The file is not UTF-8 and says no encoding; it is read as {name}"
+    overruled = f"if they are wrong, overrule it, as in {option('encoding', 'mac_roman')}."
+    return Encoding(name, (notice("encoding", message, f"Look at the accents in the preview; {overruled}"),))
 
 
 def _accented_lines(path: Path) -> bytes:

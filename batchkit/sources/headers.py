@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
-from ..core.problem import Problem
+from ..core.problem import Problem, warning
 
 SEARCHED = 60  # rows among which the names are looked for
 _COMPARED = 300  # rows that tell what the table looks like
@@ -172,7 +172,10 @@ def column_names(cells: Sequence[str | None], row: int | None) -> tuple[list[str
     seen: set[str] = set()
     for position, cell in enumerate(cells, start=1):
         plain = " ".join((cell or "").replace("\ufeff", "").split())
-        name = _free_name(plain or f"column {position}", seen)
+        name, n = plain or f"column {position}", 1
+        while name in seen:
+            n += 1
+            name = f"{plain or f'column {position}'} ({n})"
         seen.add(name)
         names.append(name)
         if not plain:
@@ -182,21 +185,6 @@ def column_names(cells: Sequence[str | None], row: int | None) -> tuple[list[str
     return names, problems
 
 
-def _free_name(name: str, seen: set[str]) -> str:
-    free, n = name, 1
-    while free in seen:
-        n += 1
-        free = f"{name} ({n})"
-    return free
-
-
 def _renamed(rule: str, row: int | None, name: str, fact: str) -> Problem:
-    return Problem(
-        row=row,
-        column=name,
-        value=None,
-        rule=rule,
-        message=f"{fact}; it is called {name!r} here",
-        advice="Give each column a name of its own in the file, or map it under this one.",
-        level="warning",
-    )
+    advice = "Give each column a name of its own in the file, or map it under this one."
+    return warning(rule, f"{fact}; it is called {name!r} here", advice, row=row, column=name)

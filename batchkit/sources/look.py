@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.columns import ROW
 from ..core.errors import SourceError
-from ..core.problem import Problem
+from ..core.problem import Problem, error
 from .base import closing, local_path, open_source, refuse_wrong_entries
 from .cell_text import as_text
 from .fetched import FetchedSource
@@ -19,7 +19,6 @@ from .tables import open_table
 if TYPE_CHECKING:
     import polars as pl
 
-    from .file import FileSource
     from .headers import Line
     from .workbook import Sheet
 
@@ -102,25 +101,14 @@ def look(source: str | os.PathLike[str], **options: Any) -> Look:
 
 
 def _look_at_file(file: Path, options: Mapping[str, Any]) -> Look:
+    doubt: SourceError | None = None
     try:
         table = open_table(file, **options)
-    except SourceError as doubt:
-        if "candidates" not in doubt.facts:
+    except SourceError as unsure:
+        if "candidates" not in unsure.facts:
             raise
-        return _look_without_header(file, doubt, options)
-    found = _start_look(file, table)
-    for batch in table.batches():
-        _preview(found, batch)
-    return _finish_look(found, table)
-
-
-def _preview(found: Look, batch: pl.DataFrame) -> None:
-    if len(found.preview) < PREVIEWED:
-        found.preview += batch.head(PREVIEWED - len(found.preview)).to_dicts()
-
-
-def _start_look(file: Path, table: FileSource) -> Look:
-    return Look(
+        doubt, table = unsure, open_table(file, **{**options, "header_row": 0})
+    found = Look(
         path=str(file),
         kind=table.kind,
         name=table.name,
@@ -128,11 +116,26 @@ def _start_look(file: Path, table: FileSource) -> Look:
         encoding=table.encoding,
         delimiter=table.delimiter,
         line_ends=table.line_ends,
-        header_row=table.header_row,
+        header_row=table.header_row if doubt is None else None,
         sheet=table.sheet,
         sheets=_sheets(file, table.kind),
         columns=table.columns,
     )
+    for batch in table.batches():
+        _preview(found, batch)
+    found.rows, found.blank_rows = table.rows, table.blank_rows
+    found.repeated_headers = table.repeated_headers
+    found.problems = list(table.problems)
+    if doubt is not None:
+        # The rows as they stand, so that somebody can say which of them is the header.
+        found.preview = [_raw_row(line) for line in doubt.facts["lines"][: 2 * PREVIEWED]]
+        found.problems.insert(0, error("header", doubt.message.rstrip("."), doubt.advice))
+    return found
+
+
+def _preview(found: Look, batch: pl.DataFrame) -> None:
+    if len(found.preview) < PREVIEWED:
+        found.preview += batch.head(PREVIEWED - len(found.preview)).to_dicts()
 
 
 def _sheets(file: Path, kind: str) -> list[Sheet]:
@@ -141,26 +144,6 @@ def _sheets(file: Path, kind: str) -> list[Sheet]:
     from .workbook import Workbook
 
     return Workbook(file, kind).about()
-
-
-def _finish_look(found: Look, table: FileSource) -> Look:
-    found.rows, found.blank_rows = table.rows, table.blank_rows
-    found.repeated_headers = table.repeated_headers
-    found.problems = list(table.problems)
-    return found
-
-
-def _look_without_header(file: Path, doubt: SourceError, options: Mapping[str, Any]) -> Look:
-    table = open_table(file, **{**options, "header_row": 0})
-    found = _start_look(file, table)
-    for _ in table.batches():
-        pass
-    _finish_look(found, table)
-    found.header_row = None
-    found.preview = [_raw_row(line) for line in doubt.facts["lines"][: 2 * PREVIEWED]]
-    asked = Problem(None, None, None, "header", doubt.message.rstrip("."), doubt.advice, "error")
-    found.problems.insert(0, asked)
-    return found
 
 
 def _raw_row(line: Line) -> dict[str, Any]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _PIECE = 10_000  # rows fetched at once
 _TIMEOUT = 30.0  # seconds to wait for a lock
+_TRY_IT = "Try it in a database client, and correct it."
 
 
 class QuerySource:
@@ -126,9 +127,15 @@ class QuerySource:
         except BatchkitError:
             raise
         except Exception as problem:
-            if not isinstance(problem, (sqlite3.Error, OSError)) and not _is_psycopg(problem):
+            from ..targets.sql.errors import classify_sql, is_database_error
+
+            if not is_database_error(problem):
                 raise
-            raise self._refused(problem) from None
+            failure = classify_sql(problem)
+            raise SourceError(
+                f"The query on {self._address.shown} failed: {self._address.redact(failure.reason)}",
+                advice=failure.advice if failure.connection else _TRY_IT,
+            ) from None
 
     @contextmanager
     def _sqlite(self) -> Iterator[Any]:
@@ -156,19 +163,3 @@ class QuerySource:
                         yield cursor.execute(self.query)
         finally:
             engine.dispose()
-
-    def _refused(self, problem: Exception) -> SourceError:
-        from ..targets.sql.errors import classify_sql
-
-        failure = classify_sql(problem)
-        return SourceError(
-            f"The query on {self._address.shown} failed: {self._address.redact(failure.reason)}",
-            advice="Try it in a database client, and correct it."
-            if not failure.connection
-            else failure.advice,
-        )
-
-
-def _is_psycopg(problem: BaseException) -> bool:
-    inner: BaseException = getattr(problem, "orig", None) or problem
-    return type(inner).__module__.partition(".")[0] in {"psycopg", "sqlalchemy"}

@@ -184,21 +184,16 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except PasswordError:
         raise password_protected(path) from None
-    except (CalamineError, OSError, ValueError) as problem:
-        raise _damaged(path, problem) from None
-    except BaseException as problem:  # a panic of the parser is no Exception
-        if type(problem).__name__ != "PanicException":
+    except BaseException as problem:
+        panicked = type(problem).__name__ == "PanicException"  # of the parser; it is no Exception
+        if not panicked and not isinstance(problem, CalamineError | OSError | ValueError):
             raise
-        raise _damaged(path, problem) from None
-
-
-def _damaged(path: Path, problem: BaseException) -> SourceError:
-    reason = (str(problem).splitlines() or ["no reason given"])[0][:200]
-    return SourceError(
-        f"{path.name} can't be read as a workbook: {reason}.",
-        advice="Open it in a spreadsheet program and save it again as .xlsx.",
-        path=path,
-    )
+        reason = (str(problem).splitlines() or ["no reason given"])[0][:200]
+        raise SourceError(
+            f"{path.name} can't be read as a workbook: {reason}.",
+            advice="Open it in a spreadsheet program and save it again as .xlsx.",
+            path=path,
+        ) from None
 
 
 def _visibility(meta: SheetMetadata) -> str:

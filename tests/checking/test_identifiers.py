@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stdnum.fr import siren, siret
 
 from batchkit.checking import identifiers
 from batchkit.checking.fields import Field
@@ -76,10 +77,10 @@ def test_leading_zero_repair_is_reported() -> None:
 def test_quick_check_digits_agree_with_library(numbers: list[str]) -> None:
     """The vectorised check digit never accepts what python-stdnum refuses, and settles what it accepts."""
     text = pl.Series(numbers, dtype=pl.String)
-    for digits, reader in ((14, identifiers.siret_reader()), (9, identifiers.siren_reader())):
+    for digits, library in ((14, siret), (9, siren)):
         quick = identifiers._passes_luhn(text, digits).to_list()
         for number, passed in zip(numbers, quick, strict=True):
-            right = reader(number)[0] is not None
+            right = library.is_valid(number)
             assert right if passed else (not right or number.startswith("356000000"))
 
 

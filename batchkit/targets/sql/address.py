@@ -100,7 +100,7 @@ def _sqlite(text: str) -> Address:
 
 
 def _postgres(text: str) -> Address:
-    from sqlalchemy import make_url
+    from sqlalchemy import URL, make_url
     from sqlalchemy.exc import ArgumentError
 
     body = text.split("://", 1)[1] if "://" in text else ""
@@ -113,9 +113,9 @@ def _postgres(text: str) -> Address:
             "The address of the PostgreSQL server can't be read.",
             advice="Write postgresql://user@host:5432/database; in a password, put %40 for @ and %3A for :.",
         ) from None
-    public = url.set(drivername="postgresql", query=_public_options(url))
-    shown = _without_password(public)
-    stored = shown
+    open_options = {name: value for name, value in url.query.items() if name.lower() not in SECRET_OPTIONS}
+    public = URL.create("postgresql", url.username, None, url.host, url.port, url.database, open_options)
+    stored = shown = public.render_as_string(hide_password=False)
     if url.password and not PLACEHOLDER.fullmatch(str(url.password)) and "{secret:" in str(url.password):
         raise UsageError(
             "The password in the address is a placeholder and something else beside it.",
@@ -125,17 +125,6 @@ def _postgres(text: str) -> Address:
         name = str(url.password)
         stored = shown.replace("@", f":{name}@", 1)
     return Address("postgresql", shown, stored, url=url)
-
-
-def _public_options(url: URL) -> dict[str, str | tuple[str, ...]]:
-    return {name: value for name, value in url.query.items() if name.lower() not in SECRET_OPTIONS}
-
-
-def _without_password(url: URL) -> str:
-    from sqlalchemy import URL
-
-    bare = URL.create(url.drivername, url.username, None, url.host, url.port, url.database, url.query)
-    return bare.render_as_string(hide_password=False)
 
 
 def local_file(address: str) -> Path | None:

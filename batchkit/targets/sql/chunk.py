@@ -12,15 +12,15 @@ from ...core.columns import AFTER, BEFORE, CHANGE, ITEM, KEY, LOST
 from ...core.compare import NOW, STANDING, THERE, Standing, fields_of, join_present, judge_columns
 from ...core.states import Outcome
 from ..base import ChunkContext, Result
+from ..exchange import reject
 from .checkpoint import Checkpoint
 from .dialect import Dialect, Table, select_keys
+from .errors import NUL_ADVICE
 from .explain import explain, report_ambiguous, report_kept, report_overwritten, report_skipped
 from .lookups import Lookups
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-NUL_ADVICE = "Remove the invisible NUL character from the text."
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +149,8 @@ class ChunkWriter:
 
 def _add_marks(results: list[Result], marks: list[Result]) -> list[Result]:
     """Results, and the marks of those rows of which nothing worse is to be said."""
-    told = {result.item for result in results}
-    return results + [mark for mark in marks if mark.item not in told]
+    known = {result.item for result in results}
+    return results + [mark for mark in marks if mark.item not in known]
 
 
 def rebase(seen: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
@@ -193,7 +193,6 @@ def _refuse_unwritable(frame: pl.DataFrame, key: Sequence[str]) -> tuple[pl.Data
 def _report_unwritable(item: int, tested: str) -> Result:
     name = tested.partition(":")[2]
     if tested.startswith(KEY):
-        reason, advice = f"{name}: the key is empty.", "Fill in the key."
-        return Result(item, Outcome.REJECTED, "key", reason, advice, {"column": name})
-    reason = f"{name}: the text holds a NUL character."
-    return Result(item, Outcome.REJECTED, "nul", reason, NUL_ADVICE, {"column": name})
+        return reject(item, "key", f"{name}: the key is empty.", "Fill in the key.", {"column": name})
+    reason, advice = f"{name}: the text holds a NUL character.", NUL_ADVICE
+    return reject(item, "nul", reason, advice, {"column": name})

@@ -102,23 +102,13 @@ def check_address(address: Address, *, create: bool) -> None:
         return
     if path.is_dir():
         raise TargetError(f"{path} is a folder, not an SQLite file.", advice="Name the file in it.")
-    if not path.exists():
-        _check_absent(address, create=create)
-        return
-    for place in (path, path.parent):  # SQLite keeps its journal beside the file
-        if not os.access(place, os.W_OK):
-            raise TargetError(
-                f"{place} can't be written by this user.",
-                advice="Make it writable, or copy the file elsewhere.",
-            )
-
-
-def _check_absent(address: Address, *, create: bool) -> None:
-    path = address.path
-    assert path is not None  # noqa: S101 - the caller has looked
     if not path.parent.is_dir():
         raise TargetError(f"There is no folder {path.parent}.", advice="Create it, or correct the address.")
-    if create:
+    for place in (path, path.parent) if path.exists() else ():  # SQLite keeps its journal beside the file
+        if not os.access(place, os.W_OK):
+            advice = "Make it writable, or copy the file elsewhere."
+            raise TargetError(f"{place} can't be written by this user.", advice=advice)
+    if create or path.exists():
         return
     beside = [other.name for other in path.parent.iterdir() if other.suffix in {".sqlite", ".db", ".sqlite3"}]
     near = get_close_matches(path.name, beside, n=1)

@@ -42,21 +42,13 @@ def create_table(
 def _choose_type(field: FieldType, dialect: str) -> Any:
     import sqlalchemy as sa
 
-    match field.type:
-        case "integer":
-            return sa.Integer() if dialect == "sqlite" else sa.BigInteger()
-        case "decimal":
-            return sa.Numeric() if field.scale is None else sa.Numeric(field.precision or 38, field.scale)
-        case "float":
-            return sa.Double()
-        case "date":
-            return sa.Date()
-        case "datetime":
-            return sa.DateTime()
-        case "boolean":
-            return sa.Boolean()
-        case "bytes":
-            return sa.LargeBinary()
-        case "json":
-            return sa.JSON()
+    if field.type == "decimal":
+        return sa.Numeric() if field.scale is None else sa.Numeric(field.precision or 38, field.scale)
+    kinds = {
+        "integer": sa.Integer if dialect == "sqlite" else sa.BigInteger,
+        "float": sa.Double, "date": sa.Date, "datetime": sa.DateTime, "boolean": sa.Boolean,
+        "bytes": sa.LargeBinary, "json": sa.JSON,
+    }  # fmt: skip
+    if field.type in kinds:
+        return kinds[field.type]()
     return sa.String(field.max_length) if field.max_length else sa.Text()

@@ -23,6 +23,7 @@ GONE_ADVICE: Final = "Check that the server runs and that the network reaches it
 LOGIN_ADVICE: Final = (
     "Check user and password: in the address as {secret:NAME}, in PGPASSWORD or in the .pgpass file."
 )
+NUL_ADVICE: Final = "Remove the invisible NUL character from the text."
 CHANGED_ADVICE: Final = "The table isn't what the plan saw: make a new plan."
 
 # SQLSTATE, or its first two characters: fate, rule, advice. The longer entry wins.
@@ -32,7 +33,7 @@ _POSTGRES: Final[dict[str, tuple[Fate, str, str]]] = {
     "22": (Fate.REJECT, "type", "Correct the value so that it fits the column's type."),
     "22001": (Fate.REJECT, "too_long", "Shorten the text, or have the column widened."),
     "22003": (Fate.REJECT, "out_of_range", "Correct the number, or have the column's type widened."),
-    "22021": (Fate.REJECT, "nul", "Remove the invisible NUL character from the text."),
+    "22021": (Fate.REJECT, "nul", NUL_ADVICE),
     "23": (Fate.REJECT, "constraint", "Correct the row so that it keeps the database's rule."),
     "23502": (Fate.REJECT, "not_null", "Fill in the value: this column must not be empty."),
     "23503": (Fate.REJECT, "foreign_key", "Correct the value, or first create the row it refers to."),
@@ -70,9 +71,6 @@ _POSTGRES: Final[dict[str, tuple[Fate, str, str]]] = {
 }
 FATAL_CLASSES: Final = tuple(
     code for code, (fate, _, _) in _POSTGRES.items() if len(code) == 2 and fate is not Fate.REJECT
-)
-ROW_CLASSES: Final = tuple(
-    code for code, (fate, _, _) in _POSTGRES.items() if len(code) == 2 and fate is Fate.REJECT
 )
 _TRIGGER: Final = (Fate.REJECT, "trigger", "A rule of the database refuses this row: see its message.")
 
@@ -137,9 +135,9 @@ def is_database_error(error: BaseException) -> bool:
 
 def classify_sql(error: BaseException) -> Failure:
     """Judge an error of SQLAlchemy, sqlite3 or psycopg, or one of ours that was made from it."""
-    told = getattr(error, "failure", None)
-    if isinstance(told, Failure):
-        return told
+    judged = getattr(error, "failure", None)
+    if isinstance(judged, Failure):
+        return judged
     inner = getattr(error, "orig", None) or error
     if isinstance(inner, sqlite3.Error):
         return _classify_sqlite(inner)
@@ -154,7 +152,9 @@ def classify_sql(error: BaseException) -> Failure:
 
 def _classify_sqlite(error: sqlite3.Error) -> Failure:
     name = str(getattr(error, "sqlite_errorname", None) or "")
-    entry = next((_SQLITE[part] for part in _shorter_names(name) if part in _SQLITE), None)
+    parts = name.split("_")  # `SQLITE_IOERR_WRITE`, then `SQLITE_IOERR`, then `SQLITE`
+    shorter = ("_".join(parts[:size]) for size in range(len(parts), 0, -1))
+    entry = next((_SQLITE[part] for part in shorter if part in _SQLITE), None)
     message = str(error)
     if name == "SQLITE_INTERRUPT":
         message = "The chunk took longer than its timeout and was broken off; nothing of it was written."
@@ -164,12 +164,6 @@ def _classify_sqlite(error: sqlite3.Error) -> Failure:
         entry = (Fate.ABORT, "table", CHANGED_ADVICE)
     fate, rule, advice = entry or _UNKNOWN_ERROR
     return Failure(fate, rule, shorten(message), advice)
-
-
-def _shorter_names(name: str) -> list[str]:
-    """`SQLITE_IOERR_WRITE`, then `SQLITE_IOERR`, then `SQLITE`."""
-    parts = name.split("_")
-    return ["_".join(parts[:size]) for size in range(len(parts), 0, -1)]
 
 
 def _classify_postgres(error: BaseException) -> Failure:

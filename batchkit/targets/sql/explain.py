@@ -11,6 +11,7 @@ from ...core.columns import AFTER, BEFORE, CHANGE, ITEM, LOST
 from ...core.compare import NOW, STANDING, THERE, Standing, fields_of, find_edited, find_kept
 from ...core.states import Outcome
 from ..base import ChunkContext, Result
+from ..exchange import reject
 from .dialect import Table
 
 
@@ -33,8 +34,9 @@ def report_overwritten(seen: pl.DataFrame, table: Table) -> list[Result]:
     """What is said of the rows that hold another's edit, should they be written over it."""
     results = []
     for row in seen.filter(pl.col(THERE) & (pl.col(STANDING) != Standing.DONE)).iter_rows(named=True):
-        lost = {name: _to_text(_find_value(row, name)) for name in find_edited(row, table.fills_in)}
-        if lost:
+        edited = {name: _find_value(row, name) for name in find_edited(row, table.fills_in)}
+        if edited:
+            lost = {n: None if value is None else str(to_json_value(value)) for n, value in edited.items()}
             reason = f"Written over what somebody else had put there: {', '.join(lost)}."
             detail = {"overwritten": lost}
             results.append(Result(row[ITEM], Outcome.DONE, "overwritten", reason, detail=detail))
@@ -52,24 +54,15 @@ def report_kept(row: Mapping[str, Any]) -> Result:
 
 def report_skipped(item: int) -> Result:
     """What is said of a row that nothing was wrong with."""
-    return Result(
-        item,
-        Outcome.REJECTED,
-        "skipped",
-        "The database took the row without an error, but didn't write it.",
-        "A trigger, a rule or a row-level policy of the table holds it back: ask the database's owner.",
-    )
+    reason = "The database took the row without an error, but didn't write it."
+    advice = "A trigger, a rule or a row-level policy of the table holds it back: ask the database's owner."
+    return reject(item, "skipped", reason, advice)
 
 
 def report_ambiguous(item: int) -> Result:
     """What is said of a row whose key the table has more than once."""
-    return Result(
-        item,
-        Outcome.REJECTED,
-        "ambiguous",
-        "Several rows of the table have this key.",
-        "Remove the doubles from the table, or choose a key that is unique there.",
-    )
+    advice = "Remove the doubles from the table, or choose a key that is unique there."
+    return reject(item, "ambiguous", "Several rows of the table have this key.", advice)
 
 
 def to_json_value(value: Any) -> Any:
@@ -81,11 +74,18 @@ def to_json_value(value: Any) -> Any:
 
 def _explain_row(row: Mapping[str, Any], table: Table) -> Result:
     if not row[THERE]:
-        return report_skipped(row[ITEM]) if row[CHANGE] == "create" else _report_gone(row)
+        if row[CHANGE] == "create":
+            return report_skipped(row[ITEM])
+        reason, advice = "The row is no longer in the table.", "Make a new plan if it shall be created again."
+        return _report_conflict(row, "gone", reason, advice, fields_of(row))
     edited = find_edited(row, table.fills_in)
     unreadable = [name for name in edited if row[LOST + name] is not None]
     if unreadable:
-        return _report_unreadable(row, unreadable)
+        # A field holds what its type can't carry, and so nobody compared it.
+        values = ", ".join(f"{name} holds {_find_value(row, name)!r}" for name in unreadable)
+        reason = f"{values}, which can't be compared with what the plan wants."
+        advice = "Look at the value in the table; correct it there, then make a new plan."
+        return _report_conflict(row, "unreadable", reason, advice, unreadable)
     if row[CHANGE] == "create":
         reason = "A row with this key has been created since the plan was made."
         return _report_conflict(row, "exists", reason, "Make a new plan to compare with it.", edited)
@@ -94,19 +94,6 @@ def _explain_row(row: Mapping[str, Any], table: Table) -> Result:
     reason = f"Changed since the plan was made: {', '.join(edited)}."
     advice = "Look at both values; make a new plan, or overwrite on purpose."
     return _report_conflict(row, "changed", reason, advice, edited)
-
-
-def _report_gone(row: Mapping[str, Any]) -> Result:
-    advice = "Make a new plan if it shall be created again."
-    return _report_conflict(row, "gone", "The row is no longer in the table.", advice, fields_of(row))
-
-
-def _report_unreadable(row: Mapping[str, Any], fields: list[str]) -> Result:
-    """A field holds what its type can't carry, and so nobody compared it."""
-    values = ", ".join(f"{name} holds {_find_value(row, name)!r}" for name in fields)
-    reason = f"{values}, which can't be compared with what the plan wants."
-    advice = "Look at the value in the table; correct it there, then make a new plan."
-    return _report_conflict(row, "unreadable", reason, advice, fields)
 
 
 def _report_conflict(
@@ -127,7 +114,3 @@ def _find_value(row: Mapping[str, Any], name: str) -> Any:
     """What the table holds, as a text where its type can't carry it."""
     lost = row[LOST + name]
     return row[NOW + name] if lost is None else lost
-
-
-def _to_text(value: Any) -> str | None:
-    return None if value is None else str(to_json_value(value))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,8 @@ import polars as pl
 
 from ...core.columns import AFTER, ITEM, NAME, FieldType
 from ...core.errors import UsageError
-from ...core.states import Outcome
 from ..base import Fate, Result
+from ..exchange import reject
 from .dialect import Dialect, quote
 from .errors import classify_sql
 
@@ -258,19 +258,16 @@ def _drop_rows(dialect: Dialect, link: Connection, spec: Spec, ids: Sequence[Any
     return True
 
 
-class _savepoint:  # noqa: N801 - reads as a keyword where it is used
-    def __init__(self, link: Connection) -> None:
-        self._link = link
-
-    def __enter__(self) -> None:
-        self._link.exec_driver_sql("SAVEPOINT batchkit_lookup")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._link.exec_driver_sql("RELEASE SAVEPOINT batchkit_lookup")
-            return
+@contextmanager
+def _savepoint(link: Connection) -> Iterator[None]:
+    link.exec_driver_sql("SAVEPOINT batchkit_lookup")
+    try:
+        yield
+    except BaseException:
         with suppress(Exception):  # the error that brought us here is the one to tell
-            self._link.exec_driver_sql("ROLLBACK TO SAVEPOINT batchkit_lookup")
+            link.exec_driver_sql("ROLLBACK TO SAVEPOINT batchkit_lookup")
+        raise
+    link.exec_driver_sql("RELEASE SAVEPOINT batchkit_lookup")
 
 
 def _name_place(spec: Spec) -> str:
@@ -291,11 +288,6 @@ def _name_sql(dialect: Dialect, spec: Spec, prefix: str = "") -> str:
 
 
 def _refuse_name(item: int, field: str, spec: Spec, name: str, reason: str | None) -> Result:
-    return Result(
-        item,
-        Outcome.REJECTED,
-        "lookup",
-        f"{field}: {spec['table']} has no single row named {name!r}" + (f" ({reason})." if reason else "."),
-        f"Correct the name, or add it to {spec['table']}.",
-        {"column": field, "name": name},
-    )
+    none = f"{field}: {spec['table']} has no single row named {name!r}" + (f" ({reason})." if reason else ".")
+    advice = f"Correct the name, or add it to {spec['table']}."
+    return reject(item, "lookup", none, advice, {"column": field, "name": name})

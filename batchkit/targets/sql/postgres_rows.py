@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from ...core.columns import AFTER, ITEM, KEY, FieldType
-from ...core.states import Outcome
 from ..base import Result
+from ..exchange import reject
 from .dialect import Step, Table, Written
 from .errors import FATAL_CLASSES, judge_sqlstate, shorten
 from .postgres_sql import Shape, execute, fill_template, step_sql
@@ -127,8 +127,7 @@ def _run(raw: psycopg.Connection[Any], size: int) -> list[Refusal]:
 
 
 def _find_rows(step: Step, items: list[int]) -> dict[int, dict[str, Any]]:
-    side = (KEY, AFTER)
-    columns = [name for name in step.frame.columns if name.startswith(side)]
+    columns = [name for name in step.frame.columns if name.startswith((KEY, AFTER))]
     rows = step.frame.filter(pl.col(ITEM).is_in(items)).select(ITEM, *columns)
     return {
         row.pop(ITEM): {name.partition(":")[2]: value for name, value in row.items()}
@@ -139,20 +138,16 @@ def _find_rows(step: Step, items: list[int]) -> dict[int, dict[str, Any]]:
 def _report_refusal(refusal: Refusal, table: Table, values: dict[str, Any]) -> Result:
     state, message = str(refusal.state), refusal.message or ""
     _, rule, advice = judge_sqlstate(state, message)
-    column = refusal.column or _find_column(refusal.detail) or _guess_column(rule, message, table, values)
+    # `Key (email)=(x) already exists` names the columns, whatever the server's language.
+    named = re.search(r"\(([^()]+)\)=\(", refusal.detail or "")
+    column = refusal.column or (named[1] if named else _guess_column(rule, message, table, values))
     # The detail of a NOT NULL or a CHECK is the whole row, which the operator has in the file.
     tells = refusal.detail and rule not in {"not_null", "check"}
     reason = f"{message} ({refusal.detail.rstrip('.')})" if refusal.detail and tells else message
     facts = {"column": column, "constraint": refusal.constraint, "sqlstate": state}
     detail = {name: fact for name, fact in facts.items() if fact}
-    named = f"{column}: {reason}" if column else reason
-    return Result(refusal.item, Outcome.REJECTED, rule, shorten(named), advice, detail)
-
-
-def _find_column(detail: str | None) -> str | None:
-    """The columns of `Key (email)=(x) already exists`, whatever the server's language."""
-    found = re.search(r"\(([^()]+)\)=\(", detail or "")
-    return found[1] if found else None
+    reason = f"{column}: {reason}" if column else reason
+    return reject(refusal.item, rule, shorten(reason), advice, detail)
 
 
 def _guess_column(rule: str, message: str, table: Table, values: dict[str, Any]) -> str | None:

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from ...core.columns import AFTER, BEFORE, CHANGE, ITEM, KEY
-from ...core.states import Outcome
 from ..base import Fate, Result
+from ..exchange import reject
 from .dialect import ForeignKey, Step, Table, Written, quote
 from .errors import classify_sql
 from .sqlite_catalog import primary_key
@@ -97,16 +97,11 @@ def _report_refusal(
     elif place and failure.rule == "check":
         detail = {"constraint": place}
     elif failure.rule == "foreign_key":
-        return _find_missing_parent(raw, table, step, item) or Result(
-            item, Outcome.REJECTED, failure.rule, reason, failure.advice
-        )
-    return Result(item, Outcome.REJECTED, failure.rule, reason, failure.advice, detail or None)
-
-
-def _find_missing_parent(raw: sqlite3.Connection, table: Table, step: Step, item: int) -> Result | None:
-    """SQLite says only that some foreign key failed; find which one, and which value."""
-    row = step.frame.filter(pl.col(ITEM) == item)
-    return find_orphans(raw, replace(table, deferred=True), row).get(item)
+        # SQLite says only that some foreign key failed: find which one, and which value.
+        row = step.frame.filter(pl.col(ITEM) == item)
+        missing = find_orphans(raw, replace(table, deferred=True), row).get(item)
+        return missing or reject(item, failure.rule, reason, failure.advice)
+    return reject(item, failure.rule, reason, failure.advice, detail or None)
 
 
 def refuse_long_decimals(table: Table, frame: pl.DataFrame) -> tuple[pl.DataFrame, Written]:
@@ -129,9 +124,7 @@ def refuse_long_decimals(table: Table, frame: pl.DataFrame) -> tuple[pl.DataFram
         reason = f"{name}: an SQLite decimal keeps {SQLITE_DIGITS} digits; this one has more."
         advice = "Shorten the number, or have the column declared as TEXT."
         for item in frame.filter(bad)[ITEM]:
-            written.results.append(
-                Result(item, Outcome.REJECTED, "out_of_range", reason, advice, {"column": name})
-            )
+            written.results.append(reject(item, "out_of_range", reason, advice, {"column": name}))
         frame = frame.filter(~bad)
     return frame, written
 
@@ -159,4 +152,4 @@ def _report_orphan(item: int, foreign: ForeignKey, parents: Sequence[str], value
     column, value = ", ".join(foreign.columns), ", ".join(map(str, values))
     reason = f"{column}: {foreign.table} has no row with {', '.join(parents)} = {value}."
     advice = "Correct the value, or first create the row it refers to."
-    return Result(item, Outcome.REJECTED, "foreign_key", reason, advice, {"column": column, "value": value})
+    return reject(item, "foreign_key", reason, advice, {"column": column, "value": value})

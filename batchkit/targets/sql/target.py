@@ -92,7 +92,10 @@ class SqlTarget(FrameTarget):
         self.table, self.mode, self.create = table, mode, create
         self.keys = () if mode == "append" else tuple(key)
         self.readable = self.reversible = mode != "append"
-        self._create_types = {name: _read_field(entry) for name, entry in (create_types or {}).items()}
+        self._create_types = {
+            name: entry if isinstance(entry, FieldType) else FieldType(**entry)
+            for name, entry in (create_types or {}).items()
+        }
         self._lookups = Lookups(lookups or {})
         self._timeouts = {"busy": busy_timeout, "lock": lock_timeout, "statement": statement_timeout}
         self._dialect: Dialect = _dialect(self._address)
@@ -103,6 +106,7 @@ class SqlTarget(FrameTarget):
         self.warnings: list[str] = []
         self._engine: Engine | None = None
         self._reflected: Table | None = None
+        # The workers of a run share engine and table. Re-entrant: who looks for the table may connect first.
         self._lock = threading.RLock()
 
     def __repr__(self) -> str:
@@ -192,18 +196,19 @@ class SqlTarget(FrameTarget):
         table = self._find_table()
         if table is None:
             return self._make_empty([*self.keys, *fields], keys)
-        wanted = keys.select(self.keys).drop_nulls().cast(pl.Schema(table.schema(self.keys)))
         with translate_errors(self._address), self._connection() as link:
-            return self._dialect.read(link, table, wanted, fields)
+            return self._dialect.read(link, table, self._typed_keys(table, keys), fields)
 
     def held_keys(self, keys: pl.DataFrame) -> pl.DataFrame:
         """The keys, as the table holds them, of the rows that have these keys by its own comparison."""
         table = self._find_table()
         if table is None:
             return keys.select(self.keys).clear()
-        wanted = keys.select(self.keys).drop_nulls().cast(pl.Schema(table.schema(self.keys)))
         with translate_errors(self._address), self._connection() as link:
-            return self._dialect.held_keys(link, table, wanted)
+            return self._dialect.held_keys(link, table, self._typed_keys(table, keys))
+
+    def _typed_keys(self, table: Table, keys: pl.DataFrame) -> pl.DataFrame:
+        return keys.select(self.keys).drop_nulls().cast(pl.Schema(table.schema(self.keys)))
 
     def scan_keys(self, fields: Sequence[str], size: int = 50_000) -> Iterator[pl.DataFrame]:
         """Every row of the table, streamed."""
@@ -216,10 +221,8 @@ class SqlTarget(FrameTarget):
     def canonical(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Refusal]]:
         """Values as the database would show them; see `Target.canonical`."""
         table = self._find_table()
-        columns = [table.columns[name] for name in frame.columns if name in table.columns] if table else []
-        columns = [
-            column for column in columns if column.cast and frame[column.name].null_count() < frame.height
-        ]
+        known = [table.columns[name] for name in frame.columns if name in table.columns] if table else []
+        columns = [each for each in known if each.cast and frame[each.name].null_count() < frame.height]
         refused: list[Refusal] = []
         if not columns:
             return frame, refused
@@ -284,7 +287,7 @@ class SqlTarget(FrameTarget):
             return writer.apply(frame, context, setup)
 
     def _ensure_table(self, link: Connection, frame: pl.DataFrame) -> Table:
-        with self._lock:
+        with self._lock:  # the first worker makes the table; the others wait, and find it made
             if self._reflected is None:
                 create_table(link, self._name, self._schema, self.keys, self._wanted_types(frame))
                 self._reflected = check_table(self._dialect, link, self._name, self._schema, self.keys)
@@ -302,8 +305,9 @@ class SqlTarget(FrameTarget):
     def classify(self, error: BaseException) -> Failure:
         """Judge an error by the table of its database."""
         failure = classify_sql(error)
-        if failure.connection:
-            self._forget_connections()
+        with self._lock:
+            if failure.connection and self._engine is not None:
+                self._engine.dispose()  # connections made before the line broke are broken too
         return failure
 
     def _find_table(self) -> Table | None:
@@ -354,22 +358,12 @@ class SqlTarget(FrameTarget):
                 self._engine = make_engine(self._address, create=self.create, timeouts=self._timeouts)
             return self._engine
 
-    def _forget_connections(self) -> None:
-        """Connections made before the line broke are broken too."""
-        with self._lock:
-            if self._engine is not None:
-                self._engine.dispose()
-
 
 def _list_warnings(table: Table) -> list[str]:
     if not table.key or table.unique:
         return []
     missing = f"No unique index stands on {', '.join(table.key)} of {table.name}."
     return [f"{missing} Each chunk locks the table while it is written, and is slower; an index mends both."]
-
-
-def _read_field(entry: FieldType | Mapping[str, Any]) -> FieldType:
-    return entry if isinstance(entry, FieldType) else FieldType(**entry)
 
 
 def _dialect(address: Address) -> Dialect:

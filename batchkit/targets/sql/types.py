@@ -13,15 +13,14 @@ would be read back as another one.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from decimal import Decimal
+from typing import Any, Final
 
 import polars as pl
 
 from ...core.columns import FREE_SCALE, LOST, FieldType
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 SQLITE_DIGITS: Final = 15
 _INTEGERS: Final = {"int2": 15, "int4": 31, "int8": 63, "oid": 32}
@@ -198,25 +197,28 @@ def sqlite_field(declared: str, **facts: Any) -> FieldType:
     words = declared.upper()
     name = words.split("(", 1)[0].strip()
     numbers = [int(number) for number in re.findall(r"\d+", words.partition("(")[2])]
-    if "BOOL" in name:
-        return FieldType("boolean", **facts)
-    if name.startswith(("DATETIME", "TIMESTAMP")):
-        return FieldType("datetime", **facts)
-    if name == "DATE":
-        return FieldType("date", **facts)
-    if "JSON" in name:
-        return FieldType("json", **facts)
-    if "INT" in name:
-        return FieldType("integer", minimum=-(2**63), maximum=2**63 - 1, **facts)
-    if any(part in name for part in ("CHAR", "CLOB", "TEXT")):
-        return FieldType("text", max_length=numbers[0] if numbers else None, **facts)
-    if "BLOB" in name:
-        return FieldType("bytes", **facts)
-    if any(part in name for part in ("REAL", "FLOA", "DOUB")):
-        return FieldType("float", **facts)
-    if any(part in name for part in ("DEC", "NUM", "MONEY")):
+    kind = next((kind for kind, shape in _SQLITE_NAMES if re.search(shape, name)), "text")
+    if kind == "integer":
+        return FieldType(kind, minimum=-(2**63), maximum=2**63 - 1, **facts)
+    if kind == "decimal":
         return _sqlite_decimal(numbers, facts)
-    return FieldType("text", **facts)
+    length = numbers[0] if numbers and kind == "text" and re.search(_LETTERS, name) else None
+    return FieldType(kind, max_length=length, **facts)
+
+
+_LETTERS: Final = "CHAR|CLOB|TEXT"
+_SQLITE_NAMES: Final = (
+    ("boolean", "BOOL"),
+    ("datetime", "^(DATETIME|TIMESTAMP)"),
+    ("date", "^DATE$"),
+    ("json", "JSON"),
+    ("integer", "INT"),
+    ("text", _LETTERS),
+    ("bytes", "BLOB"),
+    ("float", "REAL|FLOA|DOUB"),
+    ("decimal", "DEC|NUM|MONEY"),
+)
+"""Kinds of fields by a part of the declared name; the first that fits counts."""
 
 
 def _sqlite_decimal(numbers: list[int], facts: dict[str, Any]) -> FieldType:
@@ -282,31 +284,18 @@ def _parse_carefully(value: Any, field: FieldType) -> Any:
         return None
 
 
-def _text(value: Any, _field: FieldType) -> str | None:
-    if isinstance(value, bytes):
-        return None
+def _text(value: Any, _: FieldType) -> str | None:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
-    return str(value)
+    return None if isinstance(value, bytes) else str(value)
 
 
-def _integer(value: Any, _field: FieldType) -> int | None:
+def _integer(value: Any, _: FieldType) -> int | None:
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     return int(value) if whole and -(2**63) <= value < 2**63 else None
 
 
-def _float(value: Any, _field: FieldType) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
-
-
-def _boolean(value: Any, _field: FieldType) -> bool | None:
-    words = {"0": False, "1": True, "false": False, "true": True, "f": False, "t": True}
-    return words.get(str(value).lower())
-
-
 def _decimal(value: Any, field: FieldType) -> Any:
-    from decimal import Decimal
-
     if not isinstance(value, int | float):
         return None
     exact = Decimal(value) if isinstance(value, int) else Decimal(repr(value))
@@ -314,26 +303,20 @@ def _decimal(value: Any, field: FieldType) -> Any:
 
 
 def _instant(value: Any, field: FieldType) -> Any:
-    if not isinstance(value, str):
-        return None
-    series, _ = _parse_quickly("", [value], field)
-    return series[0]
+    return _parse_quickly("", [value], field)[0][0] if isinstance(value, str) else None
 
 
-def _bytes(value: Any, _field: FieldType) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode()
-
-
-_CAREFUL: Final = {
+_WORDS: Final = {"0": False, "1": True, "false": False, "true": True, "f": False, "t": True}
+_CAREFUL: Final[dict[str, Callable[[Any, FieldType], Any]]] = {
     "text": _text,
     "json": _text,
     "integer": _integer,
-    "float": _float,
-    "boolean": _boolean,
+    "float": lambda value, _: float(value) if isinstance(value, int | float) else None,
+    "boolean": lambda value, _: _WORDS.get(str(value).lower()),
     "decimal": _decimal,
     "date": _instant,
     "datetime": _instant,
-    "bytes": _bytes,
+    "bytes": lambda value, _: value if isinstance(value, bytes) else str(value).encode(),
 }
 
 
