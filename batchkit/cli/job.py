@@ -212,6 +212,7 @@ def _with_fields(job: Job, rules: Mapping[str, Mapping[str, Any]], only: Sequenc
     """The job with its fields written out: those that planning would find, with rules, or some of them."""
     from ..checking.fields import Field
 
+    job = job.with_source_at_hand()
     fitted = job.fitted()
     key, fields = fitted.key, {one.name: one for one in fitted.mapping.fields}
     for name, rule in rules.items():

@@ -10,7 +10,7 @@ from ..checking.fields import Field
 from ..checking.mapping import Mapping
 from ..core.errors import JobError, MappingError
 from ..planning.job import Job
-from ..planning.opening import open_target
+from ..planning.opening import leaving, open_target
 
 if TYPE_CHECKING:
     from ..planning.plan import Plan
@@ -114,12 +114,9 @@ class JobForm:
             TargetError: It refuses, nobody answers, or the table isn't there and shall not be created.
         """
         columns = [choice.column for choice in self.choices]
-        target = open_target(self.target["to"].strip(), **self._target_options())
-        try:
+        with leaving(open_target(self.target["to"].strip(), **self._target_options())) as target:
             target.connect()
             fields = target.fields()
-        finally:
-            target.close()
         self.known, self.connected = list(fields), True
         proposed = self._propose(columns)
         for choice in self.choices:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,11 +16,12 @@ from ..core.files import replacing
 from ..core.model import with_entries
 from ..core.settings import Settings
 from ..sources.base import closing
+from ..sources.fetched import FetchedSource
 from ..targets.sql.address import local_file
 from .job_entries import ENTRIES, READING, Entries, known_entries
 from .job_file import make_relative, move_address, refuse_passwords, to_toml_value
 from .job_source import describe_source, find_source_file, open_described
-from .opening import fact_of, open_target
+from .opening import fact_of, leaving, open_target
 
 if TYPE_CHECKING:
     from ..sources.base import Source
@@ -166,8 +168,7 @@ class Job(Entries):
         with ExitStack() as opened:
             source = opened.enter_context(self._reading())
             if target is None:
-                target, fitted = self._connect(source)
-                opened.callback(target.close)
+                target, fitted = self._connect(source, opened)
             else:
                 fitted = self._fit(source, target)
             types = target.fields()
@@ -245,25 +246,18 @@ class Job(Entries):
         whole = {name: (self._base() / path).absolute() for name, path in paths.items()}
         return options | {name: make_relative(path, folder) for name, path in whole.items()}
 
-    def _connect(self, source: Source) -> tuple[Target, Fit]:
+    def _connect(self, source: Source, opened: ExitStack) -> tuple[Target, Fit]:
         """The target, connected under the key's own names, and how the source's columns fit it."""
         from .fit import describe_new_fields
 
-        probe = self.open_target(key=(), mode="append")
-        try:
+        with leaving(self.open_target(key=(), mode="append")) as probe:
             probe.connect()
             types = probe.fields()
             ids = getattr(probe, "lookup_types", {})
             fitted = self._fit(source, probe)
-        finally:
-            probe.close()
         new = {} if types or not self.create else {"create_types": describe_new_fields(fitted, ids)}
-        target = self.open_target(key=fitted.key, **new)
-        try:
-            target.connect()
-        except BaseException:
-            target.close()
-            raise
+        target = opened.enter_context(leaving(self.open_target(key=fitted.key, **new)))
+        target.connect()
         return target, fitted
 
     def _fit(self, source: Source, target: Target) -> Fit:
@@ -284,13 +278,22 @@ class Job(Entries):
         Raises:
             BatchkitError: The source or the target can't be read, or they don't fit.
         """
-        target = self.open_target(key=(), mode="append")  # the key may be named by its column
-        try:
-            with self._reading() as source:
-                target.connect()
-                return self._fit(source, target)
-        finally:
-            target.close()
+        # Without a key: it may be named by its column.
+        with leaving(self.open_target(key=(), mode="append")) as target, self._reading() as source:
+            target.connect()
+            return self._fit(source, target)
+
+    def with_source_at_hand(self) -> Job:
+        """The job with a source from elsewhere held open: it is brought once for all that the job is asked.
+
+        Raises:
+            SourceError: It doesn't take what the job says of it.
+        """
+        source = self.open_source()
+        if source is self.source or not isinstance(source, FetchedSource):
+            return self
+        # How it is read was said when it was opened, and can't be said again.
+        return replace(self, source=source, **{name: ENTRIES[name].default for name in READING})
 
     def open_source(self) -> Source:
         """The source, opened.

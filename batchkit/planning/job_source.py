@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core import secrets
-from ..core.errors import JobError, SourceError
-from ..sources.base import check_entries, local_path, open_source
+from ..core.errors import BatchkitError, JobError, SourceError
+from ..core.model import entries
+from ..sources.base import check_entries, local_path, open_source, source_opener
+from ..sources.fetched import FetchedSource
 from ..targets.http.logins import conceal_in_query
 from ..targets.sql.address import local_file
 from .job_file import make_relative, move_address
@@ -27,19 +30,19 @@ def read_source(value: Any) -> Any:
         UsageError: There is no such kind.
     """
     if isinstance(value, Mapping):
-        entries = dict(value)
-        address = entries.get("address")
+        given = dict(value)
+        address = given.get("address")
         if not isinstance(address, str) or not address.strip():
             raise JobError(
                 "The source doesn't say its address.", advice="Write source.address, and what goes with it."
             )
-        entries["address"] = _conceal(address.strip())
-        more = {name: held for name, held in entries.items() if name != "address"}
+        given["address"] = _conceal(address.strip())
+        more = {name: held for name, held in given.items() if name != "address"}
         try:
-            check_entries(entries["address"], more)
+            check_entries(given["address"], more)
         except SourceError as error:
             raise JobError(error.message, advice=error.advice) from None
-        return entries
+        return given
     if not isinstance(value, (str, Path)):
         return value
     path = local_path(value)
@@ -77,7 +80,8 @@ def describe_source(source: Any, base: Path, folder: Path | None) -> Any:
             f"A source of type {type(source).__name__} can't be saved in a job file.",
             advice="Write the data to a file and name that, or keep the job in Python.",
         )
-    return {**entries, "address": _write_address(entries["address"], base, folder)}
+    address = _write_address(entries["address"], base, folder)
+    return {**entries, "address": address} if len(entries) > 1 else address
 
 
 def find_source_file(source: Any, base: Path) -> Path | None:
@@ -88,6 +92,37 @@ def find_source_file(source: Any, base: Path) -> Path | None:
     if (path := local_path(address)) is not None:
         return base / path.expanduser()
     return local_file(move_address(address, base, None))
+
+
+def find_changes(facts: Mapping[str, Any]) -> str:
+    """What became of a source's file since it was read: `has changed`, or `is no longer there`; else empty.
+
+    Args:
+        facts: What the source said of itself then.
+    """
+    if "path" in facts and facts.get("sha256"):
+        try:
+            with Path(facts["path"]).open("rb") as file:
+                same = hashlib.file_digest(file, "sha256").hexdigest() == facts["sha256"]
+        except OSError:
+            return "is no longer there"
+        return "" if same else "has changed"
+    try:
+        opener = source_opener(facts.get("address", ""))
+        if not (isinstance(opener, type) and issubclass(opener, FetchedSource)):
+            return ""
+        known = entries(opener.model) if opener.model else {}
+        said = {name: facts[name] for name in known if name in facts}
+        now = opener(facts["address"], **said).version()
+    except BatchkitError as error:
+        # Who can't be asked has said nothing; the plan is good all the same.
+        return "is no longer there" if getattr(error, "rule", "") in ("404", "410") else ""
+    both = next((name for name in ("etag", "last_modified") if name in facts and name in now), None)
+    return "has changed" if both and _strong(facts[both]) != _strong(now[both]) else ""
+
+
+def _strong(tag: str) -> str:
+    return tag.removeprefix("W/")  # a server that compresses on the way says so by this
 
 
 def _conceal(address: str) -> str:

@@ -15,6 +15,7 @@ from ..core.errors import BatchkitError
 from ..core.problem import SHOWN
 from ..targets.base import FrameTarget, open_target
 from .diff import OK
+from .opening import leaving
 
 if TYPE_CHECKING:
     from ..checking.fields import Field
@@ -146,14 +147,12 @@ def _read_names(target: Mapping[str, Any], lookup: Mapping[str, Any]) -> list[st
     try:
         table = open_target(**place)
         assert isinstance(table, FrameTarget)  # noqa: S101  as above
-        try:
+        with leaving(table):
             table.connect()
             for frame in table.scan_keys([]):
                 names += frame.get_column(lookup["by"]).drop_nulls().cast(pl.String).to_list()
                 if len(names) > _NEAR_AMONG:
                     return []
-        finally:
-            table.close()
     except (BatchkitError, NotImplementedError, pl.exceptions.PolarsError):
         return []  # a hint is all that is lost
     return names

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..core.errors import BatchkitError
@@ -22,6 +25,18 @@ def open_target(url: str, **options: Any) -> base.Target:
     target = base.open_target(url, **options)
     target.open_table = open_table
     return target
+
+
+@contextmanager
+def leaving(target: base.Target) -> Iterator[base.Target]:
+    """The target, closed at the end; how it takes its leave makes no difference to what it was asked for."""
+    try:
+        yield target
+    finally:
+        try:
+            target.close()
+        except Exception as error:  # noqa: BLE001 - a target may raise anything, and its answers are here
+            logging.getLogger("batchkit").warning("The target %s was not closed: %r", target.address, error)
 
 
 def fact_of(address: str, name: str) -> Any:

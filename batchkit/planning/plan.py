@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from functools import cached_property
 from importlib import import_module
@@ -22,7 +21,7 @@ from ..core.columns import (
     RENDERED,
 )
 from ..core.errors import PlanError
-from ..core.problem import Problem
+from ..core.problem import Problem, notice
 from ..core.states import SENDABLE, Change
 from ..sources.base import regrouped
 from .change_view import ChangeView, PlanSummary, view_of
@@ -235,36 +234,34 @@ class Plan:
     def check_source(self) -> Problem | None:
         """A notice when the source's file has changed since the plan was made, or is gone; else None.
 
+        A file at an address isn't fetched for that: its server says which version it has, or nothing.
         The plan stays good either way: it holds all that a run needs.
         """
-        path, known = self.facts["source"].get("path"), self.facts["source"].get("sha256")
-        if not path or not known:
+        from .job_source import find_changes
+
+        self._search_secrets()
+        what = find_changes(self.facts["source"])
+        if not what:
             return None
-        try:
-            with Path(path).open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() == known:
-                    return None
-            what = "has changed"
-        except OSError:
-            what = "is no longer there"
-        return Problem(
-            row=None,
-            column=None,
-            value=None,
-            rule="stale",
-            message=f"The source {path} {what} since the plan was made",
-            advice="The plan applies the rows as they were. Make it again to take the new ones.",
-            level="notice",
+        place = self.facts["source"].get("path") or self.facts["source"]["address"]
+        return notice(
+            "stale",
+            f"The source {place} {what} since the plan was made",
+            "The plan applies the rows as they were. Make it again to take the new ones.",
         )
 
     def open_target(self) -> Target:
         """The target that the plan was made for; not connected yet."""
-        from ..core.secrets import search_in
         from .opening import open_target
+
+        self._search_secrets()
+        return open_target(**self.facts["target"])
+
+    def _search_secrets(self) -> None:
+        from ..core.secrets import search_in
 
         if self.facts["folder"]:
             search_in(Path(self.facts["folder"]))
-        return open_target(**self.facts["target"])
 
     def check_target(self, target: Target) -> None:
         """Make sure that a connected target is the one the plan was made for, with the same fields.

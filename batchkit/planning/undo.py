@@ -21,6 +21,7 @@ from ..core.words import plural
 from ..sources.base import regrouped
 from ..targets.base import FrameTarget
 from .lost import ROUNDED
+from .opening import leaving
 from .plan import Plan
 from .plan_file import WINDOW, PlanWriter
 
@@ -265,31 +266,16 @@ class _CreatedNames:
 
     def _ids(self, field: str, names: pl.Series) -> pl.DataFrame:
         lookup = self._plan.facts["mapping"][field]["lookup"]
-        target = self._plan.open_target()
-        assert isinstance(target, FrameTarget)  # noqa: S101  only such targets are planned with lookups
-        target.connect()
-        try:
+        with leaving(self._plan.open_target()) as target:
+            assert isinstance(target, FrameTarget)  # noqa: S101  only such targets are planned with lookups
+            target.connect()
             return target.resolve_lookup(lookup, names)
-        finally:
-            target.close()
 
 
 def _collect_facts(plan: Plan, run_id: str, notices: Sequence[Problem]) -> dict[str, Any]:
-    kept = (
-        "target",
-        "address",
-        "table",
-        "key",
-        "fields",
-        "mode",
-        "compare",
-        "types",
-        "settings",
-        "mapping",
-        "folder",
-    )
+    kept = "target address table key fields mode compare types settings mapping folder"
     return {
-        **{name: plan.facts[name] for name in kept},
+        **{name: plan.facts[name] for name in kept.split()},
         "preset": plan.facts.get("preset", {}),
         "created_at": datetime.now().astimezone().isoformat(timespec="seconds"),
         "source": {"kind": "undo", "name": f"undo of {run_id}"},
@@ -312,22 +298,18 @@ def _notices(plan: Plan, done: Effects, made: _CreatedNames) -> Iterator[Problem
     if partly:
         were = "was" if partly == 1 else "were"
         yield notice("in_part", f"{plural(partly, 'change')} {were} written in part; that part is taken back")
-    if done.overwritten:
-        count = plural(len(done.overwritten), "item")
-        yield warning(
-            "overwritten",
-            f"{count} cannot be undone: written over somebody's edit, which this plan doesn't bring back: "
-            f"{_list_keys(plan, done.overwritten)}",
-            "The run's report says what was there; put it back by hand where it matters.",
-        )
-    if done.rounded:
-        count = plural(len(done.rounded), "item")
-        yield warning(
-            "rounded",
-            f"{count} cannot be undone: a number there had more decimals than a plan keeps: "
-            f"{_list_keys(plan, done.rounded)}",
-            "The plan that was run says what was there; put it back by hand where it matters.",
-        )
+    edit = "written over somebody's edit, which this plan doesn't bring back"
+    more = "a number there had more decimals than a plan keeps"
+    for rule, items, why, where in (
+        ("overwritten", done.overwritten, edit, "The run's report"),
+        ("rounded", done.rounded, more, "The plan that was run"),
+    ):
+        if items:
+            yield warning(
+                rule,
+                f"{plural(len(items), 'item')} cannot be undone: {why}: {_list_keys(plan, items)}",
+                f"{where} says what was there; put it back by hand where it matters.",
+            )
     if done.kept:
         count = plural(len(done.kept), "item")
         yield notice(

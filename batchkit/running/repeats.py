@@ -25,6 +25,7 @@ from ..journal.journal import JournalReader
 from ..journal.ledger import Done, Ledger
 from ..journal.owner import owner_of
 from ..journal.run_folder import JOURNAL
+from ..planning.opening import leaving
 from ..planning.plan import Plan
 from ..planning.work import is_unseen, places_of
 from .child import lives
@@ -59,17 +60,14 @@ class Records:
         return self._known[run]
 
     def _ask(self, run: str) -> bool | None:
-        asked = self._target
         try:
-            asked = asked or self._plan.open_target()
-            return asked.has_run(run)
+            if self._target is not None:
+                return self._target.has_run(run)
+            with leaving(self._plan.open_target()) as target:
+                return target.has_run(run)
         except Exception:  # noqa: BLE001 - who can't be asked has said nothing; the run itself will say why
             self._silent = True
             return None
-        finally:
-            if asked is not None and asked is not self._target:
-                with contextlib.suppress(Exception):  # what it said counts, however it takes its leave
-                    asked.close()
 
 
 def refuse_repeat(plan: Plan, records: Records) -> None:

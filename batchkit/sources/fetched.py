@@ -91,6 +91,14 @@ class FetchedSource(ABC):
             OSError: The disk refused it.
         """
 
+    def version(self) -> dict[str, Any]:
+        """What `Fetched.facts` would be if it were brought now, as far as that is told without bringing it.
+
+        Raises:
+            SourceError: It is gone, or can't be asked after.
+        """
+        return {}
+
     @property
     def path(self) -> Path:
         """Where the file is on this machine; brought there when this is first asked.

@@ -16,7 +16,7 @@ from ..core import secrets
 from ..core.errors import SourceError, UsageError
 from ..core.model import LENIENT, Takes
 from ..targets.http.answer import Answer
-from ..targets.http.download import download
+from ..targets.http.download import download, look
 from ..targets.http.failures import HttpError
 from ..targets.http.logins import conceal_in_query
 from ..targets.http.options import READ_TIMEOUT, HttpOptions, Time, no_flag
@@ -40,6 +40,8 @@ _ADVICE: Final[Mapping[str, str]] = {
     "html": "Open it in a browser: the file itself may be behind a link on that page.",
 }
 """What to do, by the rule of the failure."""
+
+_A_LOOK: Final = 5.0  # seconds for a question that nothing hangs on
 
 _OTHERWISE: Final = "Try again later, or download the file and name that."
 
@@ -88,16 +90,35 @@ class UrlSource(FetchedSource):
                 read=self.says.read_timeout,
             )
         except HttpError as error:
-            failure = error.failure
-            advice = failure.advice if failure.rule in ("size", "certificate", "redirect") else ""
-            raise SourceError(
-                f"{self.address}: {secrets.redact(failure.reason).rstrip('.')}.",
-                advice=_ADVICE.get(failure.rule) or advice or _OTHERWISE,
-                address=self.address,
-                rule=failure.rule,
-            ) from None
-        known = {"etag": answer.headers.get("etag"), "last_modified": answer.headers.get("last-modified")}
-        return Fetched(_name(answer, self.address), {name: said for name, said in known.items() if said})
+            raise self._refusal(error) from None
+        return Fetched(_name(answer, self.address), _version(answer))
+
+    def version(self) -> dict[str, Any]:  # noqa: D102 - the base class says it
+        try:
+            answer = look(
+                secrets.resolve(self.address),
+                headers=self.says.headers,
+                connect=min(self.says.connect_timeout, _A_LOOK),
+                read=min(self.says.read_timeout, _A_LOOK),
+            )
+        except HttpError as error:
+            raise self._refusal(error) from None
+        return _version(answer)
+
+    def _refusal(self, error: HttpError) -> SourceError:
+        failure = error.failure
+        advice = failure.advice if failure.rule in ("size", "certificate", "redirect") else ""
+        return SourceError(
+            f"{self.address}: {secrets.redact(failure.reason).rstrip('.')}.",
+            advice=_ADVICE.get(failure.rule) or advice or _OTHERWISE,
+            address=self.address,
+            rule=failure.rule,
+        )
+
+
+def _version(answer: Answer) -> dict[str, Any]:
+    known = {"etag": answer.headers.get("etag"), "last_modified": answer.headers.get("last-modified")}
+    return {name: said for name, said in known.items() if said}
 
 
 def _is_of_the_web(address: str) -> bool:

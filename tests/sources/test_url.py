@@ -29,6 +29,8 @@ from batchkit.panel.form import JobForm
 from batchkit.planning.job import Job
 from batchkit.sources.base import open_source
 from batchkit.sources.url import UrlSource
+from batchkit.targets.sql.target import SqlTarget
+from tests.support.terminal import call
 from tests.support.wires import RESET, Heard, Wire, reply
 
 CSV = b"id;nom\n1;Caf\xc3\xa9\n2;Bar\n"
@@ -101,6 +103,52 @@ def test_the_plan_knows_which_version_it_read(shop: Wire, tmp_path: Path, tempor
     assert "path" not in facts
     assert plan.counts == {"create": 2}
     assert list(temporary.iterdir()) == []
+
+
+def test_a_file_that_changed_at_its_address_is_noticed(tmp_path: Path) -> None:
+    """By the version that its server names, without the file; a server that is away says nothing."""
+    version = {"etag": '"v7"'}
+
+    def answer(heard: Heard) -> bytes:
+        if not version:
+            return reply(404, b"")
+        body = b"" if heard.method == "HEAD" else CSV
+        return reply(200, body, content_type="text/csv", **version)
+
+    with Wire(answer) as server:
+        plan = job_of(f"{server.url}/shops.csv", tmp_path).plan(tmp_path / "p.parquet")
+        assert plan.check_source() is None
+        version["etag"] = 'W/"v7"'
+        assert plan.check_source() is None, "the same, compressed on its way"
+        version["etag"] = '"v8"'
+        assert "shops.csv has changed since the plan was made" in str(plan.check_source())
+        version.clear()
+        assert "is no longer there" in str(plan.check_source())
+        assert [heard.method for heard in server.heard] == ["GET"] + ["HEAD"] * 4
+    assert plan.check_source() is None
+
+
+def test_a_rule_for_a_field_does_not_fetch_the_file_once_more(shop: Wire, tmp_path: Path) -> None:
+    """The command asks for the columns before it plans; the file that it has then is the one it plans."""
+    saved = tmp_path / "job.toml"
+    options = ["--to", f"sqlite:///{tmp_path}/crm.sqlite", "--table", "shops", "--key", "id", "--create"]
+    call("plan", f"{shop.url}/shops.csv", *options, "--field", "nom.required=true", "--save-job", saved)
+    assert len(shop.heard) == 1
+    assert Job.load(saved).source == f"{shop.url}/shops.csv"
+
+
+def test_a_target_that_closes_badly_does_not_spoil_a_plan(
+    shop: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it was asked is answered by then: the plan is there, and the log has why it was not closed."""
+
+    def close(_: SqlTarget) -> None:
+        raise OSError("gone already")
+
+    monkeypatch.setattr(SqlTarget, "close", close)
+    plan = job_of(f"{shop.url}/shops.csv", tmp_path).plan(tmp_path / "p.parquet")
+    assert plan.counts == {"create": 2}
+    assert "gone already" in caplog.text
 
 
 def test_workbooks_are_read_too(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def download(
     async def once() -> Answer:
         with path.open("wb") as file:
             try:
-                answer = await _follow(plain, file, own, limit, connect, read)
+                answer = await _follow("GET", plain, file, own, limit, connect, read)
             except NotKept as error:
                 raise error.__cause__ or error from None
             except HttpError:
@@ -71,8 +71,37 @@ def download(
     return answer
 
 
+def look(url: str, *, headers: Mapping[str, str], connect: float, read: float) -> Answer:
+    """What a server says of the file at an address, without the file; asked once, as `download` would.
+
+    Raises:
+        HttpError: It says nothing of it.
+    """
+
+    async def once() -> Answer:
+        try:
+            return await _follow(
+                "HEAD", without_login(url), None, login_headers(url, headers), 0, connect, read
+            )
+        except HttpError:
+            raise
+        except Exception as error:
+            raise HttpError(judge(error) or _internal(error)) from error
+
+    answer: Answer = aside(once())
+    if (failure := judge(answer)) is not None:
+        raise HttpError(failure)
+    return answer
+
+
 async def _follow(
-    url: str, file: BinaryIO, own: Mapping[str, str], limit: int, connect: float, read: float
+    method: str,
+    url: str,
+    file: BinaryIO | None,
+    own: Mapping[str, str],
+    limit: int,
+    connect: float,
+    read: float,
 ) -> Answer:
     first = origin(url)
     for _ in range(REDIRECTS):
@@ -80,7 +109,7 @@ async def _follow(
         headers = own if origin(url) == first else {}
         client = HttpClient(url, headers, connect=connect, read=read, keeps=False)
         try:
-            answer = await client.request("GET", url, headers=_ANY_FILE, limit=limit, into=file)
+            answer = await client.request(method, url, headers=_ANY_FILE, limit=limit, into=file)
         finally:
             await client.aclose()
         if not 300 <= answer.status < 400 or "location" not in answer.headers:
