@@ -160,7 +160,7 @@ class Console:
         """
         if yes:
             return True
-        if not has_terminal():
+        if not is_terminal(sys.stdin):
             raise UsageError(
                 "Nothing was applied: there is no terminal here to ask for a confirmation.",
                 advice="Add --yes to apply without being asked, or --dry-run to write nothing.",
@@ -204,25 +204,9 @@ def shell(path: object) -> str:
     return shlex.quote(text)
 
 
-def has_terminal() -> bool:
-    """Whether somebody can answer a question."""
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal: where questions are answered, lines drawn over, or pages read."""
     try:
-        return sys.stdin is not None and sys.stdin.isatty()
-    except ValueError:  # closed
-        return False
-
-
-def has_terminal_output() -> bool:
-    """Whether stderr is a terminal, where a line may be drawn over."""
-    try:
-        return sys.stderr is not None and sys.stderr.isatty()
-    except ValueError:  # closed
-        return False
-
-
-def has_terminal_stdout() -> bool:
-    """Whether stdout is a terminal, where somebody reads along."""
-    try:
-        return sys.stdout is not None and sys.stdout.isatty()
-    except ValueError:  # closed
+        return stream is not None and stream.isatty()
+    except (AttributeError, ValueError):  # somebody's own in its place, or closed
         return False

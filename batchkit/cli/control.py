@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +12,7 @@ from ..core.errors import UsageError
 from ..core.states import OVER, RunState
 from . import options
 from .apply import again, detach, detached, finish
-from .console import Console, has_terminal_stdout
+from .console import Console, is_terminal
 from .drive import TICK, drive, exit_code
 from .family import DONE
 from .pages import changed_settings
@@ -44,7 +45,7 @@ def watch(name: str, console: Console) -> int:
     from ..reports.progress import Bar
 
     run = any_run(console, name)
-    enough = OVER if has_terminal_stdout() and not console.json else (*OVER, RunState.PAUSED)
+    enough = OVER if is_terminal(sys.stdout) and not console.json else (*OVER, RunState.PAUSED)
     try:
         with Bar(run) as bar:
             snapshot = bar.update()

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -87,7 +88,7 @@ def drive(begin: Callable[[], Run], *, yes: bool = False) -> tuple[Run, Snapshot
         snapshot = _watch(run, stop)
     agreed = _is_before_the_first_chunk(snapshot)  # the yes to the whole is the yes to that one
     while snapshot.state is RunState.PAUSED:
-        goes_on = agreed or (not yes and console.has_terminal() and _go_on(snapshot))
+        goes_on = agreed or (not yes and console.is_terminal(sys.stdin) and _go_on(snapshot))
         agreed = False
         with signals_to(stop):
             if goes_on:
@@ -122,7 +123,7 @@ def _watch(run: Run, stop: Stop, *, leaving: bool = False) -> Snapshot:
     from ..running.driver import live_driver
 
     told = leaving
-    begin = time.monotonic() + (0 if console.has_terminal_output() else LINES_AFTER)
+    begin = time.monotonic() + (0 if console.is_terminal(sys.stderr) else LINES_AFTER)
     with contextlib.closing(Bar(run)) as bar:
         while True:
             # Asked first: a driver that goes while we look has written its last figures before it went.

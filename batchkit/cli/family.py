@@ -7,15 +7,17 @@ import errno
 import os
 import re
 import sys
+import traceback
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from ..core.advice import as_command, sentence, spoken
 from ..core.errors import BatchkitError, DiskFull, RunError, RunFailed, TargetError, UsageError
+from ..core.files import FULL
 from . import console, wrapping
 
 DONE, SOME_FAILED, USAGE, FAILED, STOPPED = 0, 1, 2, 3, 4
@@ -101,25 +103,47 @@ def _guard(verb: Any, *, with_json: bool) -> int:
     try:
         code = verb()
         return code if isinstance(code, int) else DONE
-    except BatchkitError as error:
-        _debug()
-        code = code_of(error)
-        advice = before_a_run(error.advice) if isinstance(error, TargetError) else error.advice
-        return tell(error.message, advice, code, with_json=with_json)
-    except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "batchkit"
-        return tell(error.format_message(), f"Try '{where} --help'.", USAGE, with_json=with_json)
-    except click.ClickException as error:
-        return tell(error.format_message(), "", USAGE, with_json=with_json)
     except (click.Abort, KeyboardInterrupt, EOFError):
-        return tell("Interrupted.", "", STOPPED, with_json=with_json)
-    except BrokenPipeError:
-        console.mute()
-        return DONE
-    except OSError as error:
-        return _tell_system_error(error, with_json=with_json)
+        failure = Failure("Interrupted.", "", STOPPED)
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "batchkit"
+        advice = f"Try '{where} --help'." if isinstance(error, click.UsageError) else ""
+        failure = Failure(error.format_message(), advice, USAGE)
     except Exception as error:  # noqa: BLE001 - the last door: an operator gets a sentence, the log the rest
-        return _tell_unexpected(error, with_json=with_json)
+        if isinstance(error, OSError) and error.errno == errno.EPIPE:  # who read along has gone away
+            console.mute()
+            return DONE
+        if os.environ.get("BATCHKIT_DEBUG"):
+            traceback.print_exc()
+        failure = _explain(error)
+    return tell(failure, with_json=with_json)
+
+
+class Failure(NamedTuple):
+    """What an operator is told of an error: what happened, what to do next, and the exit code."""
+
+    message: str
+    advice: str
+    code: int
+
+
+def _explain(error: Exception) -> Failure:
+    if isinstance(error, BatchkitError):
+        # What a run can't do now (busy, finished) is a wrong call, not a failure.
+        refused = isinstance(error, RunError) and not isinstance(error, RunFailed)
+        advice = before_a_run(error.advice) if isinstance(error, TargetError) else error.advice
+        return Failure(error.message, advice, USAGE if refused else error.exit_code)
+    if isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename else ""
+        if error.errno in FULL:
+            return Failure(f"The disk is full{where}.", "Free some room and try again.", DiskFull.exit_code)
+        if error.strerror and error.filename:
+            return Failure(f"{error.strerror}{where}.", "Check the path and its permissions.", USAGE)
+    first = (str(error).splitlines() or [""])[0].strip()
+    what = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    path = _write_log(error)
+    advice = f"The whole of it is in {path}." if path else "Set BATCHKIT_DEBUG=1 to see the whole of it."
+    return Failure(f"Something unforeseen went wrong ({console.shorten(what, 300)}).", advice, FAILED)
 
 
 def before_a_run(advice: str) -> str:
@@ -130,15 +154,9 @@ def before_a_run(advice: str) -> str:
 _RESUMING = re.compile(r"[,;] (?:then resume|the run can be resumed)[^.]*\.")
 
 
-def code_of(error: BatchkitError) -> int:
-    """The exit code of an error: what a run can't do now (busy, finished) is a wrong call, not a failure."""
-    refused = isinstance(error, RunError) and not isinstance(error, RunFailed)
-    return USAGE if refused else error.exit_code
-
-
-def tell(message: str, advice: str, code: int, *, with_json: bool) -> int:
+def tell(failure: Failure, *, with_json: bool) -> int:
     """Say what went wrong, to people on stderr or to programs as JSON on stdout, and return the exit code."""
-    message, advice = (_redacted(text) for text in (message, advice))
+    message, advice, code = (*map(_redacted, failure[:2]), failure.code)
     try:
         if with_json:
             click.echo(console.as_json({"error": {"message": message, "advice": advice}}))
@@ -155,44 +173,8 @@ def tell(message: str, advice: str, code: int, *, with_json: bool) -> int:
     return code
 
 
-def _tell_system_error(error: OSError, *, with_json: bool) -> int:
-    _debug()
-    if error.errno == errno.EPIPE:
-        console.mute()
-        return DONE
-    where = f": {error.filename}" if error.filename else ""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC}:
-        return tell(
-            f"The disk is full{where}.",
-            "Free some room and try again.",
-            DiskFull.exit_code,
-            with_json=with_json,
-        )
-    if error.strerror and error.filename:
-        return tell(
-            f"{error.strerror}{where}.", "Check the path and its permissions.", USAGE, with_json=with_json
-        )
-    return _tell_unexpected(error, with_json=with_json)
-
-
-def _tell_unexpected(error: Exception, *, with_json: bool) -> int:
-    _debug()
-    first = (str(error).splitlines() or [""])[0].strip()
-    what = f"{type(error).__name__}: {first}" if first else type(error).__name__
-    path = _write_log(error)
-    advice = f"The whole of it is in {path}." if path else "Set BATCHKIT_DEBUG=1 to see the whole of it."
-    return tell(
-        f"Something unforeseen went wrong ({console.shorten(what, 300)}).",
-        advice,
-        FAILED,
-        with_json=with_json,
-    )
-
-
 def _write_log(error: Exception) -> str:
     """Append the traceback to the log of the home folder; the path, or nothing when it can't be written."""
-    import traceback
-
     from ..core.home import home
 
     with contextlib.suppress(Exception):
@@ -211,10 +193,3 @@ def _redacted(text: str) -> str:
     from ..core import secrets
 
     return str(secrets.redact(text))
-
-
-def _debug() -> None:
-    if os.environ.get("BATCHKIT_DEBUG"):
-        import traceback
-
-        traceback.print_exc()

@@ -11,7 +11,7 @@ import click
 from ..core.errors import PlanError, UsageError
 from ..core.words import number
 from . import options
-from .console import Console, has_terminal_output, shell
+from .console import Console, is_terminal, shell
 from .family import DONE
 from .job import make_job
 from .outputs import holds_job, refuse_outputs
@@ -123,7 +123,7 @@ class _Ticker:
         self._shown = False
 
     def __enter__(self) -> _Ticker | None:
-        return self if has_terminal_output() else None
+        return self if is_terminal(sys.stderr) else None
 
     def __exit__(self, *_: object) -> None:
         if self._shown:

@@ -10,8 +10,42 @@ import click
 
 from ..sandbox.rules import LOGINS, META, SEO_PLUGINS, WINDOWS, Rules
 from .family import DONE
+from .options import together
 
 _USUAL = Rules()
+
+
+def _rule(name: str, takes: str | tuple[str, ...], text: str, default: str = "") -> Any:
+    """The option of a rule: its default is the rule's own."""
+    usual = getattr(_USUAL, name)
+    form: dict[str, Any] = {"metavar": takes} if isinstance(takes, str) else {"type": click.Choice(takes)}
+    if isinstance(usual, float):
+        form["type"] = click.FloatRange(min=0)
+    text = f"{text} Default: {default or usual}."
+    return click.option(f"--{name.replace('_', '-')}", default=usual, help=text, **form)
+
+
+_rules = together(
+    _rule("token", "TEXT", "What `Authorization: Bearer` must hold.", "anybody may"),
+    _rule(
+        "password", "TEXT", "Application password of the WordPress users demo, editor, author, subscriber."
+    ),
+    _rule("wordpress_seo", SEO_PLUGINS, "Which SEO plugin the WordPress site has."),
+    _rule(
+        "wordpress_meta",
+        META,
+        "Whether its keys can be written, are refused where they begin with _, or unknown.",
+    ),
+    _rule("wordpress_login", LOGINS, "What a wrong password comes to: an anonymous visit, or a 401."),
+    _rule("whatsapp_window", WINDOWS, "Whether all recipients wrote within 24 hours."),
+    _rule(
+        "whatsapp_pair_rate",
+        "SECONDS",
+        "Time that must lie between two messages to one recipient.",
+        "none",
+    ),
+    _rule("whatsapp_undeliverable", "DIGITS", "Numbers that end so are not on WhatsApp."),
+)
 
 
 @click.command(short_help="A practice server, with faults to order.")
@@ -30,50 +64,7 @@ _USUAL = Rules()
     metavar="FILE",
     help="SQLite file of items and requests. Default: in memory.",
 )
-@click.option("--token", metavar="TEXT", help="What `Authorization: Bearer` must hold. Default: anybody may.")
-@click.option(
-    "--password",
-    default=_USUAL.password,
-    metavar="TEXT",
-    help="Application password of the WordPress users demo, editor, author, subscriber. Default: practice.",
-)
-@click.option(
-    "--wordpress-seo",
-    type=click.Choice(SEO_PLUGINS),
-    default=_USUAL.wordpress_seo,
-    help="Which SEO plugin the WordPress site has. Default: yoast.",
-)
-@click.option(
-    "--wordpress-meta",
-    type=click.Choice(META),
-    default=_USUAL.wordpress_meta,
-    help="Whether its keys can be written, are refused where they begin with _, or unknown. Default: open.",
-)
-@click.option(
-    "--wordpress-login",
-    type=click.Choice(LOGINS),
-    default=_USUAL.wordpress_login,
-    help="What a wrong password comes to: an anonymous visit, or a 401. Default: anonymous.",
-)
-@click.option(
-    "--whatsapp-window",
-    type=click.Choice(WINDOWS),
-    default=_USUAL.whatsapp_window,
-    help="Whether all recipients wrote within 24 hours. Default: open.",
-)
-@click.option(
-    "--whatsapp-pair-rate",
-    type=click.FloatRange(min=0),
-    default=_USUAL.whatsapp_pair_rate,
-    metavar="SECONDS",
-    help="Time that must lie between two messages to one recipient. Default: none.",
-)
-@click.option(
-    "--whatsapp-undeliverable",
-    default=_USUAL.whatsapp_undeliverable,
-    metavar="DIGITS",
-    help="Numbers that end so are not on WhatsApp. Default: 000.",
-)
+@_rules
 @click.option("--seed", type=int, metavar="N", help="Makes the faults the same each time.")
 @click.option(
     "--most-at-once",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from ..core import words
 from ..core.advice import resume, worded
 from ..core.states import OVER, RunState
 from ..core.words import Step, number, plural
-from .console import bold, dim, has_terminal, shorten, style, value_text, width
+from .console import bold, dim, is_terminal, shorten, style, value_text, width
 from .pages import run_page
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _steps(run: Run, snapshot: Snapshot) -> Iterator[Step]:
 
 
 def _way_on(run: str, snapshot: Snapshot, step: Step) -> Step:
-    if snapshot.settings.get("confirm") != "chunk" or has_terminal():
+    if snapshot.settings.get("confirm") != "chunk" or is_terminal(sys.stdin):
         return step
     everything = worded(resume(run, confirm=""))
     return replace(step, note=f"sends the next chunk; all the rest without being asked: {everything}")

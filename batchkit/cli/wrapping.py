@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import click
 
-from .console import mark
+from .console import is_terminal, mark
 
 NARROWEST = 40
 _HELD = "\ue000"  # a blank at which no line ends; of Unicode's private use, so that no text holds it
@@ -23,10 +23,7 @@ _OPTION = re.compile(r"(--[a-z][\w-]*) (?=\S)")
 
 def room(*, err: bool = False) -> int | None:
     """Columns of the terminal that stdout (or stderr) is; None when it is none."""
-    try:
-        if not (sys.stderr if err else sys.stdout).isatty():
-            return None
-    except (AttributeError, ValueError):  # none, or closed
+    if not is_terminal(sys.stderr if err else sys.stdout):
         return None
     return max(NARROWEST, shutil.get_terminal_size((100, 24)).columns)
 

@@ -13,7 +13,8 @@ from typing import Final
 
 from .errors import DiskFull, UsageError
 
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+FULL: Final = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""What a system says of a disk, or of a share of one, that is full; Windows knows no quota."""
 
 
 @contextmanager
@@ -80,7 +81,7 @@ def _sync(draft: Path) -> None:
 
 
 def _explained(error: OSError, path: Path) -> Exception:
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return DiskFull(
             f"No room is left on the disk to write {path}.",
             advice="Free some space or name another folder, then ask for the file again.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Final, Literal
 
 from .advice import Wording, marked
@@ -57,32 +58,27 @@ class Problem:
         return f"{place + ': ' if place else ''}{self.message}{value}. {self.advice}".strip()
 
 
-def notice(rule: str, message: str, advice: str = "", **place: Any) -> Problem:
-    """A problem of level "notice": worth knowing, nothing is kept back for it."""
-    return _problem("notice", rule, message, advice, place)
+def _problem(
+    level: Level,
+    rule: str,
+    message: str,
+    advice: str = "",
+    *,
+    row: int | None = None,
+    column: str | None = None,
+    value: str | None = None,
+) -> Problem:
+    return Problem(row, column, None if value is None else shown(value), rule, message, advice, level)
 
 
-def warning(rule: str, message: str, advice: str = "", **place: Any) -> Problem:
-    """A problem of level "warning": look at it, nothing is kept back for it."""
-    return _problem("warning", rule, message, advice, place)
+notice = partial(_problem, "notice")
+"""A problem of level "notice": worth knowing, nothing is kept back for it."""
 
+warning = partial(_problem, "warning")
+"""A problem of level "warning": look at it, nothing is kept back for it."""
 
-def error(rule: str, message: str, advice: str = "", **place: Any) -> Problem:
-    """A problem of level "error": its row is not sent."""
-    return _problem("error", rule, message, advice, place)
-
-
-def _problem(level: Any, rule: str, message: str, advice: str, place: dict[str, Any]) -> Problem:
-    value = place.get("value")
-    return Problem(
-        row=place.get("row"),
-        column=place.get("column"),
-        value=None if value is None else shown(value),
-        rule=rule,
-        message=message,
-        advice=advice,
-        level=level,
-    )
+error = partial(_problem, "error")
+"""A problem of level "error": its row is not sent."""
 
 
 def shown(value: str) -> str:

@@ -9,12 +9,12 @@ import ast
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 from ..core import secrets
 from ..core.errors import UsageError
+from ..core.words import did_you_mean
 
 _INJECTED: Final = "# Parameters"  # the first line of the cell papermill writes
 _SECRET_NAME: Final = re.compile(
@@ -127,11 +127,9 @@ def _literal(value: ast.expr) -> Any:
 def _check_names(declared: Mapping[str, Any], injected: Mapping[str, Any]) -> None:
     for name in injected:
         if name not in declared:
-            close = get_close_matches(name, declared, n=1)
-            hint = f"Did you mean {close[0]!r}? " if close else ""
             raise UsageError(
                 f"The notebook has no parameter {name!r}.",
-                advice=f"{hint}It takes: {', '.join(declared)}.",
+                advice=did_you_mean(name, declared),
                 parameter=name,
             )
 

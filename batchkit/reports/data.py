@@ -52,7 +52,7 @@ class ReportData:
         columns: The source's columns, in order.
         frames: Called with a size, gives the outcomes in plan order in frames of at most that many rows:
             `item, row, key, change, outcome, attempts, at, rule, reason, advice, detail`; `key` and `detail`
-            (JSON) are texts, `at` is a moment (Unix seconds, ISO text or datetime in UTC).
+            (JSON) are texts, `at` is a moment in UTC.
         raw_frames: Called with outcomes and a size, gives the items that have one of these outcomes the same
             way, with the source's texts beside them in columns `raw:<column>`.
         kept: Files that nothing written about the run may replace → what they are (`the source of this run`).

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..core.states import Outcome
 from . import overview
-from .columns import local_moments
 from .top_errors import digest
 
 if TYPE_CHECKING:
@@ -56,14 +55,12 @@ def summary(data: ReportData) -> dict[str, Any]:
 
 def _item(row: dict[str, Any]) -> dict[str, Any]:
     names = ("item", "row", "key", "change", "outcome", "attempts", "rule", "reason", "advice")
-    return {name: row[name] for name in names} | {"at": _moment(row["at"]), "detail": _facts(row["detail"])}
-
-
-def _moment(at: Any) -> str | None:
-    import polars as pl
-
-    moment = local_moments(pl.Series([at]))[0]
-    return None if moment is None else moment.isoformat(sep=" ", timespec="seconds")
+    at = row["at"].astimezone().replace(tzinfo=None) if row["at"] else None  # on this machine's clock
+    return {
+        **{name: row[name] for name in names},
+        "at": at.isoformat(sep=" ", timespec="seconds") if at else None,
+        "detail": _facts(row["detail"]),
+    }
 
 
 def _facts(detail: str | None) -> Any:

@@ -8,8 +8,9 @@ run works; a file appears whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 FORMATS: Final = {
     ".xlsx": "xlsx:write_xlsx",
-    ".csv": "csv:write_outcomes",
+    ".csv": "table:write_outcomes",
     ".html": "html:write_html",
     ".json": "json:write_json",
 }
@@ -45,11 +46,10 @@ def write_report(data: ReportData, path: str | Path) -> Path:
         UsageError: No report has that suffix, the file can't be written there, or it is one of `data.kept`.
         DiskFull: No room is left; an older file at `path` stays as it was.
     """
-    path = Path(path)
-    write = _function(path, FORMATS, "A report")
-    refuse_to_replace(path, data.kept)
+    path = _checked(path, FORMATS, "A report", data.kept)
+    module, _, name = FORMATS[path.suffix.lower()].partition(":")
     with replacing(path) as draft:
-        write(data, draft)
+        getattr(import_module(f".{module}", __package__), name)(data, draft)
     return path
 
 
@@ -72,17 +72,11 @@ def write_fix_file(
         UsageError: The suffix is another one, the file can't be written there, or it is one of `data.kept`.
         DiskFull: No room is left; an older file at `path` stays as it was.
     """
-    path = Path(path)
-    formats = {".csv": "fix:write_fix_csv", ".xlsx": "fix:write_fix_xlsx"}
-    write = _function(path, formats, "A fix-and-rerun file")
-    refuse_to_replace(path, data.kept)
-    frames = _with_rows(data.raw_frames(outcomes, 10_000))
-    first = next(frames, None)
-    if first is None:
-        return None
-    with replacing(path) as draft:
-        write(data.columns, first, frames, draft)
-    return path
+    from .rows import failed_rows
+
+    path = _checked(path, (".csv", ".xlsx"), "A fix-and-rerun file", data.kept)
+    frames = failed_rows(data.raw_frames(outcomes, 10_000), data.columns)
+    return _write_rows(frames, path, "Rows to correct", "fix-and-rerun file")
 
 
 def write_results(frames: Iterable[pl.DataFrame], path: str | Path, *, kept: Mapping[Path, str]) -> Path:
@@ -100,13 +94,8 @@ def write_results(frames: Iterable[pl.DataFrame], path: str | Path, *, kept: Map
         UsageError: The suffix is another one, the file can't be written there, or it is one of `kept`.
         DiskFull: No room is left; an older file at `path` stays as it was.
     """
-    path = Path(path)
-    formats = {".csv": "results:write_results_csv", ".xlsx": "results:write_results_xlsx"}
-    write = _function(path, formats, "A file of results")
-    refuse_to_replace(path, kept)
-    rest = iter(frames)
-    with replacing(path) as draft:
-        write(next(rest), rest, draft)
+    path = _checked(path, (".csv", ".xlsx"), "A file of results", kept)
+    _write_rows(iter(frames), path, "Results", "results")
     return path
 
 
@@ -152,21 +141,23 @@ def write_statuses(
     return path
 
 
-def _function(path: Path, formats: Mapping[str, str], what: str) -> Callable[..., None]:
-    place = formats.get(path.suffix.lower())
-    if place is None:
+def _checked(path: str | Path, suffixes: Collection[str], what: str, kept: Mapping[Path, str]) -> Path:
+    path = Path(path)
+    if path.suffix.lower() not in suffixes:
         raise UsageError(
             f"{what} can't be written as {path.name}.",
-            advice=f"Name a file that ends in {', '.join(formats)}.",
+            advice=f"Name a file that ends in {', '.join(suffixes)}.",
             path=path,
         )
-    module, _, name = place.partition(":")
-    function: Callable[..., None] = getattr(import_module(f".{module}", __package__), name)
-    return function
+    refuse_to_replace(path, kept)
+    return path
 
 
-def _with_rows(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    for frame in frames:
-        there = frame.filter(frame["row"].is_not_null())
-        if not there.is_empty():
-            yield there
+def _write_rows(frames: Iterator[pl.DataFrame], path: Path, sheet: str, what: str) -> Path | None:
+    from .rows import write_rows
+
+    if (first := next(frames, None)) is None:
+        return None
+    with replacing(path) as draft:
+        write_rows(chain([first], frames), draft, sheet=sheet, what=what)
+    return path

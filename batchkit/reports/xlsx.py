@@ -12,8 +12,8 @@ from ..core import words
 from ..core.states import Outcome
 from ..sources.workbook_writer import ROWS, Column, workbook
 from . import overview
-from .columns import local_moments, with_values
 from .styles import TINTS, Lines, Styles
+from .table import local_moments, with_values
 from .top_errors import SLICE, TopError, TopErrors, is_failing
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from ..core.errors import DiskFull
+from ..core.files import FULL
 from ..core.model import Place, entries, read
 from .base import BATCH, refuse_wrong_entries
 from .tables import open_table
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ..core.problem import Problem
     from .file import FileSource
 
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _LONGEST_NAME: Final = 120
 _PREFIX: Final = "batchkit-source-"
 _LEFT_BEHIND: Final = 86_400.0  # seconds
@@ -142,7 +141,7 @@ class FetchedSource(ABC):
         try:
             fetched = self.fetch(draft)
         except OSError as error:
-            if error.errno not in _FULL:
+            if error.errno not in FULL:
                 raise
             raise DiskFull(
                 f"No room is left in {folder.parent} for the file from {self.address}.",

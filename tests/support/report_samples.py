@@ -45,7 +45,8 @@ def frame(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
     raw: dict[str, type[pl.DataType]] = {
         name: pl.String for row in rows for name in row if name.startswith("raw:")
     }
-    return pl.DataFrame(rows, schema=SCHEMA | raw)
+    seconds = pl.DataFrame(rows, schema=SCHEMA | raw)
+    return seconds.with_columns((pl.col("at") * 1_000_000).cast(pl.Datetime("us", "UTC")))
 
 
 def run_data(rows: Sequence[dict[str, Any]] | pl.DataFrame, **facts: Any) -> ReportData:
