@@ -151,7 +151,7 @@ def test_a_gateway_before_a_dead_site_is_waited_out(
 
     def die(request: httpx.Request, n: int) -> None:
         nonlocal refusals
-        refusals = 12 if n == 3 else refusals
+        refusals = 8 if n == 3 else refusals
 
     def gateway() -> httpx.Response | None:
         nonlocal refusals
@@ -391,11 +391,11 @@ def test_plain_permalinks(wordpress: WordPressSite, numbers: list[int]) -> None:
 
 def test_posts_that_take_long_each(wordpress: WordPressSite, numbers: list[int]) -> None:
     """A batch that doesn't fit into a call's time is halved until it does; later calls carry fewer."""
-    slow = "<?php add_action( 'save_post', function () { usleep( 250000 ); } );"
+    slow = "<?php add_action( 'save_post', function () { usleep( 130000 ); } );"
     with wordpress.server() as own:
         (own.www / "wp-content" / "mu-plugins" / "slow.php").write_text(slow)
         rows = {"id": numbers, "seo_title": ["Titre"] * 12}
-        made = run(job(wordpress, rows, url=own.url).plan(), timeout=2, workers=1)
+        made = run(job(wordpress, rows, url=own.url).plan(), timeout=1, workers=1)
     assert counts(made) == {"done": 12}, outcomes(made)
     assert titled(wordpress, numbers) == 12
 
