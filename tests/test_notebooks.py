@@ -184,17 +184,15 @@ def test_notebook_writes_what_the_parameters_say(tmp_path: Path) -> None:
 
 
 def test_notebook_runs_as_the_readme_says(tmp_path: Path) -> None:
-    """The line of the README, as it stands, brings a file that isn't the sample into a new database."""
+    """The line of the README, as it stands, brings the sample into a new database."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
     line = next(line for line in readme.splitlines() if line.startswith("papermill "))
     _, _, _, *words = shlex.split(line)
-    (tmp_path / "rows.csv").write_text("id;nom\n01;Zoé\n02;Léa\n", encoding="utf-8")
+    shutil.copytree(ROOT / "data", tmp_path / "data")
     run = Execution(tmp_path, *words)
     assert run.code == 0, run.log
-    database = sqlite3.connect(tmp_path / "rows.sqlite")
-    assert database.execute("SELECT id, nom FROM rows ORDER BY id").fetchall() == [
-        ("01", "Zoé"), ("02", "Léa"),
-    ]  # fmt: skip
+    database = sqlite3.connect(tmp_path / "crm.sqlite")
+    assert database.execute("SELECT count(*), min(length(siret)) FROM companies").fetchone() == (191, 14)
     database.close()
 
 
