@@ -15,7 +15,8 @@ from typing import Any
 import filelock
 
 from ..core.advice import watch
-from ..core.errors import RunBusy
+from ..core.errors import DiskFull, RunBusy
+from ..core.files import FULL
 
 if sys.platform == "win32":
     import ctypes
@@ -77,6 +78,7 @@ class Ownership:
 
     Raises:
         RunBusy: Another process (or another thread of this one) drives the run.
+        DiskFull: No room is left for its note.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -96,7 +98,17 @@ class Ownership:
         # A note that is still there is of an owner who died: who lets go in good order takes it along.
         self.beat: int = (_facts(folder) or {}).get("beat", 0)
         self._facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
-        self.note(self.beat)
+        try:
+            self.note(self.beat)
+        except OSError as error:
+            self._lock.release()
+            if error.errno not in FULL:
+                raise
+            raise DiskFull(
+                f"No room is left at {folder}, where the run is kept.",
+                advice="Free some disk, then resume the run: what was done is on record.",
+                path=folder,
+            ) from error
 
     def note(self, beat: int) -> None:
         """Leave word of who drives the run, and of the last beat that its journal has taken.

@@ -28,10 +28,10 @@ from ..core.errors import DiskFull, RunNotFound
 from ..core.estimate import disk_estimate, disk_need
 from ..core.home import runs_folder
 from ..core.settings import Settings
-from ..core.states import PLANNED_OUTCOME, Change, Outcome, RunState
+from ..core.states import RunState
 from ..core.words import format_bytes
 from .journal import create as create_journal
-from .snapshot import Snapshot
+from .snapshot import Snapshot, count_outcomes
 
 if TYPE_CHECKING:
     from ..planning.plan import Plan
@@ -121,16 +121,13 @@ def _check_room(plan: Plan) -> None:
 
 
 def _facts(plan: Plan, settings: Settings, *, run: str, dry_run: bool, again: bool) -> dict[str, Any]:
-    outcomes = {str(o): 0 for o in Outcome}
-    for kind, n in plan.counts.items():
-        outcomes[PLANNED_OUTCOME.get(Change(kind), Outcome.PENDING)] += n
     first = Snapshot(
         run=run,
         state=RunState.PLANNED,
         dry_run=dry_run,
         total=len(plan),
         to_send=plan.to_send(),
-        outcomes=outcomes,
+        outcomes={str(outcome): n for outcome, n in count_outcomes(plan).items()},
         settings=settings.model_dump(),
     )
     now = time.time()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.advice import Wording, about_run
-from ..core.states import Outcome, RunState
+from ..core.states import PLANNED_OUTCOME, Change, Outcome, RunState
+
+if TYPE_CHECKING:
+    from ..planning.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +95,13 @@ class Snapshot:
         kept["eta"] = tuple(kept["eta"]) if kept.get("eta") else None
         kept["top_errors"] = [(reason, n) for reason, n in kept.get("top_errors", [])]
         return cls(**kept)
+
+
+def count_outcomes(plan: Plan, recorded: Mapping[Outcome, int] | None = None) -> dict[Outcome, int]:
+    """How many of a plan's items have each outcome: those the plan decides, and those on record."""
+    counts = {outcome: (recorded or {}).get(outcome, 0) for outcome in Outcome}
+    for kind, n in plan.counts.items():
+        if (outcome := PLANNED_OUTCOME.get(Change(kind))) is not None:
+            counts[outcome] += n
+    counts[Outcome.PENDING] += len(plan) - sum(counts.values())
+    return counts

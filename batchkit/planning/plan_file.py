@@ -9,7 +9,6 @@ before the file is parsed.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -27,6 +26,7 @@ import polars as pl
 
 from ..core.columns import CHANGE, PROBLEMS
 from ..core.errors import DiskFull, PlanError
+from ..core.files import FULL
 from ..core.storable import storable_all
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def _copy(original: BinaryIO, place: Path) -> None:
                 while os.copy_file_range(original.fileno(), copy.fileno(), _AT_ONCE):
                     pass
             except OSError as error:
-                if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                if error.errno in FULL:
                     raise
         # What that left (all of it between some file systems, and where there is no such call).
         original.seek(copy.seek(0, os.SEEK_END))
@@ -377,7 +377,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+        full = isinstance(error, OSError) and error.errno in FULL
         if full or "no space left" in str(error).lower():
             raise DiskFull(
                 f"No room is left on the disk for the plan {path}.",

@@ -18,12 +18,12 @@ from ..core.errors import BatchkitError
 from ..core.pacing import Throttle
 from ..core.secrets import redact
 from ..core.settings import LIVE, Settings
-from ..core.states import PLANNED_OUTCOME, Change, Outcome, RunState
+from ..core.states import Outcome, RunState
 from ..core.words import format_bytes
 from ..journal.attempts import Attempts
 from ..journal.journal import Message
 from ..journal.log import RunLog
-from ..journal.snapshot import Snapshot
+from ..journal.snapshot import Snapshot, count_outcomes
 from ..journal.writer import Journal
 from ..planning.plan import Plan
 from ..targets.base import CallTarget, FrameTarget
@@ -81,7 +81,9 @@ class Engine:
         self._journal = journal
         self._folder = folder
         self._log = RunLog(folder / "log.jsonl")
-        self._tally = Tally(_outcomes(plan, journal), seconds=journal.meta("seconds", 0.0), clock=clock)
+        self._tally = Tally(
+            count_outcomes(plan, journal.counts()), seconds=journal.meta("seconds", 0.0), clock=clock
+        )
         self._failure = ""
         self._stopping = False
         # What was asked of a session that died doesn't hold here; what came since it was taken up does.
@@ -356,14 +358,3 @@ class Engine:
 
 
 _DISK_ADVICE: Final = "Free some disk, then resume: nothing is lost."
-
-
-def _outcomes(plan: Plan, journal: Journal) -> dict[Outcome, int]:
-    """How many of a plan's items have each outcome: those the plan decides, and those on record."""
-    counts = journal.counts()
-    for kind, n in plan.counts.items():
-        outcome = PLANNED_OUTCOME.get(Change(kind))
-        if outcome is not None:
-            counts[outcome] += n
-    counts[Outcome.PENDING] = len(plan) - sum(counts[o] for o in Outcome if o is not Outcome.PENDING)
-    return counts

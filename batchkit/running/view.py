@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import RunError
-from ..core.states import ACTIVE, PLANNED_OUTCOME, Change, Outcome, RunState
+from ..core.states import ACTIVE, RunState
 from ..core.words import plural
 from ..journal.attempts import attempts_made
 from ..journal.journal import JournalReader
 from ..journal.owner import owner_of
-from ..journal.snapshot import Snapshot
+from ..journal.snapshot import Snapshot, count_outcomes
 from ..planning.plan import Plan
 from .child import lives, why_it_died
 from .driver import last_words, live_driver
@@ -82,29 +82,27 @@ class RunView:
         changes["owner"] = str(owner) if owner else ""
         if owner is None:
             changes.update(rate=None, eta=None, limiter="", in_flight=0, memory=0)
-        if state is RunState.INTERRUPTED or last_words(self.folder):
-            changes.update(self._recounted(stored))
+            if state is not stored.state:
+                changes.update(self._recounted(state))
         if state is RunState.PLANNED and lives(self.folder) is False:
             changes["message"] = why_it_died(self.folder)
         return Snapshot.from_dict({**stored.to_dict(), **changes})
 
-    def _recounted(self, stored: Snapshot) -> dict[str, Any]:
-        """Counts from the journal: the last snapshot of a run that died is older than its last outcome."""
-        counts = self._journal.counts()
-        for kind, n in self.plan.counts.items():
-            if Change(kind) in PLANNED_OUTCOME:
-                counts[PLANNED_OUTCOME[Change(kind)]] += n
-        counts[Outcome.PENDING] = stored.total - sum(n for o, n in counts.items() if o is not Outcome.PENDING)
-        message = last_words(self.folder)
-        message = message or "The process that drove it died. Resume it: what was done is on record."
-        if not last_words(self.folder) and (under_way := len(self._journal.intents())):
-            calls = plural(under_way, "call was", "calls were")
-            message += f" {calls} under way: the items are listed as pending until then."
-        return {
+    def _recounted(self, state: RunState) -> dict[str, Any]:
+        """Counts from the journal, of a run whose last snapshot is older than its last outcome."""
+        counts = count_outcomes(self.plan, self._journal.counts())
+        facts: dict[str, Any] = {
             "outcomes": {str(o): n for o, n in counts.items()},
             "attempts": attempts_made(self._journal),
-            "message": message,
         }
+        if message := last_words(self.folder):
+            return {**facts, "message": message}
+        if state is RunState.INTERRUPTED:
+            facts["message"] = "The process that drove it died. Resume it: what was done is on record."
+            if under_way := len(self._journal.intents()):
+                calls = plural(under_way, "call was", "calls were")
+                facts["message"] += f" {calls} under way: the items are listed as pending until then."
+        return facts
 
     def outcome_frames(
         self, size: int = 50_000, *, raw: bool = False, values: bool = False

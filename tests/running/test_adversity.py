@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from batchkit.core.errors import DiskFull
 from batchkit.core.states import RunState
 from batchkit.planning.job import Job
 from batchkit.planning.plan import Plan
@@ -141,6 +142,8 @@ def test_a_full_disk_fails_clearly_and_loses_nothing(
     assert "No room is left" in run.snapshot().message
     assert sum(run.snapshot().outcomes.values()) == 2_000
     assert _count(url) < 2_000
+    with pytest.raises(DiskFull, match=f"No room is left at .*{run.id}"):
+        run.resume()
     ballast.unlink()
     again = Run.open(run.folder)
     again.resume(delay=0)
