@@ -34,18 +34,28 @@ class CallQueue:
         self.calls.extend(calls)
         self.stocked.set()
 
-    def park(self, call: Call, seconds: float) -> None:
-        """Put a call aside for so many seconds; it stays pending where the session ends before."""
+    def park(self, call: Call, seconds: float, behind: bool = False) -> None:
+        """Put a call aside for so many seconds; it stays pending where the session ends before.
+
+        Args:
+            call: The call.
+            seconds: How long.
+            behind: It comes back behind those that are queued by then, not before them.
+        """
         if self.dropped:
             return
 
         def back() -> None:
             self.parked.discard(handle)
-            self.calls.appendleft(call)
+            (self.calls.append if behind else self.calls.appendleft)(call)
             self.stocked.set()
 
         handle = asyncio.get_running_loop().call_later(seconds, back)
         self.parked.add(handle)
+
+    def look_afar(self) -> None:
+        """Let the next call come from the middle of the queue."""
+        self.calls.rotate(len(self.calls) // 2)
 
     @property
     def open(self) -> bool:

@@ -68,7 +68,7 @@ class Calls:
         self._keys.seconds = self._s.settings.key_rest
         rest = max((self._keys.wait(target.limited_by(item), now) for item in call.items), default=0.0)
         if rest > 0:
-            self._s.orders.park(call, rest)
+            self._s.orders.park(call, rest, False)
         return rest > 0
 
     def repeatable(self, items: Sequence[Item]) -> bool:

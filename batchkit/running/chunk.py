@@ -54,13 +54,15 @@ class Call:
 
     Attributes:
         chunk: The chunk it belongs to.
-        items: What it carries; empty where it carries the whole chunk.
+        items: What it carries; empty where it carries the whole chunk, or nothing.
+        question: It carries nothing, and changes nothing at the target.
         doubt: One of its tries may have been done all the same.
         intent: First item of its own intent on record, where each call has one.
     """
 
     chunk: Chunk
     items: list[Item] = field(default_factory=list)
+    question: bool = False
     doubt: bool = False
     intent: int | None = None
     _tries: Tries | None = None

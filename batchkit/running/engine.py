@@ -101,7 +101,7 @@ class Engine:
             settings,
             Record(journal, self._attempts, self._tally, self._log),
             Pace(self._gate, Breakers(), self._throttle, clock),
-            Orders(self._give_up, self._pause, self._queue.park, self._width),
+            Orders(self._give_up, self._pause, self._queue.park, self._queue.look_afar, self._width),
             dry_run=dry_run,
             alive=journal.meta("alive", 0.0),
         )

@@ -12,6 +12,7 @@ from ..core.words import format_seconds
 from ..targets.base import Failure, Item
 from .gate import BACKOFF
 from .session import Session
+from .tries import Tries
 
 FIRST_LOOK: Final = 2.0
 """Seconds before a target that is away is asked for the first time whether it is back."""
@@ -39,9 +40,13 @@ class Outage:
         self._since: float | None = None
         self._by_call = False
         self._told = False
-        # Items turned away since a call got through last, and those of them that were found at fault.
+        # Items turned away since a call got through last; of these, the ones that nobody has ever passed
+        # since they were sent first, and the ones that were found at fault.
         self._turned_away: set[int] = set()
+        self._unproven: set[int] = set()
         self._blamed: set[int] = set()
+        # One of them ran out of tries: whoever comes next shows whether it is everybody.
+        self._in_question = False
         self._looks = 0
         # The target answered the question, and no call has passed since.
         self._seemed_back = False
@@ -55,15 +60,22 @@ class Outage:
         """When it began, in monotonic seconds; None while the target is there."""
         return self._since
 
-    def begin(self, items: Sequence[Item]) -> None:
+    def begin(self, items: Sequence[Item], *, others_passed: bool = False) -> None:
         """A call with these items found the target away, or a question did, which has none.
 
         The time counts from the first that did.
+
+        Args:
+            items: The items.
+            others_passed: Others got through since they were sent first.
         """
         if self._since is None:
             self._since = self._s.pace.clock()
         self._by_call |= bool(items)
-        self._turned_away.update(item.index for item in items)
+        numbers = [item.index for item in items]
+        self._turned_away.update(numbers)
+        if not others_passed:
+            self._unproven.update(numbers)
         self._misleading |= self._seemed_back
 
     def question_answered(self) -> None:
@@ -83,20 +95,44 @@ class Outage:
     def forget(self) -> None:
         """Begin to count anew: it is over, or the run gives up and somebody else decides."""
         self._since, self._looks = None, 0
-        self._by_call = self._told = self._seemed_back = self._misleading = False
+        self._by_call = self._told = self._seemed_back = self._misleading = self._in_question = False
         self._turned_away.clear()
+        self._unproven.clear()
         self._blamed.clear()
 
-    async def minds_only(self, items: Sequence[Item]) -> bool:
-        """Whether the target that turned these items away, each time they were sent, serves others."""
-        tally = self._s.record.tally
+    async def minds_only(self, items: Sequence[Item], tries: Tries) -> bool | None:
+        """Whether the target that turned these items away, each time they were sent, serves others.
+
+        Returns:
+            None while others, who are still to come, may show it.
+        """
+        self._in_question = True
+        there, done = await self.is_there(), self._s.record.tally.done
+        if there is False or self.is_everybody(items):
+            return False
         alone = self._turned_away <= {item.index for item in items}
-        untried = tally.outcomes[Outcome.PENDING] - len(self._turned_away - self._blamed)
-        if not alone and untried > 0:
-            return False  # whoever came since was turned away: so would those be who are still to come
-        there = await self.is_there()
+        shown = tries.ever_passed(done)
+        # After a suspicion they went behind all others: where nobody came in between, nobody is going to.
+        if self._untried() > 0 and not (tries.suspicions and (alone or shown)):
+            return None
         # Without a harmless question, what got through earlier has to show it.
-        return alone and tally.done > 0 if there is None else there
+        return there or shown or done >= len(self._turned_away)
+
+    def is_everybody(self, items: Sequence[Item], ahead: int = 0) -> bool:
+        """Whether so many calls like that of these items were turned away in a row that it isn't their doing.
+
+        Args:
+            items: The items of one call.
+            ahead: So many more calls are taken for granted.
+        """
+        limit = (self._s.settings.connection_limit - ahead) * len(items)
+        if not self._in_question or len(self._unproven) < limit:
+            return False
+        return self._untried() > 0 or not self._seemed_back
+
+    def _untried(self) -> int:
+        """Items that were not turned away since a call got through last."""
+        return self._s.record.tally.outcomes[Outcome.PENDING] - len(self._turned_away - self._blamed)
 
     def blame(self, items: Sequence[Item]) -> None:
         """Note that these items are given up as the only ones that the target minds."""

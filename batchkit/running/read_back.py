@@ -1,9 +1,9 @@
-"""Holding items against what the target holds now: before they are sent, and after a crash."""
+"""Holding items against what the target holds now: before they are sent, after a crash, and in doubt."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, cast
 
 import polars as pl
 
@@ -19,8 +19,15 @@ from ..core.compare import (
     join_present,
     judge_columns,
 )
+from ..core.retry import Backoff
 from ..core.states import Change, Outcome
-from ..targets.base import Failure, Item, Result
+from ..targets.base import CallTarget, Failure, Item, Result, Target
+from .chunk import Call, Chunk
+from .gate import BACKOFF
+from .recorder import Recorder
+from .session import Session
+
+Ask = Callable[[Chunk, Callable[[], Awaitable[pl.DataFrame]]], Awaitable[pl.DataFrame | None]]
 
 NEITHER: Final = "Nobody knows what became of it, and the target holds neither former nor wanted values."
 LOOK_THERE: Final = f"Look at it there; make a new plan, or write it all the same: {resume(overwrite=True)}."
@@ -89,3 +96,65 @@ def differences(row: dict[str, Any]) -> dict[str, Any]:
         name: {"planned": row[BEFORE + name], "found": row[NOW + name], "wanted": row[AFTER + name]}
         for name in edited
     }
+
+
+class Doubts:
+    """Settles what is in doubt while a session runs; what earlier ones left is for `recovery`.
+
+    Args:
+        session: What the session shares.
+        target: The target.
+        recorder: Puts outcomes on record.
+        ask: Asks the target, with patience; None when the session ended first.
+        can_look_back: Whether the target can be asked what became of these items.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        target: Target,
+        recorder: Recorder,
+        ask: Ask,
+        can_look_back: Callable[[Sequence[Item]], bool],
+    ) -> None:
+        self._s = session
+        self._target = target
+        self._recorder = recorder
+        self._ask = ask
+        self.can_look_back = can_look_back
+
+    async def compare(self, call: Call, items: Sequence[Item], failure: Failure) -> list[Item] | None:
+        """Record what the target tells of items in doubt.
+
+        What isn't there although it was to be created may still come: it stays unknown.
+
+        Returns:
+            Those to be sent again; None where the session ends before the target could tell.
+        """
+        rows = call.chunk.frame.filter(pl.col(ITEM).is_in([item.index for item in items]))
+        # What is on its way may need a moment to arrive.
+        wait = Backoff(self._s.settings.backoff, self._s.settings.backoff_max, 1).wait(1)
+        await self._s.pace.gate.wait_out(lambda: wait, BACKOFF)
+        keys, fields = asked(rows)
+        target = cast(CallTarget, self._target)
+        found = await self._ask(call.chunk, lambda: target.read_now(keys, fields))
+        if found is None:
+            return None
+        again, results = looked_back(items, rows, found, failure)
+        self._s.record.log.write("looked back", item=items[0].index, again=len(again), reason=failure.reason)
+        named = {result.item for result in results} | {item.index for item in again}
+        self._recorder.done(call, [item for item in items if item.index not in named])
+        self._recorder.results(call, results)
+        return again
+
+    async def settle(
+        self, call: Call, doubtful: list[Item], reasons: Mapping[int, Failure]
+    ) -> list[Item] | None:
+        """Settle items in doubt among others of their call; returns what `compare` does."""
+        if self.can_look_back(doubtful):
+            return await self.compare(call, doubtful, reasons[doubtful[0].index])
+        unknown = [(item.index, reasons[item.index]) for item in doubtful]
+        self._recorder.results(
+            call, (Result(n, Outcome.UNKNOWN, why.rule, why.reason, why.advice) for n, why in unknown)
+        )
+        return []

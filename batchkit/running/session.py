@@ -50,13 +50,16 @@ class Orders:
     Attributes:
         give_up: Ends the session (or pauses it, when `may_pause`) for the reason given.
         pause: Pauses the run with a message.
-        park: Puts a call aside for so many seconds; a worker takes it up again then.
+        park: Puts a call aside for so many seconds; a worker takes it up again then, or after those that
+            are queued by then.
+        look_afar: Lets the next call come from further away in the plan.
         width: Calls that may be under way at once, now.
     """
 
     give_up: Callable[[str, bool], None]
     pause: Callable[[str], None]
-    park: Callable[[Call, float], None]
+    park: Callable[[Call, float, bool], None]
+    look_afar: Callable[[], None]
     width: Callable[[], int]
 
 

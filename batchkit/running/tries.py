@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..core.retry import Backoff
 
 MOST_RESTARTS = 5
-"""How often the tries of a call that is turned away while others get through begin anew."""
+"""How often the tries of a call that is turned away begin anew, while others get through or may do so."""
 
 
 @dataclass(slots=True)
@@ -19,14 +19,16 @@ class Tries:
         free: Tries of these that don't count.
         restarts: How often counting began anew.
         done_before: Items of the session that were done when counting began.
-        suspected: Nobody but its items seemed to be turned away when the tries ran out.
+        done_first: The same when it was sent first.
+        suspicions: How often it ran out of tries while nobody else got through.
     """
 
     made: int = 0
     free: int = 0
     restarts: int = 0
     done_before: int = 0
-    suspected: bool = False
+    done_first: int = 0
+    suspicions: int = 0
 
     @property
     def counted(self) -> int:
@@ -36,12 +38,16 @@ class Tries:
     def begin(self, done: int) -> None:
         """Count a try that is about to be made, when so many items of the session are done."""
         if not self.made:
-            self.done_before = done
+            self.done_before = self.done_first = done
         self.made += 1
 
     def others_passed(self, done: int) -> bool:
         """Whether other items were done since counting began: the target isn't away for everybody."""
         return done > self.done_before
+
+    def ever_passed(self, done: int) -> bool:
+        """Whether others got through at any time since it was sent first."""
+        return done > self.done_first
 
     def forgive_last(self) -> None:
         """The last try doesn't count: the target was away, whatever was sent."""
@@ -53,9 +59,15 @@ class Tries:
 
     def restart(self, done: int) -> bool:
         """Begin counting anew; False when that was done often enough."""
-        if self.restarts >= MOST_RESTARTS:
-            return False
         self.restarts += 1
+        return self.restarts <= MOST_RESTARTS and self._begin_anew(done)
+
+    def suspect(self, done: int) -> bool:
+        """Begin counting anew to see whether others get through; False when that was done often enough."""
+        self.suspicions += 1
+        return self.suspicions <= MOST_RESTARTS and self._begin_anew(done)
+
+    def _begin_anew(self, done: int) -> bool:
         self.free, self.done_before = self.made, done
         return True
 

@@ -80,6 +80,17 @@ class Mute(Site):
         return False
 
 
+class ReadOnly(Site):
+    """Answers the question whether it is there all the while it turns calls away."""
+
+    pings_back = False
+
+    async def ping(self) -> bool:
+        """It is."""
+        self.pings += 1
+        return True
+
+
 def counts(run: Run) -> dict[str, int]:
     """Outcomes that occur."""
     return {name: n for name, n in run.snapshot().outcomes.items() if n}
@@ -197,14 +208,6 @@ def test_an_order_to_go_slower_is_obeyed_in_full(tmp_path: Path) -> None:
 
 def test_a_question_that_misleads_is_not_asked_for_ever(tmp_path: Path) -> None:
     """Where reading works all the while, a long order to wait is obeyed after one vain look."""
-
-    class ReadOnly(Site):
-        pings_back = False
-
-        async def ping(self) -> bool:
-            self.pings += 1
-            return True
-
     target = ReadOnly()
     target.down = 2
     target.answer = {"fate": Fate.RETRY, "rule": "503", "away": True, "pushback": True, "retry_after": 0.9}
@@ -349,6 +352,49 @@ def test_one_item_that_is_always_turned_away_fails_alone(
     refused = run.outcomes("rejected")
     assert refused["item"].to_list() == list(minded)
     assert "too often for this one" in refused["reason"][0]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("kind", [Site, Mute])
+@pytest.mark.parametrize(
+    "minded",
+    [(7, 8), (0, 1), (28, 29), (2, 11, 23), (4, 5, 6, 7), tuple(range(3, 15))],
+    ids=["neighbours", "first", "last", "apart", "four", "twelve"],
+)
+def test_items_that_are_always_turned_away_fail_alone(
+    tmp_path: Path, kind: type[Site], minded: tuple[int, ...], workers: int
+) -> None:
+    """A few workers that hold such items, one and all, don't take the target for away: others get through."""
+    target = kind(behave=_mind(*minded))
+    settings = {**FAST, "workers": workers, "backoff_max": 0.02, "retries": 1}
+    run = plan_of(tmp_path / "p.parquet", 30).start(target=target, **settings)
+    assert run.wait(30) is RunState.FINISHED, run.snapshot().message
+    assert counts(run) == {"done": 30 - len(minded), "rejected": len(minded)}
+    assert sorted(run.outcomes("rejected")["item"]) == list(minded)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("kind", [Mute, ReadOnly])
+def test_a_target_that_turns_all_away_from_some_point_on_costs_no_item(
+    tmp_path: Path, kind: type[Site], workers: int
+) -> None:
+    """Where no question tells, a handful of items in a row do: none is refused for what befalls all."""
+    target = kind()
+    target.answer = {"fate": Fate.RETRY, "rule": "429", "pushback": True}
+
+    def fall(items: Sequence[Item]) -> None:
+        target.down = 10_000 if len(target.sent) == 10 else 0
+
+    target.behave = fall
+    settings = {**FAST, "workers": workers, "backoff_max": 0.02, "retries": 1}
+    run = plan_of(tmp_path / "p.parquet", 30).start(target=target, **settings)
+    assert run.wait(30) is RunState.FAILED
+    assert set(counts(run)) == {"done", "pending"}
+    assert "wait_for_target" in run.snapshot().message
+    target.down, target.behave = 12, None
+    run.resume(target=target, wait_for_target=20)
+    assert run.wait(30) is RunState.FINISHED, run.snapshot().message
+    assert counts(run) == {"done": 30}
 
 
 def test_a_resume_with_only_such_an_item_left_finishes(tmp_path: Path) -> None:
