@@ -12,7 +12,7 @@
     family          the command itself: groups of verbs, errors, exit codes
     drive           a run in this terminal: live bar, Ctrl-C
     pages, results  what plans and runs look like, as JSON too; what can be done now about a run
-    alike           problems of one kind, brought together
+    problems        problems of one kind, brought together
     console         colours, JSON, questions
     options, job, outputs   what verbs share
 

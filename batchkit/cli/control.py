@@ -68,9 +68,7 @@ def pause(name: str, console: Console) -> int:
 
     RUN is the id of a run, the beginning of one, a run folder, or "last", which passes dry runs over.
     """
-    run = _open_unfinished(console, name)
-    run.pause()
-    return _tell(console, run, (RunState.PAUSED, *OVER), "go on with: batchkit resume")
+    return _ask(console, name, "pause", (RunState.PAUSED, *OVER))
 
 
 @click.command(short_help="Stop a run in good order.")
@@ -81,9 +79,7 @@ def stop(name: str, console: Console) -> int:
 
     RUN is the id of a run, the beginning of one, a run folder, or "last", which passes dry runs over.
     """
-    run = _open_unfinished(console, name)
-    run.stop()
-    return _tell(console, run, OVER, "go on with: batchkit resume")
+    return _ask(console, name, "stop", OVER)
 
 
 @click.command(cls=options.Described, short_help="Go on with a run; also one whose process was killed.")
@@ -154,6 +150,12 @@ def set_(name: str, values: tuple[str, ...], console: Console) -> int:
     run.set(**chosen)
     console.answer(run_object(run), lambda: [f"Run {run.id}: {changed_settings(chosen)}"])
     return DONE
+
+
+def _ask(console: Console, name: str, verb: str, awaited: tuple[RunState, ...]) -> int:
+    run = _open_unfinished(console, name)
+    getattr(run, verb)()
+    return _tell(console, run, awaited, "go on with: batchkit resume")
 
 
 def _tell(console: Console, run: Run, awaited: tuple[RunState, ...], hint: str) -> int:

@@ -162,12 +162,12 @@ def tell(failure: Failure, *, with_json: bool) -> int:
             click.echo(console.as_json({"error": {"message": message, "advice": advice}}))
         else:
             label = "" if code == STOPPED else "Error: "
-            said = wrapping.told(label + sentence(message)).removeprefix(label)
+            said = wrapping.wrap_words(label + sentence(message)).removeprefix(label)
             click.echo(
                 click.style(label, fg="red", bold=True) + said, err=True, color=console.colour_wanted()
             )
             if advice:
-                click.echo(wrapping.told(advice), err=True)
+                click.echo(wrapping.wrap_words(advice), err=True)
     except OSError:
         console.mute()
     return code

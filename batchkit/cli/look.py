@@ -10,10 +10,10 @@ import click
 from ..core import words
 from ..core.words import number, plural
 from . import options
-from .alike import alike, title
 from .console import Console, bold, dim, shell, shorten, style, value_text, width
 from .family import DONE, USAGE
 from .pages import every_problem, problems_page
+from .problems import group_problems, title
 from .wrapping import columns
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def look_page(found: Look, again: str, most: int | None) -> Iterator[str]:
     yield from columns([[dim(name), text] for name, text in _facts(found) if text])
     yield from _sheets(found)
     yield from _raw_rows(found) if found.header_row is None else _columns(found)
-    groups = alike(found.problems)
+    groups = group_problems(found.problems)
     if most is None:
         yield from every_problem(title(groups), found.problems)
     else:

@@ -9,8 +9,8 @@ from ..core import words
 from ..core.states import OVER, Change, Outcome, RunState
 from ..core.words import number, plural
 from ..reports import progress
-from .alike import KEPT, Alike, alike, alike_in, title, wrong_key
 from .console import bold, dim, mark, shell, shorten, style, value_text, width
+from .problems import KEPT, ProblemGroup, group_plan_problems, group_problems, title, wrong_key
 from .wrapping import columns, with_command, wrapped
 
 if TYPE_CHECKING:
@@ -125,16 +125,16 @@ def _rows(summary: PlanSummary) -> str:
 
 def _problems(plan: Plan, summary: PlanSummary, most: int | None) -> Iterator[str]:
     where = f"batchkit show {shell(plan.path)} --all-problems"
-    groups = alike_in(plan)
+    groups = group_plan_problems(plan)
     if most is None:
         yield from every_problem("About the file", summary.notices)
         yield from every_problem(title(groups), plan.problems()[len(summary.notices) :])
         return
-    yield from problems_page("About the file", alike(summary.notices), most, where)
+    yield from problems_page("About the file", group_problems(summary.notices), most, where)
     if key := wrong_key(plan, summary.changes):
         others = [group for group in groups if group.first[0].rule != key.rule]
         total = sum(group.total for group in groups) - sum(group.total for group in others)
-        yield from problems_page(title(groups), [Alike(1, [key]), *others], most, where, total - 1)
+        yield from problems_page(title(groups), [ProblemGroup(1, [key]), *others], most, where, total - 1)
         return
     yield from problems_page(title(groups), groups, most, where)
 
@@ -208,7 +208,7 @@ def _letter(text: str) -> Iterator[str]:
 
 
 def problems_page(
-    heading: str, groups: Sequence[Alike], most: int, where: str, unseen: int = 0
+    heading: str, groups: Sequence[ProblemGroup], most: int, where: str, unseen: int = 0
 ) -> Iterator[str]:
     """Problems with row, column, value and advice, a few of each kind; then where to find all of them.
 

@@ -101,7 +101,7 @@ def with_command(words: str, command: str, indent: int = 0) -> list[str]:
     return [line] if columns is None or len(line) <= columns else [f"{lead}{words}", f"{lead}  {command}"]
 
 
-def told(text: str) -> str:
+def wrap_words(text: str) -> str:
     """What is said on stderr, wrapped line by line; a line with a command in it stays whole, to be copied."""
     columns = room(err=True)
     lines = [[line] if "batchkit " in line else wrapped(line, columns=columns) for line in text.splitlines()]

@@ -41,21 +41,15 @@ class EtaEstimator:
 
     def rate(self) -> float | None:
         """Items per second over the recent window; None before there is a basis."""
-        if self._first is None or len(self._points) < self._basis[1]:
-            return None
-        (start, before), (end, after) = self._points[0], self._points[-1]
-        if end - start < self._basis[0] or after <= before:
-            return None
-        return (after - before) / (end - start)
+        return self._rate_since(self._points[0]) if len(self._points) >= self._basis[1] else None
 
     def session_rate(self) -> float | None:
         """Items per second over the whole session; None before there is a basis."""
-        if self._first is None or not self._points:
-            return None
-        (start, before), (end, after) = self._first, self._points[-1]
-        if end - start < self._basis[0] or after <= before:
-            return None
-        return (after - before) / (end - start)
+        return None if self._first is None else self._rate_since(self._first)
+
+    def _rate_since(self, first: tuple[float, int]) -> float | None:
+        (start, before), (end, after) = first, self._points[-1]
+        return (after - before) / (end - start) if end - start >= self._basis[0] and after > before else None
 
     def remaining(self, items: int) -> tuple[float, float] | None:
         """Seconds left for `items` as a range; None before there is a basis.

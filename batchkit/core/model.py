@@ -39,9 +39,10 @@ STRICT: Final = ConfigDict(**LENIENT, strict=True)
 
 _TABLES: Final = (dict, Mapping)
 _LONGEST: Final = 60
-_KINDS: Final = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+KINDS: Final = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+"""Kinds of plain values in words."""
 _WANTED: Final = {
-    "bool": _KINDS[bool], "int": _KINDS[int], "float": _KINDS[float], "string": _KINDS[str],
+    "bool": KINDS[bool], "int": KINDS[int], "float": KINDS[float], "string": KINDS[str],
     "dict": "a table", "mapping": "a table", "dataclass": "a table", "tuple": "a list", "list": "a list",
 }  # fmt: skip
 
@@ -162,7 +163,7 @@ def _takes(kinds: tuple[Any, ...], notes: tuple[Any, ...], choices: tuple[str, .
             each if each.isalnum() else repr(each) for each in choices
         ]  # `,` would be read as punctuation
         return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
-    what = " or ".join(_KINDS[kind] for kind in origins if kind in _KINDS)
+    what = " or ".join(KINDS[kind] for kind in origins if kind in KINDS)
     if not what:
         return "a function" if Callable in origins else "a table"
     return what + _bounds(notes)
@@ -285,7 +286,7 @@ def _kind(value: Any) -> str:
         return "a table"
     if isinstance(value, list | tuple):
         return "a list"
-    return _KINDS.get(type(value), "nothing" if value is None else "that")
+    return KINDS.get(type(value), "nothing" if value is None else "that")
 
 
 def _walked(loc: tuple[Any, ...], given: Any) -> tuple[list[str], Any]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import abc
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from annotated_types import Ge
+from pydantic import BaseModel, ConfigDict
 
 from ..checking.fields import Field
 from ..checking.mapping import Mapping
 from ..core.errors import JobError, MappingError
+from ..core.model import LENIENT, Place, read
 from ..planning.job import Job
 from ..planning.opening import leaving, open_target
 
@@ -58,6 +62,19 @@ class ColumnChoice:
         if kind in {None, "date"} and date_format:
             options["formats"] = (date_format,)
         return Field(self.field, column=self.column, required=self.required or self.key, **options)
+
+
+class _Reading(BaseModel):
+    """How the file is read, from the texts of the form."""
+
+    model_config = ConfigDict(**LENIENT)
+    source: str = ""
+    sheet: str | None = None
+    header_row: Annotated[int, Ge(0)] | None = None
+    encoding: str | None = None
+
+
+_PLACE: Final = Place("The entry ", "There is no entry", "The form", JobError)
 
 
 class JobForm:
@@ -142,14 +159,11 @@ class JobForm:
         used = [choice for choice in self.choices if choice.field.strip()]
         if not used:
             raise JobError("No column feeds a field.", advice="Name the field of at least one column.")
-        key = [choice.field for choice in used if choice.key]
-        if not key and self.target["mode"] != "append":
-            raise JobError("No column is marked as key.", advice="Mark what identifies a row.")
         return Job(
             self.reading["source"].strip(),
             self.target["to"].strip(),
             self.target["table"].strip() or None,
-            key,
+            [choice.field for choice in used if choice.key],
             self.target["mode"],
             fields=[choice.to_field(self.date_format) for choice in used],
             create=self.create,
@@ -161,16 +175,8 @@ class JobForm:
         return self.job().plan()
 
     def _options(self) -> dict[str, Any]:
-        options: dict[str, Any] = {
-            name: text for name in ("sheet", "encoding") if (text := self.reading[name].strip())
-        }
-        if number := self.reading["header_row"].strip():
-            if not number.isdecimal():
-                raise JobError(
-                    f"The header's row is no number: {number!r}.", advice="Leave it empty to detect it."
-                )
-            options["header_row"] = int(number)
-        return options
+        given = {name: text.strip() for name, text in self.reading.items() if text.strip()}
+        return read(_Reading, given, _PLACE).model_dump(exclude={"source"}, exclude_none=True)
 
     def _target_options(self) -> dict[str, Any]:
         # The key is chosen afterwards; the table's own is what is asked for here.

@@ -14,13 +14,13 @@ from typing import Any, Final
 
 from ..core import secrets
 from ..core.errors import UsageError
+from ..core.model import KINDS
 from ..core.words import did_you_mean
 
 _INJECTED: Final = "# Parameters"  # the first line of the cell papermill writes
 _SECRET_NAME: Final = re.compile(
     r"(?i)(^|_)(password|passwd|passphrase|pwd|token|secret|api_?key|private_?key|credential)s?(_|$)"
 )
-_TYPE_WORDS: Final = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 _NOT_LITERAL: Final = object()
 
 
@@ -149,7 +149,7 @@ def _check_types(declared: Mapping[str, Any], injected: Mapping[str, Any]) -> No
 
 
 def _type_word(value: Any) -> str:
-    return _TYPE_WORDS.get(type(value), f"a {type(value).__name__}")
+    return KINDS.get(type(value), f"a {type(value).__name__}")
 
 
 def _check_secrets(values: Mapping[str, Any]) -> None:

@@ -54,7 +54,7 @@ def page(data: ReportData) -> str:
                  round(100 * error.count / shown.errors[0].count, 1)) for error in shown.errors],
         failures=shown.failures,
         failures_total=failing - conflicts,
-        conflicts=[_conflict(row) for row in shown.conflicts],
+        conflicts=[row | {"fields": overview.differences(row["detail"])} for row in shown.conflicts],
         conflicts_total=conflicts,
         notices=data.notices[:NOTICES],
         settings=[(name, words.format_setting(value)) for name, value in data.settings.items()],
@@ -103,7 +103,3 @@ def _cards(data: ReportData, whole: int) -> list[tuple[str, str, str, str]]:
         for outcome in Outcome
         if (number := data.outcomes.get(outcome, 0)) or outcome == Outcome.DONE
     ]
-
-
-def _conflict(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {"fields": overview.differences(row["detail"])}

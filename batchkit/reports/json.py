@@ -59,12 +59,5 @@ def _item(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **{name: row[name] for name in names},
         "at": at.isoformat(sep=" ", timespec="seconds") if at else None,
-        "detail": _facts(row["detail"]),
+        "detail": overview.read_detail(row["detail"]),
     }
-
-
-def _facts(detail: str | None) -> Any:
-    try:
-        return json.loads(detail or "null")
-    except ValueError:
-        return detail

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core import words
 from ..core.advice import as_command, worded
@@ -75,18 +75,21 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
     return [(label, value) for label, value in pairs if value]
 
 
+def read_detail(detail: str | None) -> Any:
+    """The JSON facts of an outcome; a text that is none as it is."""
+    try:
+        return json.loads(detail or "null")
+    except ValueError:
+        return detail
+
+
 def differences(detail: str | None) -> list[tuple[str, str, str, str]]:
     """The fields of a conflict, from its JSON facts.
 
     Returns:
         (field, value when planned, value found, value wanted) of each field; empty when `detail` holds none.
     """
-    try:
-        facts = json.loads(detail or "null")
-    except ValueError:
-        return []
-    if not isinstance(facts, dict):
-        return []
+    facts = read_detail(detail)
     return [
         (
             str(field),
@@ -94,27 +97,19 @@ def differences(detail: str | None) -> list[tuple[str, str, str, str]]:
             format_value(values.get("found")),
             format_value(values.get("wanted")),
         )
-        for field, values in facts.items()
+        for field, values in (facts.items() if isinstance(facts, dict) else ())
         if isinstance(values, dict) and "found" in values
     ]
 
 
-def _overwritten(detail: str | None) -> str | None:
-    """What an item held that was written over, in words; None where nothing was."""
-    try:
-        facts = json.loads(detail or "null")
-    except ValueError:
-        return None
-    if not isinstance(facts, dict) or not isinstance(facts.get("overwritten"), dict):
-        return None
-    return "\n".join(
-        f"{name}: overwrote {format_value(value)}" for name, value in facts["overwritten"].items()
-    )
-
-
 def detail_words(detail: str | None) -> str | None:
-    """JSON facts in words: both values of each field of a conflict, anything else as it is."""
-    fields = differences(detail)
-    if not fields:
-        return _overwritten(detail) or detail
-    return "\n".join(f"{name}: planned {old}, found {now}, wanted {new}" for name, old, now, new in fields)
+    """JSON facts in words: both values of each field of a conflict, what was written over, else as it is."""
+    if fields := differences(detail):
+        return "\n".join(
+            f"{name}: planned {old}, found {now}, wanted {new}" for name, old, now, new in fields
+        )
+    facts = read_detail(detail)
+    over = facts.get("overwritten") if isinstance(facts, dict) else None
+    if not isinstance(over, dict):
+        return detail
+    return "\n".join(f"{name}: overwrote {format_value(value)}" for name, value in over.items()) or detail

@@ -83,9 +83,13 @@ def test_form_creates_a_table_from_the_file(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [("source", "No file is named"), ("header_row", "is no number"), ("key", "No column is marked as key"),
-     ("field", "No column feeds a field")],
-)  # fmt: skip
+    [
+        ("source", "No file is named"),
+        ("header_row", "header_row takes a whole number"),
+        ("key", "needs a key"),
+        ("field", "No column feeds a field"),
+    ],
+)
 def test_form_says_what_is_missing(folder: Path, change: str, words: str) -> None:
     """What is missing or wrong is said in a sentence."""
     form = filled(folder)

@@ -23,7 +23,7 @@ _MANY: Final = 10  # duplicates from which on a wrong key is the likelier reason
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
+class ProblemGroup:
     """Problems of one level, rule and column whose messages differ in figures at most.
 
     Attributes:
@@ -35,16 +35,16 @@ class Alike:
     first: Sequence[Problem]
 
 
-def alike(problems: Iterable[Problem]) -> list[Alike]:
+def group_problems(problems: Iterable[Problem]) -> list[ProblemGroup]:
     """The problems by kind, errors first, each kind where its first problem stands."""
     groups: dict[tuple[Any, ...], list[Problem]] = {}
     for problem in problems:
         message = re.sub(r"\d+", "#", re.sub(_ROWS, "row #", problem.message))
         groups.setdefault((problem.level, problem.rule, problem.column, message), []).append(problem)
-    return _by_level([Alike(len(each), each[:KEPT]) for each in groups.values()])
+    return _by_level([ProblemGroup(len(each), each[:KEPT]) for each in groups.values()])
 
 
-def alike_in(plan: Plan) -> list[Alike]:
+def group_plan_problems(plan: Plan) -> list[ProblemGroup]:
     """The same of a plan's rows, in polars: each of a million rows may have a problem."""
     import polars as pl
 
@@ -63,15 +63,15 @@ def alike_in(plan: Plan) -> list[Alike]:
         .collect()
     )
     found = groups.select("total", "first").iter_rows()
-    return _by_level([Alike(total, [Problem(**each) for each in first]) for total, first in found])
+    return _by_level([ProblemGroup(total, [Problem(**each) for each in first]) for total, first in found])
 
 
-def _by_level(groups: list[Alike]) -> list[Alike]:
+def _by_level(groups: list[ProblemGroup]) -> list[ProblemGroup]:
     order = list(LEVELS)
     return sorted(groups, key=lambda group: order.index(group.first[0].level))
 
 
-def title(groups: Iterable[Alike]) -> str:
+def title(groups: Iterable[ProblemGroup]) -> str:
     """How many there are of each level: `3 problems, 1 notice`."""
     totals: Counter[str] = Counter()
     for group in groups:
