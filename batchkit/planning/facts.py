@@ -46,22 +46,22 @@ def collect_facts(
         "address": outline.target.address,
         # As a hash: it is compared and never shown, and a path may hold what is nobody's business.
         "place": hashlib.sha256(outline.target.destination.encode()).hexdigest(),
-        "table": outline.table,
+        "table": outline.job.table,
         "key": list(outline.key),
         "fields": list(fields),
-        "mode": outline.mode,
+        "mode": outline.job.mode,
         "compare": asdict(outline.compare),
         "types": {name: asdict(kind) for name, kind in known.items()},
         "preset": dict(outline.target.preset),
-        "settings": dict(outline.settings),
+        "settings": dict(outline.job.settings),
         "notices": [each.stored() for each in notices],
         "irreversible_because": _explain_irreversible(outline),
         "undoes": None,
         "results": dict(outline.target.result_columns),
         "work": _hash_work(outline),
         "idempotent": outline.target.idempotent,
-        "job": outline.job,
-        "folder": str(outline.folder) if outline.folder else None,
+        "job": outline.text,
+        "folder": str(outline.job.folder) if outline.job.folder else None,
     }
 
 
@@ -151,7 +151,7 @@ def _hash_work(outline: Outline) -> str:
 
 
 def _explain_irreversible(outline: Outline) -> str:
-    if outline.mode == "append":
+    if outline.job.mode == "append":
         return "Appended items have no key by which they could be found again."
     if not outline.target.reversible:
         return "What this target was sent can't be taken back."

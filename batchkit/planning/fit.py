@@ -16,6 +16,7 @@ from ..core.errors import MappingError
 from ..core.words import did_you_mean
 
 if TYPE_CHECKING:
+    from ..sources.base import Source
     from .job_entries import Entries
 
 _LONGEST_NAME: Final = 60
@@ -70,6 +71,11 @@ def fit(
     ]
     _check_lookups(job, [one.name for one in whole])
     return Fit(Mapping(tuple(whole)), tuple(one.name for one in keys))
+
+
+def is_typed(source: Source) -> bool:
+    """Whether the source's numbers were numbers, so that a dot in their text is a decimal mark."""
+    return source.describe().get("kind") != "csv"
 
 
 def describe_new_fields(fitted: Fit, ids: abc.Mapping[str, FieldType] | None = None) -> dict[str, FieldType]:

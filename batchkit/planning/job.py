@@ -155,8 +155,6 @@ class Job(Entries):
             PlanError: Something else than a plan is at the path, or the source or target's file shall be.
         """
         from ..core.columns import FieldType
-        from ..core.compare import Compare
-        from .deletes import DeleteCap
         from .outline import Outline
         from .plan_file import check_place
         from .planner import make_plan
@@ -174,22 +172,8 @@ class Job(Entries):
             types = target.fields()
             if types and target.any_key:
                 types |= {name: FieldType("text") for name in fitted.key if name not in types}
-            outline = Outline(
-                source=source,
-                target=target,
-                mapping=fitted.mapping,
-                types=types,
-                table=self.table,
-                key=() if self.mode == "append" else fitted.key,
-                mode=self.mode,
-                compare=Compare(self.ignore_case, self.ignore_space, self.normalize_unicode),
-                keep_duplicates=self.keep_duplicates,
-                delete_cap=DeleteCap.of(self.delete_cap) if self.delete else None,
-                skips_hidden=self.hidden_rows == "skip",
-                settings=self.settings,
-                job=self._text(),
-                folder=self.folder,
-            )
+            key = () if self.mode == "append" else fitted.key
+            outline = Outline(self, self._text(), source, target, fitted.mapping, types, key)
             return make_plan(outline, path, progress)
 
     def own_files(self) -> dict[Path, str]:
@@ -261,13 +245,13 @@ class Job(Entries):
         return target, fitted
 
     def _fit(self, source: Source, target: Target) -> Fit:
-        from .fit import fit
+        from .fit import fit, is_typed
 
         return fit(
             self,
             source.columns,
             target.fields(),
-            typed=_is_typed(source),
+            typed=is_typed(source),
             any_key=target.any_key,
             joins_key=target.joins_key,
         )
@@ -321,11 +305,6 @@ class Job(Entries):
         said = one.to_dict()
         known = {"lookup": self.lookups.get(one.name), "blank": self.blank}
         return {option: value for option, value in said.items() if value != known.get(option, _UNSAID)}
-
-
-def _is_typed(source: Source) -> bool:
-    """Whether the source's numbers were numbers, so that a dot in their text is a decimal mark."""
-    return source.describe().get("kind") != "csv"
 
 
 Job.__doc__ = with_entries(Job)

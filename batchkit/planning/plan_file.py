@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 import polars as pl
 
-from ..core.columns import CHANGE, PROBLEMS
+from ..core.columns import CHANGE, ITEM, PROBLEMS
 from ..core.errors import DiskFull, PlanError
 from ..core.files import FULL
 from ..core.storable import storable_all
@@ -82,13 +82,18 @@ class PlanWriter:
         return self
 
     def write(self, frame: pl.DataFrame) -> None:
-        """Append rows; a frame becomes a window of the plan, so it should hold about `WINDOW` rows.
+        """Append rows, which are numbered as they come; a frame becomes a window of the plan.
+
+        Args:
+            frame: About `WINDOW` rows.
 
         Raises:
             DiskFull: No room is left.
         """
         if frame.is_empty():
             return
+        start = sum(self.counts.values())
+        frame = frame.with_columns(pl.int_range(start, start + frame.height, dtype=pl.UInt32).alias(ITEM))
         if frame.schema != self.schema:
             raise TypeError(f"a plan of {self.schema} was given a frame of {frame.schema}")
         kinds = dict(frame.get_column(CHANGE).value_counts().iter_rows())

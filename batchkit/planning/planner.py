@@ -13,11 +13,11 @@ from collections import Counter, abc
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import polars as pl
 
-from ..checking.checks import Checker, problem_schema
+from ..checking.checks import problem_schema
 from ..checking.conversions import dtype_of
 from ..core.columns import AFTER, BEFORE, CHANGE, FILE_ROW, ITEM, KEY, NAME, PROBLEMS, RAW, RENDERED, ROW
 from ..core.errors import UsageError
@@ -32,6 +32,7 @@ from .diff import ISSUE, OK, diff
 from .duplicates import RULE as DUPLICATE
 from .duplicates import KeyHashes, find_duplicates, hash_keys, mark_duplicates
 from .facts import collect_facts, foresee_problems, list_names, warn_of_cleared
+from .fit import is_typed
 from .lookups import LookupFields
 from .lost import UNREADABLE, report_lost
 from .outline import Outline
@@ -42,9 +43,6 @@ from .row_problems import NO_ROWS, PROBLEM_LIST, add_blank_keys, group_by_row, r
 from .spool import Spool
 from .target_values import TargetValues
 from .work import RowSum
-
-if TYPE_CHECKING:
-    from ..core.columns import FieldType
 
 VALUE: Final = "v:"
 """Prefix of a field's converted value in the spool."""
@@ -83,16 +81,15 @@ class _Planner:
         self.outline = outline
         self.path = path
         self.progress = progress
-        self.notices = list(outline.notices)
-        self.checker = _make_checker(outline)
+        self.notices: list[Problem] = []
+        columns, types = outline.source.columns, outline.types
+        self.checker = outline.mapping.checker(columns, types, typed=is_typed(outline.source))
         self.key = list(outline.key)
         self.fields = [name for name in self.checker.types if name not in outline.key]
         self.sources = {name: self.checker.resolved.columns.get(name, name) for name in self.checker.types}
         self.key_column = ", ".join(self.sources[name] for name in self.key)
         self.lookups = LookupFields(outline.target, outline.mapping.fields, self.sources)
-        self.held = TargetValues(
-            outline.target, self.checker.types, outline.types, self.sources, self.lookups.names
-        )
+        self.held = TargetValues(outline.target, self.checker.types, types, self.sources, self.lookups.names)
         self.hashes = KeyHashes()
         self.found_keys: list[pl.Series] = []
         self.cleared: Counter[str] = Counter()
@@ -108,30 +105,28 @@ class _Planner:
         with Spool(self.path) as spool:
             row_problems = self._check_rows(spool)
             with PlanWriter(self.path, self.schema) as writer:
-                frames = self._compare_all(spool, row_problems)
-                for frame in regrouped(self._number(frames), self.window):
+                for frame in regrouped(self._compare_all(spool, row_problems), self.window):
                     writer.write(frame)
                 return Plan(self.path, writer.finish(self._facts(writer)))
 
     def _schema(self) -> pl.Schema:
         types = dict(self.held.types)
-        types.update({name: dtype_of(kind.type, kind.scale) for name, kind in self._lookup_types().items()})
-        columns: dict[str, pl.DataType | type[pl.DataType]] = {
-            ITEM: pl.UInt32,
-            FILE_ROW: pl.UInt32,
-            CHANGE: pl.String,
-        }
-        columns.update({KEY + name: types[name] for name in self.key})
-        columns.update({BEFORE + name: types[name] for name in self.fields})
-        columns.update({AFTER + name: types[name] for name in self.fields})
-        columns.update({NAME + name: pl.String for name in self.lookups.creating})
-        if self.renders:
-            columns[RENDERED] = pl.String
-        columns.update({RAW + name: pl.String for name in self.outline.source.columns})
-        return pl.Schema({**columns, PROBLEMS: PROBLEM_LIST})
-
-    def _lookup_types(self) -> dict[str, FieldType]:
-        return {name: self.outline.types[name] for name in self.lookups.names if name in self.outline.types}
+        for name in self.lookups.names:
+            if (kind := self.outline.types.get(name)) is not None:
+                types[name] = dtype_of(kind.type, kind.scale)
+        texts = [*(NAME + name for name in self.lookups.creating), *([RENDERED] if self.renders else ())]
+        texts += [RAW + name for name in self.outline.source.columns]
+        return pl.Schema(
+            {
+                ITEM: pl.UInt32,
+                FILE_ROW: pl.UInt32,
+                CHANGE: pl.String,
+                **{KEY + name: types[name] for name in self.key},
+                **{side + name: types[name] for side in (BEFORE, AFTER) for name in self.fields},
+                **dict.fromkeys(texts, pl.String),
+                PROBLEMS: PROBLEM_LIST,
+            }
+        )
 
     def _does_render(self) -> bool:
         nothing = pl.DataFrame(schema=self.held.types)
@@ -167,7 +162,7 @@ class _Planner:
                 [VALUE + name for name in self.key],
                 self.key_column,
                 self.hashes,
-                self.outline.keep_duplicates,
+                self.outline.job.keep_duplicates,
                 pl.concat(bad).unique(),
             )
             late.append(duplicates)
@@ -198,8 +193,8 @@ class _Planner:
                 notice("order", f"{count} of the source will be sent after the rows that {refers} refers to")
             )
             yield from order_by_generation(self._compare_in_order(spool, late), waiting, self.path)
-        if self.outline.delete_cap is not None:
-            yield from self._plan_deletes(self.outline.delete_cap)
+        if self.outline.job.delete:
+            yield from self._plan_deletes()
 
     def _compare_in_order(self, spool: Spool, late: pl.DataFrame) -> Iterator[pl.DataFrame]:
         done = 0
@@ -216,11 +211,11 @@ class _Planner:
         wanted = self._select_wanted(rows).with_columns(~pl.col(ROW).is_in(unfit.implode()).alias(OK))
         wanted, unresolved = self.lookups.resolve(wanted)
         bad = pl.concat([bad, unresolved["row"]])
-        if self.outline.delete_cap is not None:
+        if self.outline.job.delete:
             self._note_held_keys(wanted)
         planned, issues = self._diff(wanted)
         planned = mark_duplicates(
-            planned, duplicates.filter(~duplicates.is_in(bad.implode())), self.outline.keep_duplicates
+            planned, duplicates.filter(~duplicates.is_in(bad.implode())), self.outline.job.keep_duplicates
         )
         if self.sent is not None:
             # The checked values, with names in place of looked-up ids: those may come into being meanwhile.
@@ -239,9 +234,9 @@ class _Planner:
         return rows.select(ROW, *(pl.col(old).alias(new) for old, new in names.items()))
 
     def _diff(self, wanted: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        outline = self.outline
+        outline, mode = self.outline, self.outline.job.mode
         if not self._is_seen():
-            kind = Change.CREATE if outline.mode == "append" else Change.SEND
+            kind = Change.CREATE if mode == "append" else Change.SEND
             sent = pl.when(OK).then(pl.lit(str(kind))).otherwise(pl.lit(str(Change.INVALID)))
             return wanted.with_columns(sent.alias(CHANGE)), NO_ROWS
         keys = wanted.filter(OK).select(pl.col(KEY + name).alias(name) for name in self.key)
@@ -252,7 +247,7 @@ class _Planner:
             found,
             key=self.key,
             fields=self.fields,
-            mode="update" if outline.mode == "upsert" and not outline.target.creatable else outline.mode,
+            mode="update" if mode == "upsert" and not outline.target.creatable else mode,
             compare=outline.compare,
             keep=[one.name for one in outline.mapping.fields if one.blank == "keep"],
             json_fields=[name for name in self.fields if self._find_kind(name) == "json"],
@@ -265,7 +260,7 @@ class _Planner:
 
     def _is_seen(self) -> bool:
         """Whether what is sent can be found at the target afterwards."""
-        return self.outline.mode != "append" and self.outline.target.readable
+        return self.outline.job.mode != "append" and self.outline.target.readable
 
     def _count_cleared(self, planned: pl.DataFrame) -> None:
         updates = planned.filter(pl.col(CHANGE) == str(Change.UPDATE))
@@ -299,12 +294,13 @@ class _Planner:
             )
         return self.outline.target
 
-    def _plan_deletes(self, cap: DeleteCap) -> Iterator[pl.DataFrame]:
+    def _plan_deletes(self) -> Iterator[pl.DataFrame]:
         spared = self._why_nothing_is_deleted()
         if spared is not None:
             self.notices.append(spared)
             return
         known = pl.concat([self.hashes.all(), *self.found_keys])
+        cap = DeleteCap.of(self.outline.job.delete_cap)
         for gone in plan_deletes(self._frame_target(), self._key_types(), self.fields, known, cap):
             frame = gone.with_row_index(ROW)
             listed = group_by_row(report_lost(frame, self.sources))
@@ -321,7 +317,7 @@ class _Planner:
                 f"{plural(self.hashes.blank, 'row')} without a readable key, which may be any item",
                 "Correct those rows and make the plan again.",
             )
-        hidden = self.outline.skips_hidden and any(
+        hidden = self.outline.job.hidden_rows == "skip" and any(
             each.rule == "hidden_rows" for each in self.outline.source.problems
         )
         if hidden:
@@ -339,13 +335,6 @@ class _Planner:
         frame = frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in absent.items())
         return frame.select(pl.col(name).cast(kind) for name, kind in self.schema.items())
 
-    @staticmethod
-    def _number(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        start = 0
-        for frame in frames:
-            yield frame.with_columns(pl.int_range(start, start + frame.height, dtype=pl.UInt32).alias(ITEM))
-            start += frame.height
-
     def _facts(self, writer: PlanWriter) -> dict[str, Any]:
         resolved = self.checker.resolved
         foreseen = foresee_problems(self.outline, self.fields, resolved.unused, writer.counts)
@@ -354,12 +343,6 @@ class _Planner:
         outline = self.outline
         rows = self.sent.at(outline.target) if self.sent else None
         return {**collect_facts(outline, self.fields, resolved.unused, notices[:NOTICES]), "rows": rows}
-
-
-def _make_checker(outline: Outline) -> Checker:
-    # What isn't CSV had numbers as numbers, so that a dot in their text is a decimal mark.
-    typed = outline.source.describe().get("kind") != "csv"
-    return outline.mapping.checker(outline.source.columns, outline.types, typed=typed)
 
 
 def _make_empty(keys: pl.DataFrame, types: abc.Mapping[str, Any]) -> pl.DataFrame:

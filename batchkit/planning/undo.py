@@ -61,7 +61,7 @@ def invert_plan(
     schema = _schema(plan)
     made = _CreatedNames(plan)
     with PlanWriter(place, schema) as writer:
-        for frame in regrouped(_number_rows(_reverse_rows(plan, done, schema, made)), WINDOW):
+        for frame in regrouped(_reverse_rows(plan, done, schema, made), WINDOW):
             writer.write(frame)
         notices = list(_notices(plan, done, made))
         if not writer.counts:
@@ -234,13 +234,6 @@ def _reverse_column(name: str, kind: pl.DataType) -> pl.Expr:
     if name.startswith(AFTER):
         return pl.col(BEFORE + name.removeprefix(AFTER)).alias(name)
     return pl.col(name)
-
-
-def _number_rows(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    start = 0
-    for frame in frames:
-        yield frame.with_columns(pl.int_range(start, start + frame.height, dtype=pl.UInt32).alias(ITEM))
-        start += frame.height
 
 
 class _CreatedNames:
