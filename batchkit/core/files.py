@@ -6,13 +6,15 @@ import errno
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from .errors import DiskFull, UsageError
 
+_LEFT_BEHIND: Final = 86_400.0  # seconds; longer than anybody is at one file
 FULL: Final = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 """What a system says of a disk, or of a share of one, that is full; Windows knows no quota."""
 
@@ -72,6 +74,18 @@ def _same(path: Path, other: Path) -> bool:
         return path.samefile(other)
     except OSError:  # one of them isn't there yet, so that only their names can tell
         return path.absolute().resolve() == other.absolute().resolve()
+
+
+def sweep(*left: Path) -> None:
+    """Remove what killed processes have left behind: files and folders that nobody wrote for a day."""
+    for path in left:
+        with suppress(OSError):
+            if path.stat().st_mtime > time.time() - _LEFT_BEHIND:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
 
 
 def _sync(draft: Path) -> None:

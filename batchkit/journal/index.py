@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from ..core.home import home, runs_folder
 from ..core.states import Outcome, RunState
-from .journal import CODES, VERSION
+from .journal import CODES, VERSION, transaction
 from .owner import owner_of
 from .run_folder import JOURNAL, run_names
 
@@ -229,11 +229,9 @@ class _Stored:
         if not rows and not names:
             return
         marks = ", ".join("?" * len(Entry._fields))
-        with contextlib.suppress(sqlite3.Error):
-            self._link.execute("BEGIN IMMEDIATE")
+        with contextlib.suppress(sqlite3.Error), transaction(self._link):
             self._link.executemany("DELETE FROM runs WHERE name = ?", names)
             self._link.executemany(f"INSERT OR REPLACE INTO runs VALUES ({marks})", rows)
-            self._link.execute("COMMIT")
 
     def close(self) -> None:
         """Let go of the file."""

@@ -99,6 +99,20 @@ def connect(path: Path, *, writer: bool) -> sqlite3.Connection:
     return connection
 
 
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of what the block does, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # At once: a transaction left open keeps everybody else from writing.
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
 def create(path: Path, meta: dict[str, Any]) -> None:
     """Make an empty journal with these facts about its run.
 
@@ -108,11 +122,9 @@ def create(path: Path, meta: dict[str, Any]) -> None:
     with translated(path), contextlib.closing(connect(path, writer=True)) as connection:
         connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
         facts = {"version": VERSION, "state": RunState.PLANNED, **meta}
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(
-            "INSERT INTO meta VALUES (?, ?)", [(name, json.dumps(value)) for name, value in facts.items()]
-        )
-        connection.execute("COMMIT")
+        rows = [(name, json.dumps(value)) for name, value in facts.items()]
+        with transaction(connection):
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
 
 
 @contextlib.contextmanager
@@ -218,17 +230,10 @@ class JournalReader:
         """Leave a control message for the owner of the run; returns its id."""
         row = (time.time(), storable(command), json.dumps(storable_all(arguments)), storable(sender))
         with self._lock, translated(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(self._connection):
                 cursor = self._connection.execute(
                     "INSERT INTO control (at, command, arguments, sender) VALUES (?, ?, ?, ?)", row
                 )
-                self._connection.execute("COMMIT")
-            except sqlite3.Error:
-                # At once: a transaction left open keeps the owner of the run from writing.
-                with contextlib.suppress(sqlite3.Error):
-                    self._connection.execute("ROLLBACK")
-                raise
             return int(cursor.lastrowid or 0)
 
     def messages(self, after: int) -> list[Message]:

@@ -27,7 +27,7 @@ from ..core.home import home
 from ..core.states import SENDABLE, Outcome
 from ..planning.plan import Plan
 from ..planning.work import is_unseen, places_of, row_texts
-from .journal import JournalReader
+from .journal import JournalReader, transaction
 from .outcomes import outcome_frames
 from .run_folder import JOURNAL
 
@@ -116,7 +116,7 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
         if not done and not changed:
             return
         row = (folder.name, at, place, *work, done, changed)
-        with self._change():
+        with transaction(self._link):
             self._link.execute("DELETE FROM items WHERE name = ?", (folder.name,))
             self._link.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             self._link.executemany(
@@ -133,19 +133,9 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
         old = self._link.execute("SELECT name FROM runs WHERE at <= ?", (before,)).fetchall()
         names = [row for row in old if row[0] not in kept]
         if names:
-            with self._change():
+            with transaction(self._link):
                 self._link.executemany("DELETE FROM items WHERE name = ?", names)
                 self._link.executemany("DELETE FROM runs WHERE name = ?", names)
-
-    @contextlib.contextmanager
-    def _change(self) -> Iterator[None]:
-        self._link.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._link.execute("ROLLBACK")
-            raise
-        self._link.execute("COMMIT")
 
     # Asking
 

@@ -96,7 +96,7 @@ class Ownership:
                 host=owner.host if owner else None,
             ) from None
         # A note that is still there is of an owner who died: who lets go in good order takes it along.
-        self.beat: int = (_facts(folder) or {}).get("beat", 0)
+        self.beat: int = _read_note(folder).get("beat", 0)
         self._facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
         try:
             self.note(self.beat)
@@ -151,7 +151,10 @@ def owner_of(folder: Path) -> Owner | None:
         return None  # a file system without locks
     finally:
         os.close(descriptor)  # and with it the shared lock
-    return None if free else _noted(folder) or Owner(0, "another place", 0.0)
+    if free:
+        return None
+    note = _read_note(folder)
+    return Owner(note.get("pid", 0), note.get("host", "another place"), note.get("since", 0.0))
 
 
 if sys.platform == "win32":
@@ -198,16 +201,9 @@ else:
         return True
 
 
-def _noted(folder: Path) -> Owner | None:
-    with contextlib.suppress(KeyError, TypeError):
-        facts = _facts(folder) or {}
-        return Owner(facts["pid"], facts["host"], facts["since"])
-    return None
-
-
-def _facts(folder: Path) -> dict[str, Any] | None:
-    """What the note says; None where there is none."""
+def _read_note(folder: Path) -> dict[str, Any]:
+    """What the note says; nothing where there is none."""
     with contextlib.suppress(OSError, ValueError):
-        facts = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
-        return facts if isinstance(facts, dict) else {}
-    return None
+        note = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
+        return note if isinstance(note, dict) else {}
+    return {}

@@ -20,7 +20,17 @@ from typing import Any, Final
 from ..core.errors import RunError
 from ..core.secrets import redact
 from ..core.states import Outcome, RunState, check_transition
-from .journal import CODES, OVERWRITE, PATIENCE, Intent, JournalReader, OutcomeRow, connect, in_words
+from .journal import (
+    CODES,
+    OVERWRITE,
+    PATIENCE,
+    Intent,
+    JournalReader,
+    OutcomeRow,
+    connect,
+    in_words,
+    transaction,
+)
 
 COMMIT_EVERY: Final = 0.05
 COMMIT_ITEMS: Final = 1_000
@@ -29,6 +39,7 @@ _LOG_PAGES: Final = 1_000  # roughly; so long the write-ahead log grows before i
 _READERS_TIME: Final = 500  # milliseconds that a checkpoint waits for somebody who reads: they take a few
 
 _OUTCOME_SQL: Final = "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_CLOSE_SQL: Final = "DELETE FROM intents WHERE first = ?"
 _FACT_SQL: Final = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 
 
@@ -90,25 +101,24 @@ class Journal(JournalReader):
         rows = list(others)
         with self._work:
             self._statements.extend((_OUTCOME_SQL, row) for row in rows)
-            self._statements.append(
-                (
-                    "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)",
-                    (first, last, items, attempts, time.time()),
-                )
-            )
-            self._statements.append(("DELETE FROM intents WHERE first = ?", (first,)))
-            self._work.notify()
+            chunk = (first, last, items, attempts, time.time())
+            self._statements.append(("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)", chunk))
+            self._close_and_write(first)
 
     def record_items(self, first: int, rows: Iterable[OutcomeRow]) -> None:
         """Record the items of a chunk one by one and close the chunk's intent, in one commit."""
         with self._work:
             self._statements.extend((_OUTCOME_SQL, row) for row in rows)
-            self._statements.append(("DELETE FROM intents WHERE first = ?", (first,)))
-            self._work.notify()
+            self._close_and_write(first)
+
+    def _close_and_write(self, first: int) -> None:
+        """Close an intent in the commit of what was recorded under the lock, which is due now."""
+        self._statements.append((_CLOSE_SQL, (first,)))
+        self._work.notify()
 
     def close_intent(self, first: int) -> None:
         """Note that nothing of the intent that begins at `first` is in doubt any more."""
-        self.execute("DELETE FROM intents WHERE first = ?", (first,))
+        self.execute(_CLOSE_SQL, (first,))
 
     def intend(self, ranges: Iterable[Intent], *, instead_of: int | None = None) -> Future[None]:
         """Put ranges on record as about to be sent; send only once the future is done.
@@ -119,7 +129,7 @@ class Journal(JournalReader):
         """
         with self._work:
             if instead_of is not None:
-                self._statements.append(("DELETE FROM intents WHERE first = ?", (instead_of,)))
+                self._statements.append((_CLOSE_SQL, (instead_of,)))
             now = time.time()
             self._statements.extend(
                 ("INSERT OR REPLACE INTO intents VALUES (?, ?, ?)", (first, last, now))
@@ -263,17 +273,11 @@ class Journal(JournalReader):
         rows: list[OutcomeRow],
         statements: list[tuple[str, Sequence[Any]]],
     ) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             if rows:
                 connection.executemany(_OUTCOME_SQL, rows)
             for sql, values in statements:
                 connection.execute(sql, values)
-            connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            raise
 
     def _fail(self, error: Exception) -> None:
         """Nothing is written from here on: say why to those who wait, and to all who will."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from functools import cached_property
 from importlib import import_module
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 
     from .. import Run
     from ..targets.base import Target
+
+
+_TOLD_AS_IT_IS: Final = (
+    "key", "mode", "fields", "columns", "unused", "created_at", "irreversible_because", "undoes"
+)  # fmt: skip
 
 
 class Plan:
@@ -128,16 +134,9 @@ class Plan:
             source=facts["source"].get("name", ""),
             target=facts["address"],
             table=facts["table"] or "",
-            key=self.key,
-            mode=facts["mode"],
-            fields=self.fields,
-            columns=self.columns,
-            unused=list(facts["unused"]),
-            created_at=facts["created_at"],
             reversible=not facts["irreversible_because"],
-            irreversible_because=facts["irreversible_because"],
-            undoes=facts["undoes"],
             notices=self._notices(),
+            **{name: copy(facts[name]) for name in _TOLD_AS_IT_IS},
         )
 
     def changes(self, kind: str | None = None) -> pl.LazyFrame:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 import polars as pl
 
+from ..core.files import sweep
 from .plan_file import disk_errors
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 _ENDING: Final = ".spool"
-_FORGOTTEN: Final = 86_400.0
 IN_MEMORY: Final = 400 * 1024**2
 """Bytes of parts that stay in memory; what comes after them waits on disk, beside the plan."""
 
@@ -44,7 +43,8 @@ class Spool:
     def __enter__(self) -> Self:
         with disk_errors(self._plan):
             self._plan.parent.mkdir(parents=True, exist_ok=True)
-        _forget_old(self._plan.parent)
+        folder = self._plan.parent
+        sweep(*folder.glob(f".*{_ENDING}"), *folder.glob(".*.parquet.*.part"))
         return self
 
     def __exit__(
@@ -99,16 +99,3 @@ class Spool:
             beside = f".{self._plan.stem}-{os.getpid()}-"
             self._folder = Path(tempfile.mkdtemp(_ENDING, beside, self._plan.parent))
         return self._folder / f"{kind}-{number:06}.arrow"
-
-
-def _forget_old(folder: Path) -> None:
-    for left in (*folder.glob(f".*{_ENDING}"), *folder.glob(".*.parquet.*.part")):
-        try:
-            if left.stat().st_mtime > time.time() - _FORGOTTEN:
-                continue
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink()
-        except OSError:
-            continue

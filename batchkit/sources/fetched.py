@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-import time
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from ..core.errors import DiskFull
-from ..core.files import FULL
+from ..core.files import FULL, sweep
 from ..core.model import Place, entries, read
 from .base import BATCH, refuse_wrong_entries
 from .tables import open_table
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME: Final = 120
 _PREFIX: Final = "batchkit-source-"
-_LEFT_BEHIND: Final = 86_400.0  # seconds
 
 
 class Fetched(NamedTuple):
@@ -110,7 +107,7 @@ class FetchedSource(ABC):
             self.close()  # swept away meanwhile, by us or by the system
         if self._path is None:
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-            _sweep(folder.parent)
+            sweep(*folder.parent.glob(f"{_PREFIX}*"))
             # Also where nobody closes: with the last reference, or at the end of the process.
             self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             try:
@@ -191,14 +188,6 @@ class FetchedSource(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.address!r})"
-
-
-def _sweep(parent: Path) -> None:
-    """Remove what processes left behind that were killed: a day is longer than anybody reads one file."""
-    for folder in parent.glob(f"{_PREFIX}*"):
-        with suppress(OSError):
-            if folder.stat().st_mtime < time.time() - _LEFT_BEHIND:
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _file_name(name: str) -> str:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from ..core.errors import BatchkitError, RunBusy, UsageError
+from ..core.errors import BatchkitError, UsageError
 from ..core.home import home
 from ..core.states import Outcome, RunState
 from ..journal.index import all_runs
@@ -133,30 +133,23 @@ def _finished_at(folder: Path) -> float | None:
     if owner_of(folder) is not None:
         return None
     try:
-        journal = JournalReader(folder / JOURNAL)
-        try:
+        with contextlib.closing(JournalReader(folder / JOURNAL)) as journal:
             if journal.state() is not RunState.FINISHED or journal.counts().get(Outcome.UNKNOWN):
                 return None
             ended = journal.meta("ended")
-        finally:
-            journal.close()
     except (BatchkitError, OSError, ValueError):
         return None  # not readable is not a reason to throw it away
     return float(ended) if ended else (folder / JOURNAL).stat().st_mtime
 
 
 def _old_files(now: float, retention: Retention) -> Iterator[Removal]:
-    for kind, name, days in (
-        ("file", "plans", retention.files),
-        ("file", "files", retention.files),
-        ("log", "logs", retention.logs),
-    ):
+    for name, days in (("plans", retention.files), ("files", retention.files), ("logs", retention.logs)):
         folder = home() / name
         for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
             with contextlib.suppress(OSError):
                 facts = path.lstat()
                 if not path.is_dir() and facts.st_mtime <= now - days * DAY:
-                    yield Removal("log" if kind == "log" else "file", path, facts.st_size)
+                    yield Removal("log" if name == "logs" else "file", path, facts.st_size)
 
 
 def _size(folder: Path) -> int:
@@ -170,21 +163,18 @@ def _size(folder: Path) -> int:
 def _remove(removal: Removal) -> bool:
     try:
         if removal.kind == "run":
-            return _remove_run(removal.path)
-        if removal.kind == "half":
+            _remove_run(removal.path)
+        elif removal.kind == "half":
             shutil.rmtree(removal.path)
-            return True
-        removal.path.unlink()
+        else:
+            removal.path.unlink()
     except (BatchkitError, OSError, sqlite3.Error):
-        return False  # somebody has it open, or removed it meanwhile, or the ledger takes nothing
+        return False  # somebody has it, or removed it meanwhile, or the ledger takes nothing
     return True
 
 
-def _remove_run(folder: Path) -> bool:
-    try:
-        ownership = Ownership(folder)  # somebody may be taking it up at this very moment
-    except RunBusy:
-        return False
+def _remove_run(folder: Path) -> None:
+    ownership = Ownership(folder)  # refused where somebody is taking it up at this very moment
     try:
         _keep_log(folder)
         # Before it goes, and where it can't be written nothing goes: else the same rows could be sent again.
@@ -196,7 +186,6 @@ def _remove_run(folder: Path) -> bool:
     finally:
         ownership.release()
     shutil.rmtree(folder)
-    return True
 
 
 def _keep_log(folder: Path) -> None:
