@@ -19,12 +19,22 @@ def storable(text: str) -> str:
     return joined.replace("\x00", "�")
 
 
+def as_text(value: object) -> str:
+    """Whatever stands where a text should, as one that can be stored: nothing is an empty one."""
+    if isinstance(value, bytes | bytearray):
+        value = value.decode("utf-8", "replace")
+    return storable("" if value is None else str(value))
+
+
 def storable_all(value: Any) -> Any:
-    """`storable` for every text inside lists, tuples and dicts, names included."""
+    """`storable` for every text inside lists, tuples and dicts; names that are no numbers become texts."""
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, dict):
-        return {storable_all(key): storable_all(each) for key, each in value.items()}
+        return {
+            key if isinstance(key, int | float) else as_text(key): storable_all(each)
+            for key, each in value.items()
+        }
     if isinstance(value, list | tuple):
         return type(value)(map(storable_all, value)) if type(value) in (list, tuple) else value
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +76,12 @@ class Call:
         if self._tries is None:
             self._tries = Tries()
         return self._tries
+
+    @property
+    def numbers(self) -> Container[int]:
+        """Which items it carries."""
+        chunk = self.chunk
+        return {item.index for item in self.items} if self.items else range(chunk.first, chunk.last + 1)
 
     @property
     def size(self) -> int:

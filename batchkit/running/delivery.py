@@ -76,14 +76,15 @@ class Delivery:
                 if throttle is not None:
                     now = clock()
                     throttle.answered(now, now - before, call.size)
-                left = shape.record(call, results)
+                checked = None if results is None else self._judge.check(results, call.numbers)
+                left = shape.record(call, checked)
                 if left is None:
                     self._patience.got_through()
                     return True
                 if len(left) < call.size:
                     self._patience.got_through()
                 call.items = left
-                reason = await self._why_again(call, results or ())
+                reason = await self._why_again(call, checked or ())
                 if reason is None:
                     return not gate.leaving
                 failure = reason

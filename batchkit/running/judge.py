@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from ..core.advice import resume
+from ..core.errors import RunError
 from ..core.secrets import redact
-from ..targets.base import Failure, Fate, Item, Target
+from ..core.states import Outcome
+from ..targets.base import Failure, Fate, Item, Result, Target
 
 INTERNAL: Final = "internal"
 SETTLE: Final = f"Look at the target, then settle it: {resume(settle='done')}, or {resume(settle='resend')}."
@@ -33,11 +35,31 @@ class Judge:
     def classify(self, error: Exception) -> Failure:
         """What the target's own table makes of an error."""
         try:
-            return self._target.classify(error)
+            failure: object = self._target.classify(error)
+            if isinstance(failure, Failure):
+                return failure
+            words = f"which it judged as {failure!r}"
         except Exception as second:  # noqa: BLE001 - a hole in that table must not end in a guess
-            # A target whose table has a hole must not send on: nobody knows what happened.
-            words = f"{type(error).__name__}: {error} ({second!r} while judging it)"
-            return Failure(Fate.ABORT, INTERNAL, words)
+            words = f"{second!r} while judging it"
+        # A target whose table has a hole must not send on: nobody knows what happened.
+        name = type(self._target).__name__
+        return Failure(Fate.ABORT, INTERNAL, f"{name} met {type(error).__name__}: {error} ({words})")
+
+    def check(self, results: object, numbers: Container[int]) -> list[Result]:
+        """The results of a call with these items, where that is what the target returned.
+
+        Raises:
+            RunError: It returned something else, so that nobody can say what became of the items.
+        """
+        found: list[Any] = list(results) if isinstance(results, Iterable) else [results]
+        odd = [each for each in found if not _is_sound(each) or each.item not in numbers]
+        if odd:
+            name, shown = type(self._target).__name__, f"{odd[0]!r:.200}"
+            raise RunError(
+                f"{name} returned {shown}, which is no Result of an item that it was sent.",
+                advice="Its author has to mend that. What it was sent last is in doubt until a resume.",
+            )
+        return found
 
     def decide(self, failure: Failure, items: Sequence[Item]) -> Failure:
         """Send again what is in doubt where that does no harm; leave it unknown where it would."""
@@ -46,6 +68,13 @@ class Judge:
         elif failure.fate is Fate.UNKNOWN:
             failure = replace(failure, advice=failure.advice or SETTLE)
         return redacted(failure)
+
+
+def _is_sound(result: object) -> bool:
+    if not isinstance(result, Result):
+        return False
+    number, outcome, failure = (getattr(result, name) for name in ("item", "outcome", "failure"))
+    return isinstance(number, int) and isinstance(outcome, Outcome) and isinstance(failure, Failure | None)
 
 
 def redacted(failure: Failure) -> Failure:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from ..core.columns import ITEM
 from ..core.secrets import redact
 from ..core.states import Outcome
+from ..core.storable import storable_all
 from ..journal.journal import CODES, OutcomeRow
 from ..reports.top_errors import signature
 from ..targets.base import Item, Result
@@ -105,7 +106,7 @@ class Recorder:
         # Of an item that was written in part, an undo must know the same.
         if note is not None and (result.outcome is Outcome.DONE or "written" in (known or {})):
             known = {**note, **(known or {})}
-        detail = json.dumps(known, ensure_ascii=False, default=str) if known else None
+        detail = json.dumps(storable_all(known), ensure_ascii=False, default=str) if known else None
         return (
             result.item,
             CODES[result.outcome],

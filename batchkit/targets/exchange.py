@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from ..core.states import Outcome
+from ..core.storable import as_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +59,11 @@ class Failure:
     doubt: bool = False
     away: bool = False
 
+    def __post_init__(self) -> None:
+        _put_right(self, _TEXTS, str, as_text)
+        _put_right(self, ("fate",), Fate, Fate)
+        _put_right(self, ("retry_after", "rest"), float, _seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -80,6 +87,36 @@ class Result:
     advice: str = ""
     detail: Mapping[str, Any] | None = None
     failure: Failure | None = None
+
+    def __post_init__(self) -> None:
+        _put_right(self, _TEXTS, str, as_text)
+        if self.outcome in _OUTCOMES:
+            _put_right(self, ("outcome",), Outcome, Outcome)
+        detail: object = self.detail
+        if detail is not None and not isinstance(detail, Mapping):
+            object.__setattr__(self, "detail", {"answer": detail})
+
+
+_TEXTS: Final = ("rule", "reason", "advice")
+_OUTCOMES: Final = list(Outcome)
+
+
+def _put_right(
+    record: Failure | Result, names: tuple[str, ...], kind: type, convert: Callable[[Any], object]
+) -> None:
+    """Make values what they should be, where a target of somebody else's gave something else."""
+    for name in names:
+        value = getattr(record, name)
+        if type(value) is not kind:
+            object.__setattr__(record, name, convert(value))
+
+
+def _seconds(value: object) -> float | None:
+    """A wait in seconds; None for none, and for what is no number."""
+    with contextlib.suppress(TypeError, ValueError):
+        seconds = float(value)  # type: ignore[arg-type]  # what it can't take is a TypeError
+        return seconds if seconds >= 0 else None
+    return None
 
 
 def reject(
