@@ -175,31 +175,10 @@ class Run(RunView):
             RunError: It has nothing left to do.
         """
         _check_detach(detach, target)
-        state, owner = self.state, owner_of(self.folder)
-        if owner is not None:
-            self._refuse_suspended(owner)
-            if state in (RunState.PAUSED, RunState.PAUSING) and not (settle or overwrite):
-                if settings:
-                    self.set(**settings)
-                self._post("resume")
-                return self
-            raise RunBusy(
-                f"The run {self.id} is {state}, driven by {owner}.",
-                advice=f"Watch it: {advice.watch(self.id)}; or stop it first.",
-                pid=owner.pid,
-                host=owner.host,
-            )
-        if state is RunState.FINISHED and not settle and not overwrite:
-            raise RunError(
-                f"The run {self.id} is finished: nothing is left to send.", advice=self._what_remains()
-            )
-        undone = self._undone_by()
-        if undone:
-            raise RunError(
-                f"The run {self.id} was undone by {undone}: it is not taken up again.",
-                advice="Make a new plan from the source, or undo the undo.",
-                by=undone,
-            )
+        if (owner := owner_of(self.folder)) is not None:
+            self._release(owner, settings, decides=bool(settle or overwrite))
+            return self
+        self._refuse_finished(decides=bool(settle or overwrite))
         only_settles = settle == "done" and not self.snapshot().outcomes["pending"]
         guarded, records = not (again or self.dry_run or only_settles), Records(self.plan, target)
         if guarded:
@@ -214,6 +193,34 @@ class Run(RunView):
             else:
                 Driver.start_on(self.folder, target=target)
         return self
+
+    def _release(self, owner: Owner, settings: dict[str, Any], *, decides: bool) -> None:
+        """Tell the owner of a paused run to go on."""
+        self._refuse_suspended(owner)
+        state = self.state
+        if decides or state not in (RunState.PAUSED, RunState.PAUSING):
+            raise RunBusy(
+                f"The run {self.id} is {state}, driven by {owner}.",
+                advice=f"Watch it: {advice.watch(self.id)}; or stop it first.",
+                pid=owner.pid,
+                host=owner.host,
+            )
+        if settings:
+            self.set(**settings)
+        self._post("resume")
+
+    def _refuse_finished(self, *, decides: bool) -> None:
+        """Refuse a run in which nothing is left to do, or whose work was taken back."""
+        if self.state is RunState.FINISHED and not decides:
+            raise RunError(
+                f"The run {self.id} is finished: nothing is left to send.", advice=self._what_remains()
+            )
+        if undone := self._undone_by():
+            raise RunError(
+                f"The run {self.id} was undone by {undone}: it is not taken up again.",
+                advice="Make a new plan from the source, or undo the undo.",
+                by=undone,
+            )
 
     def wait(self, timeout: float | None = None) -> RunState:
         """Block until the session is over (finished, stopped, failed, interrupted) or the time is up."""
