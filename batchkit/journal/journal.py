@@ -247,11 +247,6 @@ class JournalReader:
         """Id of the youngest control message; 0 when there is none."""
         return int(self._rows("SELECT coalesce(max(id), 0) FROM control")[0][0])
 
-    def answer(self, message: int) -> str | None:
-        """What the owner said to a control message; None while it said nothing."""
-        rows = self._rows("SELECT answer FROM control WHERE id = ?", (message,))
-        return rows[0][0] if rows else None
-
     def chunks(self) -> list[tuple[int, int, int, int, float]]:
         """first, last, items, attempts, at of each chunk that was applied as one, in order of items."""
         return self._rows("SELECT first, last, items, attempts, at FROM chunks ORDER BY first")

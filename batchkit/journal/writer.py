@@ -82,10 +82,6 @@ class Journal(JournalReader):
             with self._work:
                 self._work.notify()
 
-    def backlog(self) -> int:
-        """Outcomes recorded and not yet committed."""
-        return len(self._rows_in)
-
     def record_chunk(
         self, first: int, last: int, items: int, attempts: int, others: Iterable[OutcomeRow]
     ) -> None:

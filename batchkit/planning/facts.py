@@ -77,7 +77,8 @@ def foresee_problems(
         counts: Number of items by kind of change.
     """
     filled = {*outline.key, *fields}
-    free = [name for name, kind in outline.types.items() if name not in filled and not kind.generated]
+    others = {name: kind for name, kind in outline.types.items() if name not in filled and not kind.generated}
+    free = list(others)
     near = _near(unused, free)
     if unused:
         known = f" Fields that nothing feeds: {list_names(free)}." if free else ""
@@ -92,7 +93,6 @@ def foresee_problems(
             "No column feeds a field besides the key: nothing would be written",
             f"Map a column to one of the fields{near}: {list_names(free)}.",
         )
-    others = {name: kind for name, kind in outline.types.items() if name not in filled and not kind.generated}
     needed = [name for name, kind in others.items() if not kind.nullable and not kind.has_default]
     if needed and counts.get(Change.CREATE):
         yield warning(
@@ -103,7 +103,7 @@ def foresee_problems(
     if others and counts.get(Change.DELETE):
         yield warning(
             "delete",
-            f"An undo would bring deleted items back without {list_names(list(others))}",
+            f"An undo would bring deleted items back without {list_names(free)}",
             "Map these fields too if an undo must restore them.",
         )
 
