@@ -257,7 +257,8 @@ class Journal(JournalReader):
             closing = self._closing
         if rows or statements:
             self._commit(connection, rows, statements)
-            self._pages += 5 + (len(rows) + len(statements)) // 20
+            answers = sum(len(row[-1]) for row in rows if row[-1])  # a text that was generated, say
+            self._pages += 5 + (len(rows) + len(statements)) // 20 + answers // 4096
         kept, self._promised = self._promised, []
         for future in kept:
             future.set_result(None)

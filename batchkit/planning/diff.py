@@ -10,12 +10,13 @@ import polars as pl
 from ..core.columns import AFTER, BEFORE, CHANGE, KEY, LOST, NAME
 from ..core.compare import Compare
 from ..core.states import Change
-from .lost import UNREADABLE, is_unreadable
 
 OK: Final = "#ok"
 """Boolean column of wanted rows: may be sent as far as checks and duplicates go."""
 ISSUE: Final = "#issue"
 """Column the diff adds: `exists`, `missing`, `key_not_unique`, `unreadable`, or null."""
+UNREADABLE: Final = "unreadable"
+"""Rule of a row whose present value the field's type can't carry, so that nobody can compare it."""
 _FOUND, _MANY, _CHANGED = "#found", "#many", "#changed"
 
 
@@ -70,7 +71,7 @@ def diff(
         ),
     )
     lost = [name for name in fields if LOST + name in joined.columns]
-    unreadable = there & is_unreadable(lost, list(keep))
+    unreadable = there & _is_unreadable(lost, keep)
     return (
         joined.with_columns(_find_issue(mode, unreadable))
         .with_columns(_choose_change(mode))
@@ -100,6 +101,16 @@ def _is_changed(name: str, schema: pl.Schema, compare: Compare, *, keep: bool, i
         differs &= after.is_not_null()
     # A lookup row that is yet to be made can't be what the target refers to already.
     return differs | pl.col(NAME + name).is_not_null() if NAME + name in schema else differs
+
+
+def _is_unreadable(names: Sequence[str], keep: Collection[str]) -> pl.Expr:
+    """Whether one of these fields holds what can't be compared, and the row says something about it."""
+    tests = [
+        pl.col(LOST + name).is_not_null() & pl.col(BEFORE + name).is_null()
+        & (pl.col(AFTER + name).is_not_null() if name in keep else pl.lit(value=True))
+        for name in names
+    ]  # fmt: skip
+    return pl.any_horizontal(tests) if tests else pl.lit(value=False)
 
 
 def _find_issue(mode: str, unreadable: pl.Expr) -> pl.Expr:

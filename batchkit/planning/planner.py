@@ -28,18 +28,17 @@ from ..core.words import plural
 from ..sources.base import regrouped
 from ..targets.base import FrameTarget
 from .deletes import DeleteCap, plan_deletes
-from .diff import ISSUE, OK, diff
+from .diff import ISSUE, OK, UNREADABLE, diff
 from .duplicates import RULE as DUPLICATE
 from .duplicates import KeyHashes, find_duplicates, hash_keys, mark_duplicates
 from .facts import collect_facts, foresee_problems, list_names, warn_of_cleared
 from .fit import is_typed
 from .lookups import LookupFields
-from .lost import UNREADABLE, report_lost
 from .outline import Outline
 from .plan import Plan
 from .plan_file import WINDOW, PlanWriter
 from .references import References, order_by_generation
-from .row_problems import NO_ROWS, PROBLEM_LIST, add_blank_keys, group_by_row, report_issues
+from .row_problems import NO_ROWS, PROBLEM_LIST, add_blank_keys, group_by_row, report_issues, report_lost
 from .spool import Spool
 from .target_values import TargetValues
 from .work import RowSum

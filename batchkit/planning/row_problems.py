@@ -1,4 +1,4 @@
-"""What is wrong with rows as planning sees them: a blank key, an item that is there already or isn't."""
+"""What is wrong with rows as planning sees them: a blank key, an item in the way, a value no plan holds."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Final
 import polars as pl
 
 from ..checking.checks import Checked, problem_schema
-from ..core.columns import KEY, PROBLEMS, ROW
-from .diff import ISSUE
-from .lost import UNREADABLE
+from ..core.columns import AFTER, BEFORE, KEY, LOST, PROBLEMS, ROW
+from .diff import ISSUE, UNREADABLE
 from .target_values import format_values
 
 PROBLEM_LIST: Final = pl.List(
     pl.Struct({name: kind for name, kind in problem_schema().items() if name != "row"})
 )
 """The column `problems` of a plan."""
+ROUNDED: Final = "rounded"
+"""Rule of the notice on a row whose present value the plan keeps only nearly: an undo can't restore it."""
 NO_ROWS: Final = pl.DataFrame(schema=problem_schema())
 """No problems."""
 
@@ -91,6 +92,36 @@ def report_issues(planned: pl.DataFrame, column: str, absent: str) -> pl.DataFra
         advice=rule.replace_strict(advices),
         level=pl.lit("error"),
     )
+
+
+def report_lost(planned: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
+    """Problems of the rows whose present values the plan can't carry, in the columns of `problem_schema()`.
+
+    Args:
+        planned: `#row`, `before:*`, `after:*` and `lost:*`; only rows that can't be compared or shall change.
+        columns: Column of the source by field.
+    """
+    found = [problem_schema().to_frame()]
+    for name in [each.removeprefix(LOST) for each in planned.columns if each.startswith(LOST)]:
+        null = pl.col(BEFORE + name).is_null()
+        changes = pl.col(BEFORE + name).ne_missing(pl.col(AFTER + name))
+        rows = planned.filter(pl.col(LOST + name).is_not_null() & (null | changes))
+        found.append(
+            rows.select(
+                row=ROW,
+                column=pl.lit(columns[name]),
+                value=LOST + name,
+                rule=pl.when(null).then(pl.lit(UNREADABLE)).otherwise(pl.lit(ROUNDED)),
+                message=pl.when(null)
+                .then(pl.lit("The target holds a value here that can't be compared with the wanted one"))
+                .otherwise(pl.lit("The target's number has more decimals than a plan keeps")),
+                advice=pl.when(null)
+                .then(pl.lit(f"Correct it at the target, or leave {name} out of the mapping."))
+                .otherwise(pl.lit("Nothing to do; but an undo will not bring it back.")),
+                level=pl.when(null).then(pl.lit("error")).otherwise(pl.lit("notice")),
+            ).match_to_schema(problem_schema())
+        )
+    return pl.concat(found)
 
 
 def group_by_row(problems: pl.DataFrame) -> pl.DataFrame:

@@ -20,10 +20,10 @@ from ..core.states import Change, Outcome
 from ..core.words import plural
 from ..sources.base import regrouped
 from ..targets.base import FrameTarget
-from .lost import ROUNDED
 from .opening import leaving
 from .plan import Plan
 from .plan_file import WINDOW, PlanWriter
+from .row_problems import ROUNDED
 
 _SHOWN: Final = 10
 """Keys and names that a notice lists."""
