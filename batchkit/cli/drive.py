@@ -32,8 +32,9 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 class Stop:
     """Whether somebody asked this process to stop.
 
-    A signal only sets a flag, because it may arrive while the journal is being read; the loop that watches
-    the run acts on it. The second signal leaves at once: the lock dies with the process and nothing else.
+    A signal only sets a flag, because it may arrive while the journal is being read, its lock held by the
+    very thread that would ask for it; the loop that watches the run acts on it. The second signal leaves at
+    once: the lock dies with the process and nothing else.
     """
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ import ipywidgets as widgets
 
 from ..core.advice import Say, as_python, worded
 from ..core.words import number
-from .html import changes_html, problems_html, stylesheet
+from .html import changes_html, message_html, problems_html, stylesheet
 from .pages import PROBLEMS, PreviewModel
 from .tasks import say
 from .widgets import button, close_tree, html, row
@@ -86,9 +86,7 @@ class PreviewView(widgets.VBox):  # type: ignore[misc]  # ipywidgets ships no ty
                 return problems_html(self.model.problems(), self._say)
             return changes_html(self.model.rows(), self._key, self._say)
         except Exception as error:  # noqa: BLE001  the plan's file may be gone: a sentence, not a traceback
-            from html import escape
-
-            return f'<div class="bk-message bk-tone-bad">{escape(worded(say(error), self._say))}</div>'
+            return message_html(worded(say(error), self._say), "bad")
 
     def close(self) -> None:
         """Take the view off the screen; the plan doesn't notice."""

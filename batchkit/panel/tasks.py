@@ -18,7 +18,9 @@ class Tasks:
 
     def __init__(self) -> None:
         self.notice = ""
+        # Clicks add to it, and each task's thread takes its own off: steps that no thread comes between.
         self._waiting: list[str] = []
+        # One task after the other: an undo that is clicked during a report begins when that is done.
         self._turn = threading.Lock()
 
     @property

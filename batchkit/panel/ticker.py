@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -27,7 +28,6 @@ class Ticker:
         # takes its look back then.
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
-        self._wake = threading.Event()
 
     def add(self, look: Look) -> None:
         """Call `look` from now on, until it answers False or is removed; adding it twice changes nothing."""
@@ -49,6 +49,7 @@ class Ticker:
         return self._thread is None
 
     def _work(self) -> None:
+        # The looks are called without the lock: a slow one must not keep a click from adding its view.
         while looks := self._next_round():
             for look in looks:
                 try:
@@ -57,7 +58,7 @@ class Ticker:
                     go_on = False
                 if not go_on:
                     self.remove(look)
-            self._wake.wait(self._interval)
+            time.sleep(self._interval)
 
     def _next_round(self) -> list[Look]:
         with self._lock:

@@ -91,7 +91,7 @@ class LiveView(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no ty
 
     def close(self) -> None:
         """Take the view off the screen; a run that it shows doesn't notice."""
-        with self._drawing:
+        with self._drawing:  # a round of the ticker that has begun is waited for; the next finds it closed
             self._closed = True
         TICKER.remove(self._look)
         close_tree(self)
