@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import NamedTuple
 
 import polars as pl
@@ -10,17 +11,7 @@ import polars as pl
 from ..core.problem import SHOWN, Level, Problem
 
 #: Columns of a frame of problems.
-PROBLEM_SCHEMA = pl.Schema(
-    {
-        "row": pl.UInt32,
-        "column": pl.String,
-        "value": pl.String,
-        "rule": pl.String,
-        "message": pl.String,
-        "advice": pl.String,
-        "level": pl.String,
-    }
-)
+PROBLEM_SCHEMA = pl.Schema({each.name: pl.String for each in fields(Problem)} | {"row": pl.UInt32})
 
 
 class Verdict(NamedTuple):

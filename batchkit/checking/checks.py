@@ -16,12 +16,11 @@ from ..core.problem import SHOWN, Problem, notice
 from ..core.words import did_you_mean, plural
 from .cells import PROBLEM_SCHEMA, Cells, problem_schema, problems_to_list
 from .conversions import converter, dtype_of, scale_of, type_of
-from .fields import Field
+from .fields import Field, Pieces, Resolved
 from .rules import Rules
 
 if TYPE_CHECKING:
     from ..core.columns import FieldType
-    from .resolved import Pieces, Resolved
 
 __all__ = ["Checked", "Checker", "problem_schema", "problems_to_list"]
 
@@ -152,22 +151,22 @@ class _FieldChecker:
         groups = (
             seen.filter(pl.col("value").is_duplicated()).sort("row").group_by("value", maintain_order=True)
         )
-        rows, values, messages = [], [], []
-        for value, twins in groups.agg("row").iter_rows():
-            rows += twins
-            values += [value[:SHOWN]] * len(twins)
-            messages += [_twins_message(twins)] * len(twins)
-        return pl.DataFrame(
-            {
-                "row": rows,
-                "column": [self._column or self.field.name] * len(rows),
-                "value": values,
-                "rule": ["unique"] * len(rows),
-                "message": messages,
-                "advice": ["Keep one of these rows, or correct the value on the others."] * len(rows),
-                "level": ["warning" if "unique" in self.field.warn else "error"] * len(rows),
-            },
-            schema=PROBLEM_SCHEMA,
+        twins = groups.agg("row")
+        facts = {
+            "column": self._column or self.field.name,
+            "rule": "unique",
+            "advice": "Keep one of these rows, or correct the value on the others.",
+            "level": "warning" if "unique" in self.field.warn else "error",
+        }
+        return (
+            twins.select(
+                "row",
+                pl.col("value").str.slice(0, SHOWN),
+                pl.Series("message", [_twins_message(rows) for rows in twins["row"]], pl.String),
+                **{name: pl.lit(text) for name, text in facts.items()},
+            )
+            .explode("row")
+            .select(list(PROBLEM_SCHEMA))
         )
 
     def _raw(self, batch: pl.DataFrame) -> pl.Series:
@@ -204,17 +203,11 @@ def _check_target(fields: Sequence[Field], types: abc.Mapping[str, FieldType]) -
     for field in fields:
         known = types.get(field.name)
         if known is None and field.lookup is None:
-            raise MappingError(
-                f"The target has no field {field.name!r}.",
-                advice=did_you_mean(field.name, types),
-                field=field.name,
-            )
+            advice = did_you_mean(field.name, types)
+            raise MappingError(f"The target has no field {field.name!r}.", advice=advice, field=field.name)
         if known is not None and known.generated:
-            raise MappingError(
-                f"The target computes {field.name!r} itself.",
-                advice="Leave it out of the mapping.",
-                field=field.name,
-            )
+            advice = "Leave it out of the mapping."
+            raise MappingError(f"The target computes {field.name!r} itself.", advice=advice, field=field.name)
 
 
 def _cleaned(raw: pl.Series, field: Field, *, strip: bool) -> pl.Series:

@@ -94,11 +94,8 @@ def binaries(cells: Cells) -> pl.Series:
 
 def jsons(cells: Cells) -> pl.Series:
     """The cells as the JSON text they are; anything else is refused."""
-    wrong = {
-        text: verdict
-        for text in cells.text.unique().drop_nulls()
-        if (verdict := _json_verdict(text)) is not None
-    }
+    judged = {text: _json_verdict(text) for text in cells.text.unique().drop_nulls()}
+    wrong = {text: verdict for text, verdict in judged.items() if verdict is not None}
     if wrong:
         cells.judge(cells.text.is_in(list(wrong)), wrong.__getitem__)
     return cells.text
@@ -131,13 +128,9 @@ def _number_rule(field: Field, target: FieldType | None, typed: bool) -> NumberR
 
 
 def _words(field: Field) -> dict[str, bool]:
-    true = {word.lower() for word in field.true_words}
-    false = {word.lower() for word in field.false_words}
-    if true & false or not true or not false:
-        raise MappingError(
-            f"Field {field.name!r}: a word must be either true or false.",
-            advice="Give true_words and false_words that have nothing in common.",
-        )
-    return {word.lower(): True for word in field.true_words} | {
-        word.lower(): False for word in field.false_words
-    }
+    true = {word.lower(): True for word in field.true_words}
+    false = {word.lower(): False for word in field.false_words}
+    if true.keys() & false or not true or not false:
+        advice = "Give true_words and false_words that have nothing in common."
+        raise MappingError(f"Field {field.name!r}: a word must be either true or false.", advice=advice)
+    return true | false

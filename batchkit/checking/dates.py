@@ -171,11 +171,8 @@ def explain(text: str, formats: Sequence[DateFormat], rule: str = "date") -> Ver
             return Verdict(rule, _impossible(parts), f"Correct the date; write it as {wanted.example}.")
     if re.fullmatch(r"[2-7][0-9]{4}([.,][0-9]+)?", text):
         day = _SERIAL_DAY + timedelta(days=int(text[:5]))
-        return Verdict(
-            rule,
-            "This is a spreadsheet's day number, not a date.",
-            f"Give the column a date format in the spreadsheet ({text[:5]} is {day:%d/%m/%Y} there).",
-        )
+        advice = f"Give the column a date format in the spreadsheet ({text[:5]} is {day:%d/%m/%Y} there)."
+        return Verdict(rule, "This is a spreadsheet's day number, not a date.", advice)
     if re.search(r"[0-9](Z|[+-][0-9]{2}:?[0-9]{2})$", text) and ":" in text:
         return Verdict(rule, "The time zone can't be kept.", f"Write it without a zone, as {wanted.example}.")
     if re.fullmatch(r"[0-9]{1,2}([/.-])[0-9]{1,2}\1[0-9]{2}", text):
@@ -255,15 +252,6 @@ def _from_letters(written: str) -> str:
 
 
 def _in_letters(strptime: str) -> str:
-    letters = {
-        "Y": "yyyy",
-        "y": "yy",
-        "m": "mm",
-        "d": "dd",
-        "H": "hh",
-        "M": "mm",
-        "S": "ss",
-        "b": "mmm",
-        "B": "month",
-    }
+    words = ("yyyy", "yy", "mm", "dd", "hh", "mm", "ss", "mmm", "month")
+    letters = dict(zip("YymdHMSbB", words, strict=True))
     return re.sub("%(.)", lambda found: letters[found[1]], strptime.replace("%.f", ""))

@@ -1,4 +1,7 @@
-"""A field of the target: where its value comes from, how it is converted, which checks it must pass."""
+"""A field of the target: where its value comes from, how it is converted, which checks it must pass.
+
+`Resolved` is what became of the first of these for all fields, once there is a source.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, field, fields
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
 from annotated_types import Ge, Le
 from pydantic import BeforeValidator
@@ -217,11 +220,8 @@ class Field:
                 advice=f'Write its column, as in {name} = "Column", or a table of options.',
             )
         if own := {"name", "check"} & options.keys():
-            raise MappingError(
-                f"Field {name!r} has no option {min(own)!r}.",
-                advice="A file can't hold that." if "check" in own else "Its name stands before its options.",
-                field=name,
-            )
+            advice = "A file can't hold that." if "check" in own else "Its name stands before its options."
+            raise MappingError(f"Field {name!r} has no option {min(own)!r}.", advice=advice, field=name)
         return cls(name, **options)
 
 
@@ -229,3 +229,21 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
     return dict(value) if isinstance(value, Mapping) else value
+
+
+#: A template cut in pieces: literal text, and the source column that follows it (None at the end).
+Pieces = tuple[tuple[str, str | None], ...]
+
+
+class Resolved(NamedTuple):
+    """A mapping held against the columns of one source.
+
+    Attributes:
+        columns: Source column of each field that has one.
+        templates: Pieces of each field that is put together from several columns.
+        unused: Source columns that feed no field.
+    """
+
+    columns: Mapping[str, str]
+    templates: Mapping[str, Pieces]
+    unused: tuple[str, ...]

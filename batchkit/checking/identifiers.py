@@ -88,10 +88,8 @@ def phone_reader(region: str) -> Callable[[str], Reading]:
     try:
         library = import_module("phonenumbers")
     except ImportError:
-        raise SettingsError(
-            "This check needs phonenumberslite, which isn't installed.",
-            advice=f"Run: {install_command('phones')}",
-        ) from None
+        message = "This check needs phonenumberslite, which isn't installed."
+        raise SettingsError(message, advice=f"Run: {install_command('phones')}") from None
     if region not in library.SUPPORTED_REGIONS:
         raise SettingsError(
             f"No phone region is called {region!r}.", advice='Write one such as "FR" or "BE".'

@@ -11,8 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import MappingError
-from .fields import Field
-from .resolved import Pieces, Resolved
+from .fields import Field, Pieces, Resolved
 
 if TYPE_CHECKING:
     from ..core.columns import FieldType
@@ -43,10 +42,8 @@ class Mapping:
         names = [one.name for one in self.fields]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise MappingError(
-                f"The mapping fills {', '.join(map(repr, twice))} twice.",
-                advice="Keep one field of each name.",
-            )
+            advice = "Keep one field of each name."
+            raise MappingError(f"The mapping fills {', '.join(map(repr, twice))} twice.", advice=advice)
 
     def resolve(self, columns: Sequence[str]) -> Resolved:
         """Find each field's column.
@@ -60,21 +57,15 @@ class Mapping:
         """
         finder = _Finder(columns)
         found: dict[str, str] = {}
-        constants: dict[str, str] = {}
         templates: dict[str, Pieces] = {}
         for one in self.fields:
-            if one.constant is not None:
-                constants[one.name] = one.constant
-            elif one.template is not None:
+            if one.template is not None:
                 templates[one.name] = _resolve_template(one, one.template, finder)
-            else:
-                wanted = (one.column,) if one.column is not None else (one.name, *one.synonyms)
-                column = finder.find(one.name, wanted)
-                if column is not None:
-                    found[one.name] = column
+            elif one.constant is None and (column := finder.find_for(one)) is not None:
+                found[one.name] = column
         finder.raise_if_missing()
         used = set(found.values()) | {c for pieces in templates.values() for _, c in pieces if c}
-        return Resolved(found, constants, templates, tuple(c for c in columns if c not in used))
+        return Resolved(found, templates, tuple(c for c in columns if c not in used))
 
     def checker(
         self, columns: Sequence[str], types: abc.Mapping[str, FieldType] | None = None, *, typed: bool = False
@@ -127,10 +118,7 @@ class Mapping:
         for one in wanted:
             if one.constant is not None or one.template is not None:
                 proposed.append(one)
-                continue
-            names = (one.column,) if one.column is not None else (one.name, *one.synonyms)
-            column = finder.find(one.name, names)
-            if column is not None:
+            elif (column := finder.find_for(one)) is not None:
                 proposed.append(replace(one, column=column))
         if not proposed:
             finder.raise_if_missing()
@@ -140,9 +128,8 @@ class Mapping:
 def normalised(name: str) -> str:
     """A column's name without what people vary: case, accents, spaces, punctuation."""
     folded = name.translate(_LIGATURES)
-    for _ in range(
-        2
-    ):  # what the first round takes apart, such as a capital of another alphabet, has case again
+    # Twice: what the first round takes apart, such as a capital of another alphabet, has case again.
+    for _ in range(2):
         folded = unicodedata.normalize("NFKD", folded.casefold())
     kept = "".join(c for c in folded if c.isalnum() and not unicodedata.combining(c))
     return kept or name.strip()
@@ -158,6 +145,10 @@ class _Finder:
             self._by_name.setdefault(normalised(column), []).append(column)
         self._missing: list[tuple[str, tuple[str, ...]]] = []
         self._unclear: list[str] = []
+
+    def find_for(self, one: Field) -> str | None:
+        names = (one.column,) if one.column is not None else (one.name, *one.synonyms)
+        return self.find(one.name, names)
 
     def find(self, field_name: str, wanted: tuple[str, ...]) -> str | None:
         for name in wanted:
@@ -220,9 +211,7 @@ def _resolve_template(one: Field, template: str, finder: _Finder) -> Pieces:
     pieces: list[tuple[str, str | None]] = []
     for literal, name, spec, conversion in parts:
         if spec or conversion or name == "":
-            raise MappingError(
-                f"Field {one.name!r}: the template {template!r} holds more than names of columns.",
-                advice="Write columns as {column}, without ':' or '!'.",
-            )
+            message = f"Field {one.name!r}: the template {template!r} holds more than names of columns."
+            raise MappingError(message, advice="Write columns as {column}, without ':' or '!'.")
         pieces.append((literal, finder.find(one.name, (name,)) if name is not None else None))
     return tuple(pieces)

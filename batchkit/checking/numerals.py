@@ -195,11 +195,8 @@ def _exact(text: str, rule: NumberRule) -> str | Verdict:
     head, _, tail = number.partition(".")
     tail = tail.rstrip("0")
     if len(tail) > rule.scale:
-        return Verdict(
-            "scale",
-            f"Too many decimals: {len(tail)}, where {rule.scale} are kept.",
-            f"Round it to {rule.scale} decimals in the file, or give the field a larger scale.",
-        )
+        advice = f"Round it to {rule.scale} decimals in the file, or give the field a larger scale."
+        return Verdict("scale", f"Too many decimals: {len(tail)}, where {rule.scale} are kept.", advice)
     if len(head.lstrip("-").lstrip("0")) > (room := max((rule.precision or 38) - rule.scale, 0)):
         long = f"The number has more than {room} digits before the decimal mark."
         return Verdict("range", long, "Check the number.")

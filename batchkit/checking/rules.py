@@ -205,11 +205,8 @@ def _outside(low: bool, shown: str) -> Verdict:
 def _length(rule: str, text: str, length: int, word: str) -> Verdict:
     advice = "Shorten it" if rule == "max_length" else "Complete it"
     by = abs(len(text) - length)
-    return Verdict(
-        rule,
-        f"The value has {len(text)} characters; {word} {length} are taken.",
-        f"{advice} by {by} character{'s' if by > 1 else ''}.",
-    )
+    advice = f"{advice} by {by} character{'s' if by > 1 else ''}."
+    return Verdict(rule, f"The value has {len(text)} characters; {word} {length} are taken.", advice)
 
 
 def _repaired(text: str) -> Verdict:

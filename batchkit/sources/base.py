@@ -101,10 +101,8 @@ def open_source(given: Any, **options: Any) -> Source:
     """
     if hasattr(given, "batches"):  # not isinstance: that would ask a query for its columns
         if options:
-            raise SourceError(
-                f"{' and '.join(options)} can't be said of a source that is open.",
-                advice="Open it with them.",
-            )
+            message = f"{' and '.join(options)} can't be said of a source that is open."
+            raise SourceError(message, advice="Open it with them.")
         own: Source = given
         return own
     if not isinstance(given, (str, os.PathLike)):
@@ -155,10 +153,8 @@ def refuse_wrong_entries(
         raise SourceError(f"{unknown[0]} can't be said of {what}.", advice=did_you_mean(unknown[0], names))
     missing = [name for name, each in takes.items() if each.default is each.empty and name not in entries]
     if missing:
-        raise SourceError(
-            f"{what} needs {' and '.join(map(repr, missing))}.",
-            advice=f"Give it beside the address: {option(missing[0], '...')}.",
-        )
+        advice = f"Give it beside the address: {option(missing[0], '...')}."
+        raise SourceError(f"{what} needs {' and '.join(map(repr, missing))}.", advice=advice)
 
 
 def local_path(given: str | os.PathLike[str]) -> Path | None:

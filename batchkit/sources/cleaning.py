@@ -115,11 +115,9 @@ class Cleaner:
         rows = frame[OWN_ROW].cast(pl.UInt32, strict=False)
         missing = frame[ROW].filter(rows.is_null())
         if len(missing):
-            raise SourceError(
-                f"Row {missing[0]} has no row number in its column {ROW!r}.",
-                advice=f"Rows keep their identity by {ROW!r}: give it back, or remove the whole column.",
-                row=missing[0],
-            )
+            message = f"Row {missing[0]} has no row number in its column {ROW!r}."
+            advice = f"Rows keep their identity by {ROW!r}: give it back, or remove the whole column."
+            raise SourceError(message, advice=advice, row=missing[0])
         self._own_rows.append(rows)
         texts = [unguard_expr(pl.col(name)) for name in self.columns]
         return frame.select(rows.alias(ROW), *texts)
@@ -128,11 +126,8 @@ class Cleaner:
         rows = pl.concat(self._own_rows) if self._own_rows else pl.Series(dtype=pl.UInt32)
         twins = rows.filter(rows.is_duplicated())
         if len(twins):
-            raise SourceError(
-                f"{ROW!r} says {twins[0]} on more than one row.",
-                advice=f"Each row keeps the number it had; for added rows, use a file without {ROW!r}.",
-                row=twins[0],
-            )
+            advice = f"Each row keeps the number it had; for added rows, use a file without {ROW!r}."
+            raise SourceError(f"{ROW!r} says {twins[0]} on more than one row.", advice=advice, row=twins[0])
 
     def _unwrapped(self, frame: pl.DataFrame) -> pl.DataFrame:
         masks = frame.select(pl.col(name).str.starts_with('="') for name in self.columns)

@@ -107,13 +107,8 @@ class CsvSource(FileSource):
     def _wrong_width(self, row: int, found: int, text: str) -> Problem:
         width = len(self._read_columns)
         cause = "one in the text that needs quotes around the cell" if found > width else "a broken line"
-        return error(
-            "width",
-            f"The row has {plural(found, 'cell')} where the header has {width:,}",
-            f"Look for a missing delimiter or {cause}.",
-            row=row,
-            value=text,
-        )
+        message = f"The row has {plural(found, 'cell')} where the header has {width:,}"
+        return error("width", message, f"Look for a missing delimiter or {cause}.", row=row, value=text)
 
     def _closing(self) -> Iterator[Problem]:
         yield from super()._closing()
@@ -154,19 +149,14 @@ def open_csv(
     if header_row is None:
         header_row = _found_header(path, head)
     if not 0 <= header_row <= len(head.records):
-        raise SourceError(
-            f"{path.name} has no row {header_row} to take the header from.",
-            advice=f"Give a row from 1 to {len(head.records)}, or 0 for a file without header.",
-            path=path,
-        )
+        message = f"{path.name} has no row {header_row} to take the header from."
+        advice = f"Give a row from 1 to {len(head.records)}, or 0 for a file without header."
+        raise SourceError(message, advice=advice, path=path)
     if header_row and not any(cell.strip() for cell in head.records[header_row - 1].cells):
-        raise SourceError(
-            f"Row {header_row} of {path.name} is blank; it can't be the header.",
-            advice="Give the row that holds the names of the columns.",
-            path=path,
-        )
-    told = [*opening, *coding.problems]
-    return CsvSource(path, coding.name, head, header_row, opening=told, options=options)
+        message = f"Row {header_row} of {path.name} is blank; it can't be the header."
+        raise SourceError(message, advice="Give the row that holds the names of the columns.", path=path)
+    known = [*opening, *coding.problems]
+    return CsvSource(path, coding.name, head, header_row, opening=known, options=options)
 
 
 def read_head(path: Path, encoding: str, delimiter: str | None = None) -> Head:
@@ -187,11 +177,8 @@ def read_head(path: Path, encoding: str, delimiter: str | None = None) -> Head:
         if whole or any(record.cells for record in records):
             return Head(records, mark, line_ends(data), whole)
         if wanted > MAX_RECORD:
-            raise SourceError(
-                f"{path.name} has no line end in its first {wanted:,} bytes.",
-                advice="It may be no table at all.",
-                path=path,
-            )
+            message = f"{path.name} has no line end in its first {wanted:,} bytes."
+            raise SourceError(message, advice="It may be no table at all.", path=path)
         wanted *= 4
 
 

@@ -82,11 +82,9 @@ def whole_lines(data: bytes) -> int:
 
 def open_quote(row: int) -> SourceError:
     """The error for a quote that is opened in `row` and not closed properly."""
-    return SourceError(
-        f'Row {row:,} opens a quote (") that is not closed: the rows below would run into it.',
-        advice='Close the quote in that row, or double it ("") where it belongs to the text.',
-        row=row,
-    )
+    message = f'Row {row:,} opens a quote (") that is not closed: the rows below would run into it.'
+    advice = 'Close the quote in that row, or double it ("") where it belongs to the text.'
+    return SourceError(message, advice=advice, row=row)
 
 
 @lru_cache(maxsize=8)

@@ -154,13 +154,8 @@ def _decodes(path: Path, name: str) -> None:
 
 def _unreadable(path: Path, name: str, offset: int) -> SourceError:
     row = _row_at(path, offset)
-    return SourceError(
-        f"{path.name} is not {name}: byte {offset:,} (row {row:,}) can't be read.",
-        advice=_ADVICE,
-        path=path,
-        offset=offset,
-        row=row,
-    )
+    message = f"{path.name} is not {name}: byte {offset:,} (row {row:,}) can't be read."
+    return SourceError(message, advice=_ADVICE, path=path, offset=offset, row=row)
 
 
 def _row_at(path: Path, offset: int) -> int:

@@ -65,24 +65,17 @@ def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
-    except FileNotFoundError:
-        raise SourceError(
-            f"There is no file {path}.",
-            advice="Check the path; the folder it starts from may be another.",
-            path=path,
-        ) from None
-    except (IsADirectoryError, PermissionError) as problem:
-        if path.is_dir():
-            raise SourceError(f"{path} is a folder.", advice="Give one file in it.", path=path) from None
-        raise SourceError(
-            f"{path} may not be read ({problem.strerror}).",
-            advice="Ask for the right to read it, or copy it.",
-            path=path,
-        ) from None
     except OSError as problem:
-        raise SourceError(
-            f"{path} can't be read: {problem.strerror}.", advice="Check the path.", path=path
-        ) from None
+        what, advice = f"{path} can't be read: {problem.strerror}.", "Check the path."
+        if isinstance(problem, FileNotFoundError):
+            what = f"There is no file {path}."
+            advice = "Check the path; the folder it starts from may be another."
+        elif path.is_dir():
+            what, advice = f"{path} is a folder.", "Give one file in it."
+        elif isinstance(problem, PermissionError):
+            what = f"{path} may not be read ({problem.strerror})."
+            advice = "Ask for the right to read it, or copy it."
+        raise SourceError(what, advice=advice, path=path) from None
     if not head:
         raise SourceError(f"{path.name} is empty.", advice="Export it again.", path=path)
     return head
@@ -108,22 +101,16 @@ def _zip_kind(path: Path) -> str:
             names = set(archive.namelist())
             mimetype = archive.read("mimetype") if "mimetype" in names else b""
     except UNREADABLE:
-        raise SourceError(
-            f"{path.name} is damaged: it begins like a workbook but is cut off.",
-            advice="Copy or download it again.",
-            path=path,
-        ) from None
+        message = f"{path.name} is damaged: it begins like a workbook but is cut off."
+        raise SourceError(message, advice="Copy or download it again.", path=path) from None
     if "xl/workbook.bin" in names:
         return "xlsb"
     if any(name.startswith("xl/") for name in names):
         return "xlsx"
     if b"opendocument.spreadsheet" in mimetype:
         return "ods"
-    raise SourceError(
-        f"{path.name} is a ZIP archive, not a workbook.",
-        advice="Unpack it and give the table in it.",
-        path=path,
-    )
+    advice = "Unpack it and give the table in it."
+    raise SourceError(f"{path.name} is a ZIP archive, not a workbook.", advice=advice, path=path)
 
 
 def _ole_kind(path: Path) -> str:
@@ -142,8 +129,5 @@ def _refuse_prose(path: Path, head: bytes) -> None:
 
     text, held = head.decode("latin-1"), "binary data" if 0 in head else "plain text"
     if not has_columns(text, find_delimiter(text, last=len(head) < _HEAD)):
-        raise SourceError(
-            f"{path.name} is not an Excel file: it holds {held}.",
-            advice="Export it again, or rename it to .csv if it is a table of one column.",
-            path=path,
-        )
+        advice = "Export it again, or rename it to .csv if it is a table of one column."
+        raise SourceError(f"{path.name} is not an Excel file: it holds {held}.", advice=advice, path=path)

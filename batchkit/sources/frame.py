@@ -46,10 +46,8 @@ class FrameSource:
         elif isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
             header = list(frame.lazy().collect_schema().names())
         else:
-            raise SourceError(
-                f"{type(frame).__name__} is no polars or pandas frame.",
-                advice="Give a path, a frame, or build one with polars.DataFrame(...).",
-            )
+            advice = "Give a path, a frame, or build one with polars.DataFrame(...)."
+            raise SourceError(f"{type(frame).__name__} is no polars or pandas frame.", advice=advice)
         if not header:
             raise SourceError(f"The frame {name!r} has no columns.", advice="Give one that has.")
         self._has_rows = not self._is_pandas and ROW in header

@@ -132,10 +132,8 @@ class QuerySource:
             if not is_database_error(problem):
                 raise
             failure = classify_sql(problem)
-            raise SourceError(
-                f"The query on {self._address.shown} failed: {self._address.redact(failure.reason)}",
-                advice=failure.advice if failure.connection else _TRY_IT,
-            ) from None
+            message = f"The query on {self._address.shown} failed: {self._address.redact(failure.reason)}"
+            raise SourceError(message, advice=failure.advice if failure.connection else _TRY_IT) from None
 
     @contextmanager
     def _sqlite(self) -> Iterator[Any]:

@@ -54,10 +54,8 @@ def open_table(
     options = {name: value for name, value in given.items() if value not in (False, "keep")}
     if kind == "csv":
         if sheet is not None:
-            raise SourceError(
-                f"{file.name} is a CSV file: it has no sheet {sheet!r}.",
-                advice=f"Leave out {option('sheet')}.",
-            )
+            advice = f"Leave out {option('sheet')}."
+            raise SourceError(f"{file.name} is a CSV file: it has no sheet {sheet!r}.", advice=advice)
         return open_csv(
             file,
             header_row=header_row,

@@ -149,33 +149,24 @@ def open_sheet(
     name = _named_sheet(book, sheet) if sheet is not None else _first_table(book)
     cells = book.cells(name)
     if cells.end is None:
-        raise SourceError(
-            f"Sheet {name!r} of {path.name} is empty.",
-            advice=_choose_among(book, name),
-            path=path,
-            sheet=name,
-        )
+        advice = _choose_among(book, name)
+        raise SourceError(f"Sheet {name!r} of {path.name} is empty.", advice=advice, path=path, sheet=name)
     if header_row is None:
         header_row = _found_header(book, name, cells)
     if not 0 <= header_row <= cells.end[0] + 1 or (header_row and _is_blank(cells, header_row)):
-        raise SourceError(
-            f"Row {header_row} of sheet {name!r} of {path.name} is blank; it can't be the header.",
-            advice="Give the row that holds the names of the columns, or 0 when there is none.",
-            path=path,
-        )
-    told = [*opening, *_about_sheets(book, name)]
+        message = f"Row {header_row} of sheet {name!r} of {path.name} is blank; it can't be the header."
+        advice = "Give the row that holds the names of the columns, or 0 when there is none."
+        raise SourceError(message, advice=advice, path=path)
+    known = [*opening, *_about_sheets(book, name)]
     return SheetSource(
-        path, kind, name, cells, book.marks(name), header_row=header_row, opening=told, options=options
+        path, kind, name, cells, book.marks(name), header_row=header_row, opening=known, options=options
     )
 
 
 def password_protected(path: Path) -> SourceError:
     """The error for an encrypted workbook."""
-    return SourceError(
-        f"{path.name} is password protected.",
-        advice="Open it in a spreadsheet program, remove the password and save a copy.",
-        path=path,
-    )
+    advice = "Open it in a spreadsheet program, remove the password and save a copy."
+    return SourceError(f"{path.name} is password protected.", advice=advice, path=path)
 
 
 @contextmanager
@@ -189,11 +180,9 @@ def _readable(path: Path) -> Iterator[None]:
         if not panicked and not isinstance(problem, CalamineError | OSError | ValueError):
             raise
         reason = (str(problem).splitlines() or ["no reason given"])[0][:200]
-        raise SourceError(
-            f"{path.name} can't be read as a workbook: {reason}.",
-            advice="Open it in a spreadsheet program and save it again as .xlsx.",
-            path=path,
-        ) from None
+        message = f"{path.name} can't be read as a workbook: {reason}."
+        advice = "Open it in a spreadsheet program and save it again as .xlsx."
+        raise SourceError(message, advice=advice, path=path) from None
 
 
 def _visibility(meta: SheetMetadata) -> str:
@@ -213,12 +202,9 @@ def _named_sheet(book: Workbook, wanted: str) -> str:
     alike = [name for name in names if name.strip().casefold() == wanted.strip().casefold()]
     if wanted in names or len(alike) == 1:
         return wanted if wanted in names else alike[0]
-    raise SourceError(
-        f"{book.path.name} has no data sheet {wanted!r}.",
-        advice=f"There is: {', '.join(names) or 'none'}.",
-        path=book.path,
-        sheets=names,
-    )
+    message = f"{book.path.name} has no data sheet {wanted!r}."
+    advice = f"There is: {', '.join(names) or 'none'}."
+    raise SourceError(message, advice=advice, path=book.path, sheets=names)
 
 
 def _first_table(book: Workbook) -> str:
@@ -285,19 +271,13 @@ def _about_sheets(book: Workbook, read: str) -> Iterator[Problem]:
             f"Choose another by {option('sheet')}.",
         )
     if hidden:
-        yield notice(
-            "hidden_sheet",
-            f"Hidden sheets are not read: {_listed(hidden)}",
-            f"Choose one by {option('sheet')}.",
-        )
+        advice = f"Choose one by {option('sheet')}."
+        yield notice("hidden_sheet", f"Hidden sheets are not read: {_listed(hidden)}", advice)
     if charts:
         yield notice("sheet", f"Sheets without a table: {_listed(charts)}")
     if book.kind != "xlsx":
-        yield notice(
-            "format",
-            f"Hidden rows and error cells can't be told in .{book.kind} files",
-            "Save the file as .xlsx to have them reported.",
-        )
+        advice = "Save the file as .xlsx to have them reported."
+        yield notice("format", f"Hidden rows and error cells can't be told in .{book.kind} files", advice)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import repeat
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -116,10 +116,11 @@ def _lines(text: str | None, width: float) -> int:
     return sum(1 + int(len(part) / (1.15 * width)) for part in text.split("\n"))  # most letters are narrow
 
 
+@dataclass
 class LongSheet:
     """A table that may be longer than one sheet.
 
-    Args:
+    Attributes:
         book: The workbook.
         name: Of the sheet; the next ones are called `<name> 2`, `<name> 3`.
         columns: Its columns, in order.
@@ -128,24 +129,22 @@ class LongSheet:
         tints: Value of the column `outcome` → format of that cell.
         limit: Rows a sheet can hold, the header included.
         frozen: How many columns stay in view at the left.
+        names: Of the sheets there are by now.
     """
 
-    def __init__(
-        self,
-        book: Any,
-        name: str,
-        columns: Sequence[Column],
-        *,
-        heads: dict[Kind, Any],
-        formats: dict[str, Any],
-        tints: dict[str, Any] | None = None,
-        limit: int = ROWS,
-        frozen: int = 0,
-    ) -> None:
-        self._book, self._name, self._columns = book, name, columns
-        self._heads, self._formats, self._tints = heads, formats, tints or {}
-        self._limit, self._frozen = limit, frozen
-        self.names: list[str] = []
+    book: Any
+    name: str
+    columns: Sequence[Column]
+    _: KW_ONLY
+    heads: dict[Kind, Any]
+    formats: dict[str, Any]
+    tints: dict[str, Any] | None = None
+    limit: int = ROWS
+    frozen: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Begin the first sheet."""
         self._sheet: Any = None
         self._writers: list[Callable[[int, int, Any], object]] = []
         self._row = 0
@@ -153,9 +152,9 @@ class LongSheet:
 
     def add(self, frame: pl.DataFrame) -> None:
         """Write the rows of a frame below what is there."""
-        columns = cell_values(frame, self._columns)
+        columns = cell_values(frame, self.columns)
         for values, lines in zip(zip(*columns, strict=True), self._heights(columns), strict=False):
-            if self._row == self._limit:
+            if self._row == self.limit:
                 self.finish()
                 self._begin()
             row = self._row
@@ -169,38 +168,37 @@ class LongSheet:
     def finish(self) -> None:
         """Close the sheet: from now on its rows can be filtered."""
         last = max(self._row - 1, 1)
-        self._sheet.autofilter(0, 0, last, len(self._columns) - 1)
+        self._sheet.autofilter(0, 0, last, len(self.columns) - 1)
         self._sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{self._row}"})
 
     def _heights(self, columns: list[list[Any]]) -> Iterable[int]:
         # Not every program fits the height of rows to wrapped texts by itself.
         lines = [
             [_lines(text, column.width) for text in cells]
-            for cells, column in zip(columns, self._columns, strict=True)
+            for cells, column in zip(columns, self.columns, strict=True)
             if column.wrap
         ]
         return map(max, zip(*lines, strict=True)) if lines else repeat(1)
 
     def _begin(self) -> None:
-        name = f"{self._name} {len(self.names) + 1}" if self.names else self._name
+        name = f"{self.name} {len(self.names) + 1}" if self.names else self.name
         self.names.append(name)
-        self._sheet = self._book.add_worksheet(name)
-        self._sheet.freeze_panes(1, self._frozen)
+        self._sheet = self.book.add_worksheet(name)
+        self._sheet.freeze_panes(1, self.frozen)
         self._sheet.repeat_rows(0)
         self._sheet.set_landscape()
         self._sheet.fit_to_pages(1, 0)
         self._sheet.set_row(0, 20)
-        for place, column in enumerate(self._columns):
-            self._sheet.set_column(place, place, column.width, self._formats.get(column.name))
-            self._sheet.write_string(0, place, fitting(column.header), self._heads[column.kind])
-        self._writers = [self._writer(column) for column in self._columns]
+        for place, column in enumerate(self.columns):
+            self._sheet.set_column(place, place, column.width, self.formats.get(column.name))
+            self._sheet.write_string(0, place, fitting(column.header), self.heads[column.kind])
+        self._writers = [self._writer(column) for column in self.columns]
         self._row = 1
 
     def _writer(self, column: Column) -> Callable[[int, int, Any], object]:
-        style = self._formats.get(column.name)
+        style = self.formats.get(column.name)
         text, number = self._sheet.write_string, self._sheet.write_number
-        if column.name == "outcome" and self._tints:
-            tints = self._tints
+        if column.name == "outcome" and (tints := self.tints):
             return lambda row, place, value: text(row, place, value, tints.get(value, style))
         write = text if column.kind == "text" else number
         return lambda row, place, value: write(row, place, value, style)

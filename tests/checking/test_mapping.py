@@ -49,7 +49,6 @@ def test_constant_and_template_win_over_a_like_column() -> None:
         ["Nom", "Pays"]
     )
     assert found.columns == {}
-    assert found.constants == {"pays": "FR"}
     assert found.templates["nom"][0] == ("", "Nom")
 
 

@@ -12,9 +12,9 @@ from ..chat import Chat
 from ..items import Api, object_in, refused
 from ..rules import Rules
 from ..state import State
-from ..whatsapp.api import WhatsApp
-from ..whatsapp.inbox import Inbox
-from ..wordpress.routes import WordPress
+from ..whatsapp.api import Inbox, WhatsApp
+from ..whatsapp.errors import GraphError
+from ..wordpress.site import WordPress
 from .faults import Orders
 from .wire import Wire
 
@@ -37,7 +37,8 @@ def app(state: State, orders: Orders, rules: Rules, most_at_once: int | None = N
         *Chat(rules).routes(),
         *Control(state, orders, inbox).routes(),
     ]
-    return Wire(Starlette(routes=routes), state.record, orders, most_at_once)
+    refusals = {GraphError: lambda _, error: error.answer()}
+    return Wire(Starlette(routes=routes, exception_handlers=refusals), state.record, orders, most_at_once)
 
 
 class Control:

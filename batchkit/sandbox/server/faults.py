@@ -49,10 +49,8 @@ class Fault:
         kind, *parts = head.split(":")
         fault = cls(kind, options={"to": to} if found else {})
         if kind not in (*BEFORE, *AFTER) and not re.fullmatch(r"[1-5]\d\d", kind):
-            raise UsageError(
-                f"There is no fault {kind!r}.",
-                advice=f"Known: a status such as 429, {', '.join((*BEFORE, *AFTER))}.",
-            )
+            advice = f"Known: a status such as 429, {', '.join((*BEFORE, *AFTER))}."
+            raise UsageError(f"There is no fault {kind!r}.", advice=advice)
         for part in parts:
             name, equals, value = part.partition("=")
             if not equals and re.fullmatch(r"\d+(\.\d+)?%", part):
@@ -60,10 +58,8 @@ class Fault:
             elif name in _OPTIONS:
                 fault.options[name] = value
             else:
-                raise UsageError(
-                    f"The fault {order!r} can't be read at {part!r}.",
-                    advice="Write one such as 429:5%:retry-after=2 or reset:1%:method=POST.",
-                )
+                advice = "Write one such as 429:5%:retry-after=2 or reset:1%:method=POST."
+                raise UsageError(f"The fault {order!r} can't be read at {part!r}.", advice=advice)
         return fault
 
     @property

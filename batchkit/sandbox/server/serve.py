@@ -50,10 +50,8 @@ def serve(
 
         from .app import app
     except ImportError:
-        raise UsageError(
-            "The practice server needs two more packages.",
-            advice=f"Run: {install_command('sandbox')}",
-        ) from None
+        advice = f"Run: {install_command('sandbox')}"
+        raise UsageError("The practice server needs two more packages.", advice=advice) from None
     from ..state import State
 
     kept = State(state)

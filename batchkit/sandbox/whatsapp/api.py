@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Awaitable, Callable
+import sqlite3
+import time
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -16,7 +17,6 @@ from ..rules import Rules
 from ..state import State
 from . import messages
 from .errors import GraphError
-from .inbox import Inbox, digits
 from .templates import TEMPLATES
 
 ACCOUNT: Final = "102290129340398"
@@ -24,6 +24,51 @@ ACCOUNT: Final = "102290129340398"
 _NODE: Final = "WhatsAppBusinessPhoneNumber"
 _EXPIRED: Final = "expired"
 """The token that stands for one that has run out."""
+WINDOW: Final = 24 * 3600
+"""Seconds in which what a customer wrote may be answered without a template."""
+
+
+class Inbox:
+    """The last message of each customer, and the last one sent to each.
+
+    Args:
+        db: The file they are kept in.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        db.executescript(
+            "CREATE TABLE IF NOT EXISTS whatsapp_inbox (number TEXT PRIMARY KEY, at REAL NOT NULL);"
+            "CREATE TABLE IF NOT EXISTS whatsapp_sent (number TEXT PRIMARY KEY, at REAL NOT NULL);"
+        )
+
+    def wrote(self, number: str) -> None:
+        """Note that this customer wrote just now."""
+        self._note("whatsapp_inbox", digits(number))
+
+    def sent(self, number: str) -> None:
+        """Note that this customer was written to just now."""
+        self._note("whatsapp_sent", number)
+
+    def is_open(self, number: str) -> bool:
+        """Whether this customer wrote within the window."""
+        return time.time() - self._last("whatsapp_inbox", number) < WINDOW
+
+    def since_sent(self, number: str) -> float:
+        """Seconds since this customer was written to."""
+        return time.time() - self._last("whatsapp_sent", number)
+
+    def _note(self, table: str, number: str) -> None:
+        self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", (number, time.time()))
+
+    def _last(self, table: str, number: str) -> float:
+        row = self._db.execute(f"SELECT at FROM {table} WHERE number = ?", (number,)).fetchone()
+        return 0.0 if row is None else float(row[0])
+
+
+def digits(number: str) -> str:
+    """A number as WhatsApp keeps it: digits alone."""
+    return "".join(c for c in number if c.isdigit())
 
 
 class WhatsApp:
@@ -45,23 +90,11 @@ class WhatsApp:
         # The version has a dot, which `/v1/...` of the chat API has not.
         top = "/v{major:int}.{minor:int}/{number}"
         return [
-            Route(f"{top}/messages", self._guarded(self._send), methods=["POST"]),
-            Route(f"{top}/message_templates", self._guarded(self._templates), methods=["GET"]),
-            Route(f"{top}/phone_numbers", self._guarded(self._numbers), methods=["GET"]),
-            Route(top, self._guarded(self._number), methods=["GET"]),
+            Route(f"{top}/messages", self._send, methods=["POST"]),
+            Route(f"{top}/message_templates", self._templates, methods=["GET"]),
+            Route(f"{top}/phone_numbers", self._numbers, methods=["GET"]),
+            Route(top, self._number, methods=["GET"]),
         ]
-
-    def _guarded(
-        self, endpoint: Callable[[Request], Awaitable[Response]]
-    ) -> Callable[[Request], Awaitable[Response]]:
-        async def guarded(request: Request) -> Response:
-            try:
-                self._let_in(request)
-                return await endpoint(request)
-            except GraphError as error:
-                return error.answer()
-
-        return guarded
 
     def _let_in(self, request: Request) -> None:
         token = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
@@ -79,6 +112,7 @@ class WhatsApp:
             raise _unknown(number, request.method)
 
     async def _send(self, request: Request) -> Response:
+        self._let_in(request)
         if request.path_params["number"] == ACCOUNT:
             raise _unknown(ACCOUNT, "POST")
         body = await object_in(request)
@@ -111,6 +145,7 @@ class WhatsApp:
             raise GraphError(131056)
 
     async def _templates(self, request: Request) -> Response:
+        self._let_in(request)
         number = request.path_params["number"]
         if number != ACCOUNT:
             message = f"(#100) Tried accessing nonexisting field (message_templates) on node type ({_NODE})"
@@ -134,11 +169,13 @@ class WhatsApp:
         return JSONResponse({"data": page, **({"paging": paging} if page else {})})
 
     async def _numbers(self, request: Request) -> Response:
+        self._let_in(request)
         if request.path_params["number"] != ACCOUNT:
             raise GraphError(100, message="(#100) Tried accessing nonexisting field (phone_numbers)")
         return JSONResponse({"data": [_number("106540352242922")]})
 
     async def _number(self, request: Request) -> Response:
+        self._let_in(request)
         number = request.path_params["number"]
         fields = [name for name in request.query_params.get("fields", "").split(",") if name]
         if number == ACCOUNT:

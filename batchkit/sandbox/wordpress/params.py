@@ -225,3 +225,7 @@ def _listed(choices: tuple[str, ...]) -> str:
     if len(choices) < 3:
         return " and ".join(choices)
     return f"{', '.join(choices[:-1])}, and {choices[-1]}"
+
+
+CONTEXT: Final[dict[str, Reader]] = {"context": among("view", "embed", "edit")}
+"""What nearly every route takes."""

@@ -35,7 +35,7 @@ _WRITTEN: Final[dict[str, Reader]] = {
     "template": params.text,
     "categories": params.integers,
     "tags": params.integers,
-    "context": params.among("view", "embed", "edit"),
+    **params.CONTEXT,
 }
 _PLAIN: Final = (
     "password",
@@ -71,8 +71,7 @@ class Posts:
         values = params.read(call.given, query.readers(call.user))
         edit = values.get("context") == "edit"
         if edit and not may(call.user, f"edit_{self.kind}s"):
-            message = "Sorry, you are not allowed to edit posts in this post type."
-            raise forbidden(call.user, "rest_forbidden_context", message)
+            raise forbidden(call.user, "rest_forbidden_context", "edit posts in this post type")
         found, total = query.posts(self._store, self.kind, values)
         size, page = values.get("per_page", 10), values.get("page", 1)
         pages = -(-total // size)
@@ -87,14 +86,13 @@ class Posts:
 
     def get(self, call: Call, number: int) -> Answer:
         """One post."""
-        values = params.read(call.given, {"context": params.among("view", "embed", "edit")})
+        values = params.read(call.given, params.CONTEXT)
         post = self._post(number)
         edit = values.get("context") == "edit"
         if edit and not can_edit(call.user, post):
-            message = "Sorry, you are not allowed to edit this post."
-            raise forbidden(call.user, "rest_forbidden_context", message)
+            raise forbidden(call.user, "rest_forbidden_context", "edit this post")
         if not can_read(call.user, post):
-            raise forbidden(call.user, "rest_forbidden", "Sorry, you are not allowed to do that.")
+            raise forbidden(call.user, "rest_forbidden", "do that")
         return self._shown(200, call, post, edit=edit)
 
     def create(self, call: Call) -> Answer:
@@ -103,8 +101,7 @@ class Posts:
         if call.given.get("id"):
             raise Refused(400, "rest_post_exists", "Cannot create existing post.")
         if call.user is None or not call.user.can(f"edit_{self.kind}s"):
-            message = "Sorry, you are not allowed to create posts as this user."
-            raise forbidden(call.user, "rest_cannot_create", message)
+            raise forbidden(call.user, "rest_cannot_create", "create posts as this user")
         if not any(values.get(name) for name in ("title", "content", "excerpt")):
             raise Refused(400, "empty_content", "Content, title, and excerpt are empty.")
         now = _now()
@@ -118,8 +115,7 @@ class Posts:
         values = params.read(call.given, _WRITTEN)
         post = self._post(number)
         if not can_edit(call.user, post):
-            message = "Sorry, you are not allowed to edit this post."
-            raise forbidden(call.user, "rest_cannot_edit", message)
+            raise forbidden(call.user, "rest_cannot_edit", "edit this post")
         post.modified = _now()
         self._write(call, post, values)
         return self._shown(200, call, post, edit=True)
@@ -129,8 +125,7 @@ class Posts:
         values = params.read(call.given, {"force": params.flag})
         post = self._post(number)
         if not can_edit(call.user, post):
-            message = "Sorry, you are not allowed to delete this post."
-            raise forbidden(call.user, "rest_cannot_delete", message)
+            raise forbidden(call.user, "rest_cannot_delete", "delete this post")
         if values.get("force"):
             previous = self._view(call, edit=True).of(post)
             self._store.remove(number)
@@ -195,8 +190,7 @@ class Posts:
         if author not in {user.id for user in USERS}:
             raise Refused(400, "rest_invalid_author", "Invalid author ID.")
         if call.user and author != call.user.id and not call.user.can(f"edit_others_{self.kind}s"):
-            message = "Sorry, you are not allowed to update posts as this user."
-            raise forbidden(call.user, "rest_cannot_edit_others", message)
+            raise forbidden(call.user, "rest_cannot_edit_others", "update posts as this user")
         if self.kind == "post":
             values.pop("parent", None)
             values.pop("menu_order", None)

@@ -33,7 +33,7 @@ def readers(user: User | None) -> dict[str, Reader]:
         return wanted
 
     return {
-        "context": params.among("view", "embed", "edit"),
+        **params.CONTEXT,
         "page": params.at_least(1),
         "per_page": params.between(1, 100),
         "search": params.text,

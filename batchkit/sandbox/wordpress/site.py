@@ -1,12 +1,19 @@
-"""The site: which route answers a request."""
+"""The site: which route answers a request, by itself and behind HTTP."""
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from ..rules import Rules
+from ..state import State
 from . import batch, params
 from .answers import Answer, Refused, no_route
 from .meta import Meta
@@ -16,7 +23,7 @@ from .sample import plant
 from .schema import properties_of
 from .store import Store
 from .terms import TermRoutes
-from .users import forbidden, may, shown
+from .users import forbidden, may, shown, user_of
 from .view import BASES, TAXONOMIES, narrowed
 
 NAME: Final = "Atelier du Bois Clair"
@@ -121,10 +128,9 @@ class Site:
         }
 
     def _types(self, call: Call) -> Answer:
-        values = params.read(call.given, {"context": params.among("view", "embed", "edit")})
+        values = params.read(call.given, params.CONTEXT)
         if values.get("context") == "edit" and not may(call.user, "edit_posts"):
-            message = "Sorry, you are not allowed to edit posts in this post type."
-            raise forbidden(call.user, "rest_cannot_view", message)
+            raise forbidden(call.user, "rest_cannot_view", "edit posts in this post type")
         # Real sites apply `_fields` twice here, to each type and to all of them, and little is left.
         types = {kind: narrowed(self._type(call, kind), call.fields) for kind in BASES}
         return Answer(200, narrowed(types, call.fields), {"Allow": "GET"})
@@ -165,7 +171,7 @@ class Site:
         return Answer(200, narrowed(each, call.fields), {"Allow": "GET"})
 
     def _me(self, call: Call) -> Answer:
-        values = params.read(call.given, {"context": params.among("view", "embed", "edit")})
+        values = params.read(call.given, params.CONTEXT)
         if call.user is None:
             raise Refused(401, "rest_not_logged_in", "You are not currently logged in.")
         whole = shown(call.user, call.site, edit=values.get("context") == "edit")
@@ -194,3 +200,61 @@ class Site:
         offered = ", ".join(methods) if may(call.user, "edit_posts") else "GET"
         body = {"namespace": "wp/v2", "methods": methods, "endpoints": endpoints, "schema": schema}
         return Answer(200, body, {"Allow": offered})
+
+
+class WordPress:
+    """The endpoints under `/wp-json`.
+
+    Args:
+        state: Where the site is kept.
+        rules: Who may log in, and what the site is like.
+    """
+
+    def __init__(self, state: State, rules: Rules) -> None:
+        self._rules = rules
+        self._site = Site(state.db, rules)
+
+    def routes(self) -> list[Route]:
+        """Its endpoints."""
+        methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+        return [Route(path, self._any, methods=methods) for path in ("/wp-json", "/wp-json/{path:path}")]
+
+    async def _any(self, request: Request) -> Response:
+        answer = await self._answer(request)
+        site = str(request.base_url).rstrip("/")
+        headers = {"Link": f'<{site}/wp-json/>; rel="https://api.w.org/"', **answer.headers}
+        return JSONResponse(answer.body, answer.status, headers)
+
+    async def _answer(self, request: Request) -> Answer:
+        try:
+            body = _parameters(request.headers.get("content-type", ""), await request.body())
+            user = user_of(request.headers.get("authorization"), self._rules)
+        except Refused as refused:
+            return refused.answer()
+        query = dict(request.query_params)
+        method = query.pop("_method", None) or request.headers.get("x-http-method-override")
+        return self._site.answer(
+            Call(
+                (method or request.method).upper().replace("HEAD", "GET"),
+                f"/{request.path_params.get('path', '')}",
+                query,
+                body,
+                user,
+                str(request.base_url).rstrip("/"),
+            )
+        )
+
+
+def _parameters(kind: str, body: bytes) -> dict[str, Any]:
+    if not body:
+        return {}
+    if kind.startswith("application/x-www-form-urlencoded"):
+        return dict(parse_qsl(body.decode("utf-8", "replace")))
+    if "json" not in kind:
+        return {}
+    try:
+        read = json.loads(body)
+    except ValueError:
+        more = {"json_error_code": 4, "json_error_message": "Syntax error"}
+        raise Refused(400, "rest_invalid_json", "Invalid JSON body passed.", more) from None
+    return read if isinstance(read, dict) else {}

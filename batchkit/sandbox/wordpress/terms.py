@@ -14,7 +14,7 @@ from .users import forbidden, may
 from .view import TAXONOMIES, narrowed
 
 _LISTED: Final[dict[str, Reader]] = {
-    "context": params.among("view", "embed", "edit"),
+    **params.CONTEXT,
     "page": params.at_least(1),
     "per_page": params.between(1, 100),
     "search": params.text,
@@ -71,8 +71,7 @@ class TermRoutes:
             raise Refused(400, "rest_missing_callback_param", message, {"params": ["name"]})
         # Tags may be made by whoever writes posts, categories by editors alone.
         if not may(call.user, "edit_posts" if self._taxonomy == "post_tag" else "manage_categories"):
-            message = "Sorry, you are not allowed to create terms in this taxonomy."
-            raise forbidden(call.user, "rest_cannot_create", message)
+            raise forbidden(call.user, "rest_cannot_create", "create terms in this taxonomy")
         term = Term(0, self._taxonomy, "", "")
         self._write(term, values)
         address = f"{call.site}/wp-json/wp/v2/{TAXONOMIES[self._taxonomy]}/{term.id}"
@@ -83,7 +82,7 @@ class TermRoutes:
         values = params.read(call.given, _WRITTEN)
         term = self._term(number)
         if not may(call.user, "manage_categories"):
-            raise forbidden(call.user, "rest_cannot_update", "Sorry, you are not allowed to edit this term.")
+            raise forbidden(call.user, "rest_cannot_update", "edit this term")
         self._write(term, values)
         return Answer(200, self._shown(call, term))
 
@@ -92,9 +91,7 @@ class TermRoutes:
         values = params.read(call.given, {"force": params.flag})
         term = self._term(number)
         if not may(call.user, "manage_categories"):
-            raise forbidden(
-                call.user, "rest_cannot_delete", "Sorry, you are not allowed to delete this term."
-            )
+            raise forbidden(call.user, "rest_cannot_delete", "delete this term")
         if not values.get("force"):
             message = "Terms do not support trashing. Set 'force=true' to delete."
             raise Refused(501, "rest_trash_not_supported", message)

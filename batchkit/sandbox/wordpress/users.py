@@ -132,9 +132,9 @@ def may(user: User | None, capability: str) -> bool:
     return user is not None and user.can(capability)
 
 
-def forbidden(user: User | None, code: str, message: str) -> Refused:
+def forbidden(user: User | None, code: str, what: str) -> Refused:
     """The refusal of what isn't allowed: 401 for nobody in particular, 403 for somebody."""
-    return Refused(401 if user is None else 403, code, message)
+    return Refused(401 if user is None else 403, code, f"Sorry, you are not allowed to {what}.")
 
 
 def allow(user: User | None, post: Post) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from jmespath import search
+
 from ..http.answer import Answer, Unreadable, message_in
 
 _THOUGHT: Final = re.compile(r"(?s)\A(?:\s*<think>)?.*?</think>\s*")
@@ -36,24 +38,17 @@ class Completion:
     @classmethod
     def of(cls, value: Any) -> Completion | None:
         """The completion in an answer; None where the answer is something else."""
-        if not isinstance(value, Mapping) or not isinstance(value.get("choices"), list):
+        choices = search("choices", value)
+        if not isinstance(choices, list) or not all(isinstance(each, Mapping) for each in choices[:1]):
             return None
-        first = value["choices"][0] if value["choices"] else {}
-        if not isinstance(first, Mapping):
-            return None
-        message = first.get("message")
-        message = message if isinstance(message, Mapping) else {}
-        usage = value.get("usage")
-        usage = usage if isinstance(usage, Mapping) else {}
-        content = message.get("content", first.get("text"))
-        finish = str(first.get("finish_reason") or "").lower()
+        finish = str(search("[0].finish_reason", choices) or "").lower()
         return cls(
-            text=_said(content),
+            text=_said(search("[0].[message.content, text] | [?@ != null] | [0]", choices)),
             finish="length" if finish in _CUT else "content_filter" if finish in _FILTERED else finish,
-            refusal=str(message.get("refusal") or ""),
-            tokens_in=_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
-            tokens_out=_count(usage.get("completion_tokens", usage.get("output_tokens"))),
-            model=str(value.get("model") or ""),
+            refusal=str(search("[0].message.refusal", choices) or ""),
+            tokens_in=_count(search("usage.[prompt_tokens, input_tokens] | [?@ != null] | [0]", value)),
+            tokens_out=_count(search("usage.[completion_tokens, output_tokens] | [?@ != null] | [0]", value)),
+            model=str(search("model", value) or ""),
         )
 
     def facts(self) -> dict[str, Any]:
@@ -88,17 +83,14 @@ class Complaint:
         if not isinstance(value, Mapping):
             return cls(message=message_in(value))
         inner = value.get("error")
-        told: Mapping[str, Any] = inner if isinstance(inner, Mapping) else value
-        deeper = told.get("innererror")
-        codes = [
-            told.get("code"),
-            told.get("type"),
-            deeper.get("code") if isinstance(deeper, Mapping) else "",
-        ]
-        code = told.get("code")
+        error: Mapping[str, Any] = inner if isinstance(inner, Mapping) else value
+        code = error.get("code")
+        names = search("[code, type, innererror.code]", error)
+        # FastAPI lists what each error is about: `{"detail": [{"loc": ["body", "temperature"]}]}`.
+        param = error.get("param") or search("detail[0].loc[1]", value) or ""
         return cls(
-            names=frozenset(str(each).lower() for each in codes if each),
-            param=str(told.get("param") or "") or _place(value.get("detail")),
+            names=frozenset(str(each).lower() for each in names if each),
+            param=str(param),
             message=" ".join(message_in(inner or value).split()),
             status=int(str(code)) if re.fullmatch(r"[45]\d\d", str(code)) else None,
         )
@@ -120,10 +112,3 @@ def _said(content: Any) -> str:
 
 def _count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _place(detail: Any) -> str:
-    """The entry that FastAPI's list of errors is about: `{"loc": ["body", "temperature"]}`."""
-    first = detail[0] if isinstance(detail, list) and detail else None
-    place = first.get("loc") if isinstance(first, Mapping) else None
-    return str(place[1]) if isinstance(place, list) and len(place) > 1 else ""

@@ -68,57 +68,57 @@ def judge_chat(answer: Answer, options: Collection[str], key_secret: str) -> Fai
     failure = judge(answer)
     if failure is None or failure.rule in ("firewall", "login page", "redirect"):
         return failure
-    told, status = Complaint.of(answer), answer.status
+    said, status = Complaint.of(answer), answer.status
     if status == 401:
         held = f"Check the secret {key_secret}: it holds no key that this server takes."
         none = "This server wants a key: name its secret in target.key_secret."
         return replace(failure, advice=f"{held if key_secret else none} {_RESUME}")
-    if status == 402 or told.names & _NO_CREDIT:
-        return _abort("credit", "The account has no credit left", told, f"Top it up. {_RESUME}")
-    refused = _refused(answer, told, options)
+    if status == 402 or said.names & _NO_CREDIT:
+        return _abort("credit", "The account has no credit left", said, f"Top it up. {_RESUME}")
+    refused = _refused(answer, said, options)
     if refused is not None:
         return refused
     if status == 429:
-        return _limited(failure, answer, told)
+        return _limited(failure, answer, said)
     return replace(failure, fate=Fate.RETRY) if status == 409 else failure
 
 
-def _refused(answer: Answer, told: Complaint, options: Collection[str]) -> Failure | None:
+def _refused(answer: Answer, said: Complaint, options: Collection[str]) -> Failure | None:
     """What is wrong with the request, where it is known whether that is so for one prompt or for all."""
     status = answer.status
-    if status in (400, 404, 422) and (refused := _about_the_model(answer, told)):
+    if status in (400, 404, 422) and (refused := _about_the_model(answer, said)):
         return refused
-    if status in (400, 413, 422) and (told.names & _TOO_LONG or _LENGTH_WORDS.search(told.message)):
+    if status in (400, 413, 422) and (said.names & _TOO_LONG or _LENGTH_WORDS.search(said.message)):
         advice = "Shorten the prompt, lower target.max_tokens, or take a model with a larger window."
-        return _reject("too long", "The prompt is too long for the model", told, advice)
-    if status in (400, 403, 422, 451) and (told.names & _FILTERS or _FILTER_WORDS.search(told.message)):
-        return _reject("content filter", "The server's filter refuses the prompt", told, REWORD)
-    if status in (400, 422) and told.param in options:
-        advice = f"Change target.{told.param}, or leave it out. {_RESUME}"
-        return _abort("option", f"The server refuses {told.param}", told, advice)
+        return _reject("too long", "The prompt is too long for the model", said, advice)
+    if status in (400, 403, 422, 451) and (said.names & _FILTERS or _FILTER_WORDS.search(said.message)):
+        return _reject("content filter", "The server's filter refuses the prompt", said, REWORD)
+    if status in (400, 422) and said.param in options:
+        advice = f"Change target.{said.param}, or leave it out. {_RESUME}"
+        return _abort("option", f"The server refuses {said.param}", said, advice)
     if status == 403:
         advice = f"Ask for the right to use this model with this key. {_RESUME}"
-        return _abort("403", "The key may not do that", told, advice)
+        return _abort("403", "The key may not do that", said, advice)
     return None
 
 
-def _about_the_model(answer: Answer, told: Complaint) -> Failure | None:
-    if told.names & _NO_MODEL or told.param == "model" or _MODEL_WORDS.search(told.message):
+def _about_the_model(answer: Answer, said: Complaint) -> Failure | None:
+    if said.names & _NO_MODEL or said.param == "model" or _MODEL_WORDS.search(said.message):
         advice = f"Correct target.model; {terminal('doctor')} lists those that the server offers. {_RESUME}"
-        return _abort("model", "The server doesn't have the model", told, advice)
+        return _abort("model", "The server doesn't have the model", said, advice)
     if answer.status == 404:
         advice = "Correct the address: for most servers it ends in /v1."
-        return _abort("address", "There are no chat completions at this address", told, advice)
+        return _abort("address", "There are no chat completions at this address", said, advice)
     return None
 
 
-def _limited(failure: Failure, answer: Answer, told: Complaint) -> Failure:
-    wait = wait_of(answer.headers, told.message)
+def _limited(failure: Failure, answer: Answer, said: Complaint) -> Failure:
+    wait = wait_of(answer.headers, said.message)
     wait = USUAL_WAIT if wait is None else wait
     if wait <= LONGEST_WAIT:
         return replace(failure, retry_after=wait)
     hours = f"{wait / 3600:.1f} h" if wait >= 3600 else f"{wait / 60:.0f} min"
-    return _abort("limit", f"A limit is used up for another {hours}", told, f"Wait for it. {_RESUME}")
+    return _abort("limit", f"A limit is used up for another {hours}", said, f"Wait for it. {_RESUME}")
 
 
 def wait_of(headers: Mapping[str, str], message: str = "", now: float | None = None) -> float | None:
@@ -173,13 +173,13 @@ def span(text: str, now: float | None = None) -> float | None:
     return max(number - now, 0.0) if number > 1e8 else max(number, 0.0)
 
 
-def _abort(rule: str, reason: str, told: Complaint, advice: str) -> Failure:
-    return Failure(Fate.ABORT, rule, _with(reason, told), advice)
+def _abort(rule: str, reason: str, said: Complaint, advice: str) -> Failure:
+    return Failure(Fate.ABORT, rule, _with(reason, said), advice)
 
 
-def _reject(rule: str, reason: str, told: Complaint, advice: str) -> Failure:
-    return Failure(Fate.REJECT, rule, _with(reason, told), advice)
+def _reject(rule: str, reason: str, said: Complaint, advice: str) -> Failure:
+    return Failure(Fate.REJECT, rule, _with(reason, said), advice)
 
 
-def _with(reason: str, told: Complaint) -> str:
-    return f"{reason}: {told.message[:300]}" if told.message else f"{reason}."
+def _with(reason: str, said: Complaint) -> str:
+    return f"{reason}: {said.message[:300]}" if said.message else f"{reason}."

@@ -78,17 +78,13 @@ class Generation(HttpOptions):
 
     def _check(self) -> None:
         if not self.model:
-            raise UsageError(
-                "The job doesn't say which model writes the text.",
-                advice='Name one that the server offers: [target] model = "...".',
-            )
+            advice = 'Name one that the server offers: [target] model = "...".'
+            raise UsageError("The job doesn't say which model writes the text.", advice=advice)
         if self.min_length is not None and self.max_length is not None and self.min_length > self.max_length:
             raise UsageError("target.min_length is more than target.max_length.")
         for name in _OURS:
             if name in self.extra:
                 raise UsageError(f"target.extra can't hold {name}: that is for the job to say.")
         if secrets.exposes_password(str(self.extra)):
-            raise UsageError(
-                "target.extra holds a password, which would be stored with the plan.",
-                advice="Logins belong into target.headers, as {secret:NAME}.",
-            )
+            message = "target.extra holds a password, which would be stored with the plan."
+            raise UsageError(message, advice="Logins belong into target.headers, as {secret:NAME}.")

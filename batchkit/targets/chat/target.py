@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 import polars as pl
+from jmespath import search
 
 from ...core.columns import FieldType
 from ...core.errors import SecretError, UsageError
@@ -61,7 +62,7 @@ class ChatTarget(HttpTarget[Generation]):
         return {self._says.result: "text", "tokens_in": "tokens_in", "tokens_out": "tokens_out"}
 
     def fields(self) -> dict[str, FieldType]:
-        """A prompt, and what the model is told before it."""
+        """A prompt, and what the model is complaint before it."""
         return {
             PROMPT: FieldType("text", nullable=False, checks={"required": True}),
             SYSTEM: FieldType("text"),
@@ -107,10 +108,8 @@ class ChatTarget(HttpTarget[Generation]):
             UsageError: The job has no prompt.
         """
         if PROMPT not in frame.columns:
-            raise UsageError(
-                "The job doesn't say what to ask for each row.",
-                advice='Write the prompt: [fields.prompt] template = "Describe {name} in two sentences."',
-            )
+            advice = 'Write the prompt: [fields.prompt] template = "Describe {name} in two sentences."'
+            raise UsageError("The job doesn't say what to ask for each row.", advice=advice)
         prompts = frame[PROMPT]
         self._estimate.add(prompts, frame[SYSTEM] if SYSTEM in frame.columns else None, self._says.system)
         return prompts
@@ -187,9 +186,9 @@ class ChatTarget(HttpTarget[Generation]):
 
     def _renamed(self, answer: Answer) -> bool:
         """Whether the server wants the limit under its newer name; it gets it from now on."""
-        told = Complaint.of(answer)
+        complaint = Complaint.of(answer)
         newer = "max_completion_tokens"
-        if answer.status != 400 or self._limit_name == newer or newer not in told.message:
+        if answer.status != 400 or self._limit_name == newer or newer not in complaint.message:
             return False
         self._limit_name = newer
         return True
@@ -265,8 +264,4 @@ def _models(answer: Answer) -> list[str]:
         value = answer.json()
     except Unreadable:
         return []
-    listed = value.get("data", value.get("models")) if isinstance(value, Mapping) else value
-    if not isinstance(listed, list):
-        return []
-    names = [each.get("id") or each.get("name") for each in listed if isinstance(each, Mapping)]
-    return [str(name) for name in names if name]
+    return [str(name) for name in search("(data || models || @)[].[id || name][]", value) or ()]

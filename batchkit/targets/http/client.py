@@ -93,8 +93,24 @@ class HttpClient:
             NotKept: `into` refused a part of the body.
             httpx.TransportError, aiohttp.ClientError: As `http_failures.judge` knows them.
         """
+        merged = self._headers if content is None else self._json_headers
+        if headers:
+            merged = httpx.Headers(merged)
+            merged.update(headers)
         for _ in range(REDIRECTS):
-            answer = await self._once(method, url, content, headers, limit, into)
+            request = httpx.Request(
+                method, _parsed(url), headers=merged, content=content, extensions=self._extensions
+            )
+            response = await self._transport.handle_async_request(request)
+            try:
+                if into is None or response.is_success:
+                    body, whole = await _body(response, limit, into)
+                else:  # only a file may be large: what says why there is none is read as any answer is
+                    body, whole = await _body(response, min(limit, BODY_LIMIT), None)
+            finally:
+                # Until then no other request gets its connection, not even where the body broke off.
+                await response.aclose()
+            answer = Answer(response.status_code, response.headers, body, whole, url)
             if not 300 <= answer.status < 400 or "location" not in answer.headers:
                 return answer
             further = str(httpx.URL(url).join(answer.headers["location"]))
@@ -104,75 +120,36 @@ class HttpClient:
             url = further
         return answer
 
-    async def _once(
-        self,
-        method: str,
-        url: str,
-        content: bytes | None,
-        headers: Mapping[str, str] | None,
-        limit: int,
-        into: BinaryIO | None,
-    ) -> Answer:
-        merged = self._headers if content is None else self._json_headers
-        if headers:
-            merged = httpx.Headers(merged)
-            merged.update(headers)
-        request = httpx.Request(
-            method, _parsed(url), headers=merged, content=content, extensions=self._extensions
-        )
-        response = await self._transport.handle_async_request(request)
-        try:
-            if into is not None and response.is_success:
-                body, whole = await _kept(response, limit, into)
-            else:
-                body, whole = await _body(response, min(limit, BODY_LIMIT) if into else limit)
-        finally:
-            await response.aclose()
-        return Answer(response.status_code, response.headers, body, whole, url)
-
     async def aclose(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
 
 
-async def _body(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
-    """The body up to the limit, and whether that is all of it; a status that came is never lost again."""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async for part in _parts(response):
-            parts.append(part)
-            size += len(part)
-            if size > limit:
-                return b"".join(parts)[:limit], False
-    except Exception as error:
-        if not _broke_off(error):
-            raise
-        return b"".join(parts), False
-    return b"".join(parts), True
+async def _body(response: httpx.Response, limit: int, into: BinaryIO | None) -> tuple[bytes, bool]:
+    """The body up to the limit, or its beginning where it goes to a file; and whether all of it came.
 
-
-async def _kept(response: httpx.Response, limit: int, into: BinaryIO) -> tuple[bytes, bool]:
-    """The beginning of a body that goes to a file, and whether all of it went there."""
-    if int(response.headers.get("content-length") or 0) > limit:
+    A status that came is never lost again: a body that breaks off is an answer, and no error.
+    """
+    if into is not None and int(response.headers.get("content-length") or 0) > limit:
         return b"", False  # before the first byte of what would be thrown away
-    beginning = b""
-    size = 0
+    kept, size, room = bytearray(), 0, limit if into is None else BEGINNING
     try:
         async for part in _parts(response):
-            beginning += part[: max(BEGINNING - size, 0)]
+            kept += part[: room - len(kept)]
             size += len(part)
-            try:
-                into.write(part)
-            except OSError as error:
-                raise NotKept from error
+            if into is not None:
+                try:
+                    into.write(part)
+                except OSError as error:
+                    raise NotKept from error
             if size > limit:
-                return beginning, False
+                return bytes(kept), False
     except Exception as error:
-        if not _broke_off(error):
+        known = isinstance(error, httpx.TransportError | httpx.DecodingError | OSError)
+        if not known and not is_of_aiohttp(error):
             raise
-        return beginning, False
-    return beginning, True
+        return bytes(kept), False
+    return bytes(kept), True
 
 
 def _parts(response: httpx.Response) -> AsyncIterable[bytes]:
@@ -182,9 +159,8 @@ def _parts(response: httpx.Response) -> AsyncIterable[bytes]:
     return cast(AsyncIterable[bytes], stream) if plain else response.aiter_bytes()
 
 
-def _broke_off(error: Exception) -> bool:
-    if isinstance(error, httpx.TransportError | httpx.DecodingError | OSError):
-        return True
+def is_of_aiohttp(error: BaseException) -> bool:
+    """Whether the transport's library raised it; by name, for it is loaded only when something is sent."""
     return type(error).__module__.startswith("aiohttp")
 
 

@@ -13,7 +13,7 @@ from ...core.retry import Backoff
 from ..base import Failure, Fate
 from .answer import Answer, Unreadable
 from .client import REDIRECTS, HttpClient, NotKept, origin
-from .failures import HttpError, judge, judge_body
+from .failures import HttpError, judge, judge_body, judge_error
 from .logins import login_headers, without_login
 from .requests import aside, with_patience
 
@@ -60,10 +60,6 @@ def download(
                 answer = await _follow("GET", plain, file, own, limit, connect, read)
             except NotKept as error:
                 raise error.__cause__ or error from None
-            except HttpError:
-                raise
-            except Exception as error:
-                raise HttpError(judge(error) or _internal(error)) from error
             _check(answer, limit, file.tell())
             return answer
 
@@ -78,17 +74,8 @@ def look(url: str, *, headers: Mapping[str, str], connect: float, read: float) -
         HttpError: It says nothing of it.
     """
 
-    async def once() -> Answer:
-        try:
-            return await _follow(
-                "HEAD", without_login(url), None, login_headers(url, headers), 0, connect, read
-            )
-        except HttpError:
-            raise
-        except Exception as error:
-            raise HttpError(judge(error) or _internal(error)) from error
-
-    answer: Answer = aside(once())
+    own = login_headers(url, headers)
+    answer: Answer = aside(_follow("HEAD", without_login(url), None, own, 0, connect, read))
     if (failure := judge(answer)) is not None:
         raise HttpError(failure)
     return answer
@@ -103,21 +90,27 @@ async def _follow(
     connect: float,
     read: float,
 ) -> Answer:
-    first = origin(url)
-    for _ in range(REDIRECTS):
-        # A host of its own for each hop: its proxy, and no login but at the first.
-        headers = own if origin(url) == first else {}
-        client = HttpClient(url, headers, connect=connect, read=read, keeps=False)
-        try:
-            answer = await client.request(method, url, headers=_ANY_FILE, limit=limit, into=file)
-        finally:
-            await client.aclose()
-        if not 300 <= answer.status < 400 or "location" not in answer.headers:
-            return answer
-        further = str(httpx.URL(answer.url).join(answer.headers["location"]))
-        if url.startswith("https:") and not further.startswith("https:"):
-            return answer  # judged as the redirect that it is: nothing is asked for in the clear
-        url = further
+    try:
+        first = origin(url)
+        for _ in range(REDIRECTS):
+            # A host of its own for each hop: its proxy, and no login but at the first.
+            client = HttpClient(
+                url, own if origin(url) == first else {}, connect=connect, read=read, keeps=False
+            )
+            try:
+                answer = await client.request(method, url, headers=_ANY_FILE, limit=limit, into=file)
+            finally:
+                await client.aclose()
+            if not 300 <= answer.status < 400 or "location" not in answer.headers:
+                return answer
+            further = str(httpx.URL(answer.url).join(answer.headers["location"]))
+            if url.startswith("https:") and not further.startswith("https:"):
+                return answer  # judged as the redirect that it is: nothing is asked for in the clear
+            url = further
+    except NotKept:
+        raise
+    except Exception as error:
+        raise HttpError(judge_error(error)) from error
     raise HttpError(Failure(Fate.ABORT, "redirect", "The server sends us from one address to the next."))
 
 
@@ -129,7 +122,12 @@ def _check(answer: Answer, limit: int, size: int) -> None:
     """
     failure = judge(answer)
     if failure is not None:
-        raise HttpError(_forbidden(answer) if answer.status == 403 else failure)
+        if answer.status == 403:
+            # Taken for a firewall's, it would be worth waiting for in a run of thousands of calls; not here.
+            said = f": {words}" if (words := answer.words()) else ""
+            reason = f"The server doesn't let us read it (403){said}"
+            failure = Failure(Fate.REJECT, "403", reason)
+        raise HttpError(failure)
     declared = int(answer.headers.get("content-length") or 0)
     if max(size, declared) > limit:
         reason = f"The file is larger than {limit / _MB:,.0f} MB"
@@ -140,21 +138,5 @@ def _check(answer: Answer, limit: int, size: int) -> None:
     start = answer.body.removeprefix(b"\xef\xbb\xbf").lstrip()[:200].lower()
     # By its bytes: many a script that gives a CSV file calls it a page.
     if start.startswith((b"<!doctype html", b"<html")) or (start[:1] == b"<" and answer.is_html):
-        raise HttpError(
-            replace(
-                judge_body(Unreadable("login" if answer.is_login else "html"), answer),
-                fate=Fate.ABORT,
-            )
-        )
-
-
-def _forbidden(answer: Answer) -> Failure:
-    # Taken for a firewall's, it would be worth waiting for in a run of thousands of calls; not for one file.
-    words = answer.words()
-    return Failure(
-        Fate.REJECT, "403", "The server doesn't let us read it (403)" + (f": {words}" if words else "")
-    )
-
-
-def _internal(error: Exception) -> Failure:
-    return Failure(Fate.ABORT, "internal", repr(error))
+        page = judge_body(Unreadable("login" if answer.is_login else "html"), answer)
+        raise HttpError(replace(page, fate=Fate.ABORT))

@@ -16,6 +16,7 @@ from ...core.errors import TargetError, TargetUnreachable
 from ...core.retry import retry_after
 from ..base import FIREWALL, Failure, Fate
 from .answer import Answer, Unreadable
+from .client import is_of_aiohttp
 
 FIREWALL_PAUSE: Final = 10.0
 """Seconds the whole run holds when a firewall turns us away without saying for how long."""
@@ -35,10 +36,19 @@ _NOT_SENT: Final = (
 """httpx errors that mean the request never left."""
 
 _STATUSES: Final[Mapping[int, tuple[Fate, str]]] = {
+    400: (Fate.REJECT, "The server can't read the request"),
     401: (Fate.ABORT, "The server doesn't accept the login"),
     402: (Fate.ABORT, "The server wants to be paid first"),
+    403: (Fate.REJECT, "The login may not do that"),
+    404: (Fate.REJECT, "The server doesn't have it"),
+    405: (Fate.REJECT, "The server doesn't allow that method there"),
     407: (Fate.ABORT, "The proxy wants a login"),
     408: (Fate.RETRY, "The server got the request too slowly"),
+    409: (Fate.REJECT, "The server sees a conflict"),
+    410: (Fate.REJECT, "The server has it no more"),
+    412: (Fate.REJECT, "It was changed at the server meanwhile"),
+    413: (Fate.REJECT, "The request is too large for the server"),
+    422: (Fate.REJECT, "The server refuses these values"),
     425: (Fate.RETRY, "The server wants the request again later"),
     429: (Fate.RETRY, "The server was asked too often"),
     500: (Fate.UNKNOWN, "The server failed"),
@@ -58,18 +68,6 @@ _STATUSES: Final[Mapping[int, tuple[Fate, str]]] = {
 Retried is only what says that nothing was done. The rest the engine tries again where that does no harm.
 """
 
-_REASONS: Final[Mapping[int, str]] = {
-    400: "The server can't read the request",
-    403: "The login may not do that",
-    404: "The server doesn't have it",
-    405: "The server doesn't allow that method there",
-    409: "The server sees a conflict",
-    410: "The server has it no more",
-    412: "It was changed at the server meanwhile",
-    413: "The request is too large for the server",
-    422: "The server refuses these values",
-}
-
 _UNREADABLE: Final[Mapping[str, str]] = {
     "empty": "an empty body",
     "html": "a page instead of data",
@@ -88,20 +86,6 @@ class HttpError(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.reason)
         self.failure = failure
-
-
-def judge(problem: BaseException | Answer) -> Failure | None:
-    """What an error of the client, or a server's answer, means.
-
-    A request that may have been carried out is `unknown`, whatever it was: see `of_read` for the others.
-
-    Args:
-        problem: An exception of the client, or an answer.
-
-    Returns:
-        The failure; None for an answer whose status says success. Its body has the last word then.
-    """
-    return _judge_answer(problem) if isinstance(problem, Answer) else _judge_error(problem)
 
 
 def of_read(failure: Failure) -> Failure:
@@ -163,19 +147,17 @@ def went_out(error: BaseException) -> bool:
 def _cause(error: BaseException) -> BaseException:
     """The transport's own error: httpx-aiohttp calls a broken connection a connect timeout."""
     inner = error.__cause__
-    return inner if inner is not None and type(inner).__module__.startswith("aiohttp") else error
+    return inner if inner is not None and is_of_aiohttp(inner) else error
 
 
-def _judge_error(error: BaseException) -> Failure:
+def judge_error(error: BaseException) -> Failure:
+    """What an error of the client means: `unknown` where the request may have been carried out."""
     cause = _cause(error)
     words = _error_words(cause)
     if _is_certificate(cause):
-        return Failure(
-            Fate.ABORT,
-            "certificate",
-            f"The server's certificate can't be trusted: {words}",
-            "Have it renewed, or name the authority that signed it in SSL_CERT_FILE.",
-        )
+        reason = f"The server's certificate can't be trusted: {words}"
+        advice = "Have it renewed, or name the authority that signed it in SSL_CERT_FILE."
+        return Failure(Fate.ABORT, "certificate", reason, advice)
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL) or "InvalidURL" in _kinds(cause):
         return Failure(Fate.ABORT, "address", f"The address can't be used: {words}", "Correct it in the job.")
     if getattr(cause, "status", None) == 407:
@@ -190,12 +172,13 @@ def _judge_error(error: BaseException) -> Failure:
         # aiohttp gives such errors a status 400, which no server said.
         said = " ".join(str(getattr(cause, "message", words)).split())[:300]
         return Failure(Fate.UNKNOWN, "not http", f"The server's answer can't be read as HTTP: {said}")
-    if isinstance(error, httpx.TransportError | OSError) or cause is not error or _is_aiohttp(cause):
+    if isinstance(error, httpx.TransportError | OSError) or cause is not error or is_of_aiohttp(cause):
         return Failure(Fate.UNKNOWN, "broken off", f"The connection broke off before an answer: {words}")
     return Failure(Fate.ABORT, "internal", f"{type(error).__name__}: {error}")
 
 
-def _judge_answer(answer: Answer) -> Failure | None:
+def judge(answer: Answer) -> Failure | None:
+    """What a server's answer means; None where its status says success, and its body has the last word."""
     status = answer.status
     if 200 <= status < 300:
         return None
@@ -211,8 +194,8 @@ def _judge_answer(answer: Answer) -> Failure | None:
             retry_after=retry_after(answer.headers.get("retry-after")) or FIREWALL_PAUSE,
             pushback=True,
         )
-    fate, reason = _STATUSES.get(status, (Fate.REJECT if status < 500 else Fate.UNKNOWN, ""))
-    reason = reason or _REASONS.get(status, "The server refuses it" if status < 500 else "The server failed")
+    refused = (Fate.REJECT, "The server refuses it")
+    fate, reason = _STATUSES.get(status, refused if status < 500 else _STATUSES[500])
     return Failure(
         fate,
         str(status),
@@ -232,12 +215,9 @@ def _judge_redirect(answer: Answer) -> Failure:
     if any(word in there.path.lower() for word in ("login", "signin", "sign-in", "/auth")):
         return Failure(Fate.ABORT, "login page", f"The server sends us to log in at {place}", _LOGIN)
     if (there.hostname, there.scheme, there.port) != (here.hostname, here.scheme, here.port):
-        return Failure(
-            Fate.ABORT,
-            "redirect",
-            f"The server sends us to {place}; the login was not sent there",
-            "If that is where it lives now, write that address into the job.",
-        )
+        reason = f"The server sends us to {place}; the login was not sent there"
+        advice = "If that is where it lives now, write that address into the job."
+        return Failure(Fate.ABORT, "redirect", reason, advice)
     if answer.status in (302, 303):
         return Failure(Fate.UNKNOWN, "redirect", f"The server sends us to {place} instead of an answer")
     return Failure(
@@ -251,10 +231,6 @@ def _speaks_json(answer: Answer) -> bool:
     except Unreadable as problem:
         return problem.kind == "empty"
     return True
-
-
-def _is_aiohttp(error: BaseException) -> bool:
-    return type(error).__module__.startswith("aiohttp")
 
 
 def _kinds(error: BaseException) -> set[str]:

@@ -18,7 +18,7 @@ from ...core.registry import plain_host
 from ..base import CallTarget, Failure, Fate
 from .answer import Answer, Unreadable
 from .client import BODY_LIMIT, HttpClient
-from .failures import HttpError, as_target_error, json_of, judge, judge_body, of_read, went_out
+from .failures import HttpError, as_target_error, json_of, judge, judge_body, judge_error, of_read, went_out
 from .logins import login_headers, refuse_in_query, without_login
 from .options import HttpOptions
 from .requests import Value, aside
@@ -80,10 +80,8 @@ class HttpTarget(CallTarget, Generic[Options]):
         except httpx.InvalidURL:
             parts = httpx.URL("")
         if parts.scheme not in ("http", "https") or not parts.host:
-            raise UsageError(
-                f"{secrets.redact(url)} is not an address of HTTP.",
-                advice="Write one such as http+https://api.example/v1.",
-            )
+            advice = "Write one such as http+https://api.example/v1."
+            raise UsageError(f"{secrets.redact(url)} is not an address of HTTP.", advice=advice)
         refuse_in_query(self._base, "the address")
 
     def _written_out(self, url: str) -> str:
@@ -158,7 +156,7 @@ class HttpTarget(CallTarget, Generic[Options]):
             return error.failure
         if isinstance(error, TimeoutError) and not str(error):
             error = TimeoutError("no answer in time")
-        return judge(error) or Failure(Fate.ABORT, "internal", repr(error))
+        return judge_error(error)
 
     # Requests
 
@@ -235,7 +233,7 @@ class HttpTarget(CallTarget, Generic[Options]):
         try:
             return await client.request(method, url, content=content, headers=headers, limit=limit)
         except Exception as error:
-            failure = judge(error) or Failure(Fate.ABORT, "internal", repr(error))
+            failure = judge_error(error)
             if went_out(error):
                 # A server that hangs up between two requests leaves in doubt whether it took the second.
                 # Where that matters, each request gets a connection of its own from now on.

@@ -40,10 +40,8 @@ def _types(value: Any) -> Any:
     facts = {str(name): {"type": kind} if isinstance(kind, str) else kind for name, kind in value.items()}
     for name, each in facts.items():
         if isinstance(each, Mapping) and each.get("type") not in TYPES:
-            raise UsageError(
-                f"target.fields.{name} can't be {each.get('type')!r}.",
-                advice=did_you_mean(str(each.get("type")), TYPES),
-            )
+            advice = did_you_mean(str(each.get("type")), TYPES)
+            raise UsageError(f"target.fields.{name} can't be {each.get('type')!r}.", advice=advice)
     return facts
 
 
@@ -203,10 +201,8 @@ class Description(HttpOptions):
             refuse_in_query(self.read.url, "target.read.url")
             paths |= {f"read.{name}": getattr(self.read, name) for name in ("list", "item", "key")}
             if "{" not in self.read.url:
-                raise UsageError(
-                    "target.read.url doesn't name the key.",
-                    advice='Write url = "/items/{id}" for one, or url = "/items?ids={keys}" for many.',
-                )
+                advice = 'Write url = "/items/{id}" for one, or url = "/items?ids={keys}" for many.'
+                raise UsageError("target.read.url doesn't name the key.", advice=advice)
         for name, each in self._named_writes():
             refuse_in_query(each.url, f"target.{name}.url")
             refuse_in_headers(each.headers)

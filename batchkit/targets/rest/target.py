@@ -45,15 +45,11 @@ class RestTarget(HttpTarget[Description]):
         super().__init__(url, **options)
         says = self._says
         if secrets.exposes_password(str(self._options)):
-            raise UsageError(
-                "The description of the target holds a password, which would be stored with the plan.",
-                advice="Write {secret:NAME} in its place.",
-            )
+            message = "The description of the target holds a password, which would be stored with the plan."
+            raise UsageError(message, advice="Write {secret:NAME} in its place.")
         if not says.writes:
-            raise UsageError(
-                "The job doesn't say how its target is written.",
-                advice='Describe it: [target] update = {method = "PATCH", url = "/items/{id}"}.',
-            )
+            advice = 'Describe it: [target] update = {method = "PATCH", url = "/items/{id}"}.'
+            raise UsageError("The job doesn't say how its target is written.", advice=advice)
         self.readable = says.read is not None and self._mode != "append"
         self.reversible = self.readable and (says.delete is not None or self._mode == "update")
         self.idempotent = all(each.repeatable for each in self._in_use())
@@ -213,14 +209,9 @@ class RestTarget(HttpTarget[Description]):
 
     def _how(self, change: str) -> Write | None:
         says = self._says
-        match change:
-            case Change.CREATE:
-                return says.create or says.send
-            case Change.UPDATE:
-                return says.update
-            case Change.DELETE:
-                return says.delete
-        return says.send or says.create or says.update
+        hows: dict[str, Write | None] = {"update": says.update, "delete": says.delete}
+        hows["create"] = says.create or says.send
+        return hows.get(change, says.send or says.create or says.update)
 
     async def _filled(self, item: Item, how: Write) -> dict[str, Any]:
         kinds = self._says.fields

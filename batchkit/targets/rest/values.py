@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -106,26 +106,10 @@ def from_json(value: Any, kind: FieldType | None) -> Any:
     """A value of an answer as the field's type has it.
 
     Raises:
-        ValueError: It is none of that type.
+        ValueError, ArithmeticError: It is none of that type.
     """
-    if value is None:
-        return None
-    match kind.type if kind else "text":
-        case "integer":
-            return _integer(value)
-        case "float":
-            return float(value)
-        case "decimal":
-            return _decimal(value)
-        case "boolean":
-            return _boolean(value)
-        case "date":
-            return date.fromisoformat(str(value)[:10])
-        case "datetime":
-            # Zones are left out, as they are in a sheet; a `Z` and an offset alike.
-            return datetime.fromisoformat(str(value)).replace(tzinfo=None)
-        case _:
-            return text_of(value)
+    read: Callable[[Any], Any] = _READERS.get(kind.type if kind else "text", text_of)
+    return None if value is None else read(value)
 
 
 def _integer(value: Any) -> int:
@@ -135,17 +119,20 @@ def _integer(value: Any) -> int:
     return int(number)
 
 
-def _decimal(value: Any) -> Decimal:
-    try:
-        return Decimal(str(value))
-    except InvalidOperation:
-        raise ValueError(value) from None
-
-
 def _boolean(value: Any) -> bool:
     text = text_of(value).lower()
-    if text in ("true", "1", "yes"):
-        return True
-    if text in ("false", "0", "no", ""):
-        return False
-    raise ValueError(value)
+    if text not in _WORDS:
+        raise ValueError(value)
+    return _WORDS[text]
+
+
+_WORDS: Final = dict.fromkeys(("true", "1", "yes"), True) | dict.fromkeys(("false", "0", "no", ""), False)
+_READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "integer": _integer,
+    "float": float,
+    "decimal": lambda value: Decimal(str(value)),
+    "boolean": _boolean,
+    "date": lambda value: date.fromisoformat(str(value)[:10]),
+    # Zones are left out, as they are in a sheet; a `Z` and an offset alike.
+    "datetime": lambda value: datetime.fromisoformat(str(value)).replace(tzinfo=None),
+}

@@ -79,10 +79,8 @@ def parse_address(text: str) -> Address:
         return _sqlite(text)
     if scheme.split("+", 1)[0] in {"postgres", "postgresql"}:
         return _postgres(text)
-    raise UsageError(
-        f"{scheme}: is not a database that batchkit knows.",
-        advice="Write sqlite:///file.sqlite or postgresql://user@host:5432/database.",
-    )
+    advice = "Write sqlite:///file.sqlite or postgresql://user@host:5432/database."
+    raise UsageError(f"{scheme}: is not a database that batchkit knows.", advice=advice)
 
 
 def _sqlite(text: str) -> Address:
@@ -90,10 +88,8 @@ def _sqlite(text: str) -> Address:
     slashes = len(rest) - len(rest.lstrip("/"))
     rest = rest[min(slashes, 3) :] if slashes >= 2 else rest
     if not rest or rest == ":memory:":
-        raise UsageError(
-            "A database in memory is gone before anyone can look at it.",
-            advice="Name a file: sqlite:///companies.sqlite.",
-        )
+        advice = "Name a file: sqlite:///companies.sqlite."
+        raise UsageError("A database in memory is gone before anyone can look at it.", advice=advice)
     path = Path(rest).expanduser().absolute()
     shown = f"sqlite:///{path.as_posix()}"
     return Address("sqlite", shown, shown, path=path)
@@ -109,10 +105,8 @@ def _postgres(text: str) -> Address:
     except (ArgumentError, ValueError):
         url = None
     if url is None or not body:
-        raise UsageError(
-            "The address of the PostgreSQL server can't be read.",
-            advice="Write postgresql://user@host:5432/database; in a password, put %40 for @ and %3A for :.",
-        ) from None
+        advice = "Write postgresql://user@host:5432/database; in a password, put %40 for @ and %3A for :."
+        raise UsageError("The address of the PostgreSQL server can't be read.", advice=advice) from None
     open_options = {name: value for name, value in url.query.items() if name.lower() not in SECRET_OPTIONS}
     public = URL.create("postgresql", url.username, None, url.host, url.port, url.database, open_options)
     stored = shown = public.render_as_string(hide_password=False)

@@ -113,11 +113,8 @@ def check_address(address: Address, *, create: bool) -> None:
     beside = [other.name for other in path.parent.iterdir() if other.suffix in {".sqlite", ".db", ".sqlite3"}]
     near = get_close_matches(path.name, beside, n=1)
     hint = f"Did you mean {near[0]}? Otherwise have" if near else "Correct the address, or have"
-    raise TargetError(
-        f"There is no SQLite file {path}.",
-        advice=f"{hint} it made: {option('create', value=True)}.",
-        path=str(path),
-    )
+    advice = f"{hint} it made: {option('create', value=True)}."
+    raise TargetError(f"There is no SQLite file {path}.", advice=advice, path=str(path))
 
 
 def check_table(
@@ -131,11 +128,8 @@ def check_table(
     table = dialect.reflect(link, name, schema, key)
     if table is None:
         near = _suggest_names(name, dialect.table_names(link, schema), "Tables there are")
-        raise TargetError(
-            f"There is no table {name!r} in the database.",
-            advice=f"{near} To have it made: {option('create', value=True)}.",
-            table=name,
-        )
+        advice = f"{near} To have it made: {option('create', value=True)}."
+        raise TargetError(f"There is no table {name!r} in the database.", advice=advice, table=name)
     _check_columns(table, key, "the key")
     return table
 
@@ -151,11 +145,8 @@ def check_lookup(dialect: Dialect, link: Connection, field: str, spec: Mapping[s
     table = dialect.reflect(link, name, schema or None, columns[:1])
     if table is None:
         near = _suggest_names(name, dialect.table_names(link, schema or None), "Tables there are")
-        raise TargetError(
-            f"There is no table {spec['table']!r} for the lookup of {field}.",
-            advice=near,
-            table=spec["table"],
-        )
+        message = f"There is no table {spec['table']!r} for the lookup of {field}."
+        raise TargetError(message, advice=near, table=spec["table"])
     _check_columns(table, columns, f"the lookup of {field}")
     return table
 
@@ -163,11 +154,9 @@ def check_lookup(dialect: Dialect, link: Connection, field: str, spec: Mapping[s
 def _check_columns(table: Table, columns: Sequence[str], where: str) -> None:
     missing = [column for column in columns if column not in table.columns]
     if missing:
-        raise TargetError(
-            f"Table {table.name!r} has no column {missing[0]!r}, which {where} names.",
-            advice=_suggest_names(missing[0], list(table.columns), "Its columns are"),
-            table=table.name,
-        )
+        message = f"Table {table.name!r} has no column {missing[0]!r}, which {where} names."
+        advice = _suggest_names(missing[0], list(table.columns), "Its columns are")
+        raise TargetError(message, advice=advice, table=table.name)
 
 
 def _suggest_names(name: str, names: list[str], otherwise: str) -> str:

@@ -184,6 +184,11 @@ class Dialect(ABC):
         """Rows of a query in which `{names}` stands for a set of texts (one column, `name`)."""
 
 
+def raw_connection(link: Connection) -> Any:
+    """The driver's own connection under a SQLAlchemy one."""
+    return link.connection.driver_connection
+
+
 def quote(name: str) -> str:
     """A name as SQL takes it, whatever is in it."""
     return '"' + name.replace('"', '""') + '"'

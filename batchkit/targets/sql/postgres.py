@@ -16,10 +16,9 @@ import polars as pl
 
 from ...core.columns import AFTER, BEFORE, ITEM, KEY
 from ..base import Fate
-from .dialect import Dialect, Step, Table, Written, quote, split_into_steps
+from .dialect import Dialect, Step, Table, Written, quote, raw_connection, split_into_steps
 from .errors import classify_sql
-from .postgres_casts import show_as_type
-from .postgres_catalog import reflect, table_names
+from .postgres_catalog import reflect, show_as_type, table_names
 from .postgres_rows import apply_rows
 from .postgres_sql import Shape, execute, read_sql, set_aside_sql, step_sql
 from .types import Column, find_lost_texts, parse_postgres_texts, to_postgres_texts
@@ -130,12 +129,6 @@ class Postgres(Dialect):
             done = apply_rows(raw, table, step, stage)
         written.missing += done.missing
         written.results += done.results
-
-
-def raw_connection(link: Connection) -> psycopg.Connection[Any]:
-    """The psycopg connection under a SQLAlchemy one."""
-    raw: Any = link.connection.driver_connection
-    return raw  # type: ignore[no-any-return]
 
 
 def _copy_straight(raw: psycopg.Connection[Any], table: Table, step: Step) -> str | None:

@@ -1,11 +1,15 @@
-"""What PostgreSQL's catalog says of a table."""
+"""What PostgreSQL says itself: its catalog of a table, and its types of texts that are to become values."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
+from ..base import Fate
 from .dialect import ForeignKey, Table, quote
-from .postgres_sql import execute
+from .errors import classify_sql, shorten
+from .postgres_sql import execute, fill_template
 from .types import Column, postgres_field
 
 if TYPE_CHECKING:
@@ -58,6 +62,23 @@ WHERE c.relkind IN ('r', 'p', 'v', 'f') AND n.nspname NOT IN ('pg_catalog', 'inf
 """
 
 
+_SHOWN = """
+CREATE OR REPLACE FUNCTION pg_temp.batchkit_shown(bk_texts text[])
+RETURNS TABLE (bk_text text, bk_shown text, bk_message text) LANGUAGE plpgsql AS {tag}
+BEGIN
+  FOREACH bk_text IN ARRAY bk_texts LOOP
+    BEGIN
+      bk_shown := format('%s', bk_text::{native}); bk_message := NULL;
+    EXCEPTION WHEN OTHERS THEN
+      bk_shown := NULL; bk_message := SQLERRM;
+    END;
+    RETURN NEXT;
+  END LOOP;
+END {tag}
+"""
+"""Casts texts one by one, with the reason for each that can't be."""
+
+
 def reflect(
     raw: psycopg.Connection[Any], name: str, schema: str | None, key: tuple[str, ...]
 ) -> Table | None:
@@ -94,3 +115,34 @@ def reflect(
 def table_names(raw: psycopg.Connection[Any], schema: str | None) -> list[str]:
     """Tables and views that could have been meant."""
     return [str(row[0]) for row in execute(raw, _NAMES, (schema, schema))]
+
+
+def show_as_type(
+    raw: psycopg.Connection[Any], native: str, texts: pl.Series
+) -> tuple[pl.Series, dict[str, str]]:
+    """Cast distinct texts to a type and show them by that type's own output function.
+
+    Args:
+        raw: The server.
+        native: The type.
+        texts: No nulls, no repeats.
+
+    Returns:
+        What is shown, null where a text can't be cast, and the server's reasons for those.
+    """
+    import psycopg
+
+    given = texts.to_list()
+    # `::text` is not the output function for every type: it adds a mask to an inet.
+    sql = f"SELECT v, format('%%s', v::{native.replace('%', '%%')}), NULL FROM unnest(%s::text[]) AS v"
+    try:
+        with raw.transaction():
+            rows = execute(raw, sql, (given,)).fetchall()
+    except psycopg.Error as error:
+        if classify_sql(error).fate is not Fate.REJECT:
+            raise
+        execute(raw, fill_template(_SHOWN, native=native))
+        rows = execute(raw, "SELECT * FROM pg_temp.batchkit_shown(%s::text[])", (given,)).fetchall()
+    found = {text: result for text, result, _ in rows}
+    reasons = {text: shorten(message) for text, _, message in rows if message is not None}
+    return pl.Series(texts.name, [found.get(text) for text in given], dtype=pl.String), reasons

@@ -20,7 +20,7 @@ import polars as pl
 from ...core.columns import ITEM
 from ...core.compare import Standing, join_present, judge_columns
 from ..base import Fate
-from .dialect import Dialect, Step, Table, Written, quote, select_keys, split_into_steps
+from .dialect import Dialect, Step, Table, Written, quote, raw_connection, select_keys, split_into_steps
 from .errors import classify_sql
 from .sqlite_catalog import reflect
 from .sqlite_read import build_frame, fill_keys, read_columns
@@ -67,7 +67,7 @@ class Sqlite(Dialect):
     @contextmanager
     def limit_time(self, link: Connection, seconds: float | None) -> Iterator[None]:
         """Break the chunk off when its time is over, by a look at the clock every now and then."""
-        raw = _raw_connection(link)
+        raw = raw_connection(link)
         if seconds is None:
             yield
             return
@@ -80,13 +80,13 @@ class Sqlite(Dialect):
 
     def reflect(self, link: Connection, name: str, schema: str | None, key: tuple[str, ...]) -> Table | None:
         """The table, by SQLite's own pragmas."""
-        return reflect(_raw_connection(link), name, schema, key)
+        return reflect(raw_connection(link), name, schema, key)
 
     def table_names(self, link: Connection, schema: str | None) -> list[str]:
         """Tables and views of the file."""
         master = f"{quote(schema)}.sqlite_master" if schema else "sqlite_master"
         sql = f"SELECT name FROM {master} WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
-        return [row[0] for row in _raw_connection(link).execute(sql)]
+        return [row[0] for row in raw_connection(link).execute(sql)]
 
     def lock(self, link: Connection, table: Table) -> None:
         """Nothing to do: `BEGIN IMMEDIATE` holds the only write lock there is."""
@@ -108,7 +108,7 @@ class Sqlite(Dialect):
     def _read_joined(
         self, link: Connection, table: Table, keys: pl.DataFrame, shown: Sequence[str], fields: Sequence[str]
     ) -> pl.DataFrame:
-        raw = _raw_connection(link)
+        raw = raw_connection(link)
         declared = ", ".join(f"k{i} {_staging_type(table.columns[name])}" for i, name in enumerate(table.key))
         raw.execute(f"DROP TABLE IF EXISTS {KEYS}")
         raw.execute(f"CREATE TEMP TABLE batchkit_keys ({declared})")
@@ -129,13 +129,13 @@ class Sqlite(Dialect):
     ) -> Iterator[pl.DataFrame]:
         """All rows, a slice at a time."""
         names = [*table.key, *fields]
-        cursor = _raw_connection(link).execute(f"SELECT {', '.join(map(quote, names))} FROM {table.quoted}")
+        cursor = raw_connection(link).execute(f"SELECT {', '.join(map(quote, names))} FROM {table.quoted}")
         while rows := cursor.fetchmany(size):
             yield build_frame(table, names, rows)
 
     def write(self, link: Connection, table: Table, frame: pl.DataFrame) -> Written:
         """Write the chunk, all at once where it fits and row by row where it doesn't."""
-        raw = _raw_connection(link)
+        raw = raw_connection(link)
         frame, written = refuse_long_decimals(table, frame)
         raw.execute("SAVEPOINT batchkit_chunk")
         done = self._write_steps(link, table, frame)
@@ -150,7 +150,7 @@ class Sqlite(Dialect):
         return Written(done.missing, written.results + done.results)
 
     def _write_steps(self, link: Connection, table: Table, frame: pl.DataFrame) -> Written:
-        raw, written = _raw_connection(link), Written()
+        raw, written = raw_connection(link), Written()
         steps = list(split_into_steps(frame, table))
         # The quick way can't say which row it left out, so all of it is undone before the slow one begins.
         raw.execute("SAVEPOINT batchkit_steps")
@@ -171,9 +171,7 @@ class Sqlite(Dialect):
         waiting = list(zip(step.frame[ITEM].to_list(), rows, strict=True))
         # A row may refer to one further down: what a foreign key refuses is tried again after the others.
         while waiting:
-            again, refused = write_each(
-                _raw_connection(link), table, step, sql=sql, rows=waiting, written=written
-            )
+            again, refused = write_each(raw_connection(link), table, step, sql, waiting, written)
             if len(again) == len(waiting):
                 written.results += refused
                 return
@@ -188,12 +186,6 @@ class Sqlite(Dialect):
         fits = seen.select(judge_columns(seen.columns, table.fills_in) == Standing.UNTOUCHED).to_series()
         written.missing += step.frame.filter(~fits)[ITEM].to_list()
         return Step(step.kind, step.frame.filter(fits), step.fields)
-
-
-def _raw_connection(link: Connection) -> sqlite3.Connection:
-    raw = link.connection.driver_connection
-    assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - tells mypy what the dialect guarantees
-    return raw
 
 
 def _staging_type(column: Column) -> str:

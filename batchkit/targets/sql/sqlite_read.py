@@ -51,12 +51,10 @@ def read_columns(
         wanted: The expression of each.
         source: What stands behind FROM.
     """
-    found = _as_json(raw, [table.columns[name].field for name in names], names, wanted, source)
-    return (
-        build_frame(table, names, _fetch(raw, f"SELECT {', '.join(wanted)} FROM {source}"))
-        if found is None
-        else found
-    )
+    found = _as_json(raw, table, names, wanted, source)
+    if found is None:
+        found = build_frame(table, names, _fetch(raw, f"SELECT {', '.join(wanted)} FROM {source}"))
+    return found
 
 
 def build_frame(table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pl.DataFrame:
@@ -73,13 +71,10 @@ def build_frame(table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]
 
 
 def _as_json(
-    raw: sqlite3.Connection,
-    fields: Sequence[FieldType],
-    names: Sequence[str],
-    wanted: Sequence[str],
-    source: str,
+    raw: sqlite3.Connection, table: Table, names: Sequence[str], wanted: Sequence[str], source: str
 ) -> pl.DataFrame | None:
     """All columns by one row of JSON arrays; None where one holds what JSON can't carry exactly."""
+    fields = [table.columns[name].field for name in names]
     if any(field.type not in _CARRIED for field in fields):
         return None
     kinds = [_CARRIED[field.type] for field in fields]

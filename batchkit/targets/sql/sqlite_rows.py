@@ -53,13 +53,7 @@ def build_statement(table: Table, step: Step, *, compare: bool = True) -> tuple[
 
 
 def write_each(
-    raw: sqlite3.Connection,
-    table: Table,
-    step: Step,
-    *,
-    sql: str,
-    rows: list[tuple[int, Any]],
-    written: Written,
+    raw: sqlite3.Connection, table: Table, step: Step, sql: str, rows: list[tuple[int, Any]], written: Written
 ) -> tuple[list[tuple[int, Any]], list[Result]]:
     """Write row by row.
 

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from ...checking import conversions
 from ...core.columns import FREE_SCALE, LOST, FieldType
 
 SQLITE_DIGITS: Final = 15
@@ -84,21 +85,7 @@ class Column:
 
 def dtype_of(field: FieldType) -> pl.DataType:
     """The polars type that carries a field's values."""
-    if field.type == "decimal":
-        return pl.Decimal(38, FREE_SCALE if field.scale is None else field.scale)
-    return _DTYPES[field.type]
-
-
-_DTYPES: Final[dict[str, pl.DataType]] = {
-    "text": pl.String(),
-    "integer": pl.Int64(),
-    "float": pl.Float64(),
-    "date": pl.Date(),
-    "datetime": pl.Datetime("us"),
-    "boolean": pl.Boolean(),
-    "bytes": pl.Binary(),
-    "json": pl.String(),
-}
+    return conversions.dtype_of(field.type, FREE_SCALE if field.scale is None else field.scale)
 
 
 def field_of_dtype(dtype: pl.DataType) -> FieldType:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
+from jmespath import search
+
 from ...core.errors import BatchkitError, TargetError
 from ...core.retry import Backoff
 from ..base import Fate, Finding
@@ -18,6 +20,7 @@ from .template import Template
 
 _PHONE: Final = "id,display_phone_number,verified_name,quality_rating,health_status"
 _TEMPLATE: Final = "name,status,category,language,components,parameter_format"
+_ACCOUNT: Final = "health_status.entities[?entity_type=='WABA' && id] | [0].id"
 _PAGES: Final = 50
 _PATIENCE: Final = Backoff(base=0.2, cap=2.0, retries=3)
 _READ_LIMIT: Final = 16 * 1024 * 1024
@@ -67,7 +70,7 @@ class Account:
         return found if isinstance(found, dict) else {}
 
     async def _find(self, client: HttpClient, name: str, language: str) -> Template | None:
-        account = self._id or self._discovered()
+        account = self._id or search(_ACCOUNT, self.phone)
         if account is None:
             self.why = "the number doesn't say which account it belongs to"
             return None
@@ -82,29 +85,19 @@ class Account:
             return None
         return _fitting(found, name, language)
 
-    def _discovered(self) -> str | None:
-        health = self.phone.get("health_status")
-        entities = health.get("entities") if isinstance(health, dict) else None
-        for each in entities or ():
-            if isinstance(each, dict) and each.get("entity_type") == "WABA" and each.get("id"):
-                return str(each["id"])
-        return None
-
     async def _templates(self, client: HttpClient, account: str, name: str) -> list[Template]:
         api = self._target.base.rpartition("/")[0]
-        place = f"{api}/{quote(account, safe='')}/message_templates"
-        first = f"{place}?name={quote(name)}&limit=100&fields={_TEMPLATE}"
-        url: str | None = first
+        place = f"{api}/{quote(str(account), safe='')}/message_templates"
+        url = first = f"{place}?name={quote(name)}&limit=100&fields={_TEMPLATE}"
         found: list[Template] = []
         for _ in range(_PAGES):
-            if url is None:
-                break
             page = await self._get(client, url)
             found += [Template.of(each) for each in page.get("data") or () if isinstance(each, dict)]
-            paging = page.get("paging") or {}
-            after = (paging.get("cursors") or {}).get("after") if paging.get("next") else None
+            after = search("paging.cursors.after", page) if search("paging.next", page) else None
             # Its own link to the next page may lead to another host, and holds the token.
-            url = f"{first}&after={quote(str(after))}" if after else None
+            url = f"{first}&after={quote(str(after))}"
+            if not after:
+                break
         return [each for each in found if each.name == name]
 
     async def _get(self, client: HttpClient, url: str) -> Any:
@@ -139,8 +132,7 @@ class Account:
             yield Finding("template", "warning", f"not looked at: {self.why}", "Name its account.")
 
     def _health(self) -> Iterator[Finding]:
-        health = self.phone.get("health_status")
-        state = health.get("can_send_message") if isinstance(health, dict) else None
+        state = search("health_status.can_send_message", self.phone)
         if state is not None:
             good = state == "AVAILABLE"
             advice = "" if good else "See why in WhatsApp Manager."
@@ -161,18 +153,13 @@ def _fitting(found: Sequence[Template], name: str, language: str) -> Template:
     fitting = [each for each in found if each.language == language]
     if not fitting:
         languages = ", ".join(sorted(each.language for each in found))
-        raise TargetError(
-            f"The template {name!r} isn't there in the language {language!r}.",
-            advice=f"It is there in: {languages}. Write one of them as target.language.",
-            rule="132001",
-        )
+        message = f"The template {name!r} isn't there in the language {language!r}."
+        advice = f"It is there in: {languages}. Write one of them as target.language."
+        raise TargetError(message, advice=advice, rule="132001")
     template = fitting[0]
     if not template.sendable:
         state = template.status.lower().replace("_", " ")
         rule = {"PAUSED": "132015", "DISABLED": "132016"}.get(template.status, "132001")
-        raise TargetError(
-            f"The template {name!r} can't be sent: it is {state}.",
-            advice=f"WhatsApp would refuse each message. {_MANAGER}",
-            rule=rule,
-        )
+        advice = f"WhatsApp would refuse each message. {_MANAGER}"
+        raise TargetError(f"The template {name!r} can't be sent: it is {state}.", advice=advice, rule=rule)
     return template

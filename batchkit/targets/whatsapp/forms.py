@@ -85,19 +85,15 @@ class TemplateForm(Form):
         if self.template is not None:
             lacking = [s.field for s in self.template.slots if s.needed and s.field not in columns]
             if lacking:
-                raise MappingError(
-                    f"The template {self._name!r} takes {', '.join(lacking)}, which nothing fills.",
-                    advice=f"Map a column to it, as in {map_column(lacking[0])}.",
-                    missing=tuple(lacking),
-                )
+                message = f"The template {self._name!r} takes {', '.join(lacking)}, which nothing fills."
+                advice = f"Map a column to it, as in {map_column(lacking[0])}."
+                raise MappingError(message, advice=advice, missing=tuple(lacking))
             return
         numbers = sorted(int(name) for name in columns if name.isdigit())
         if not self._variables and numbers != list(range(1, len(numbers) + 1)):
             lacking = [str(n) for n in range(1, numbers[-1]) if n not in numbers]
-            raise MappingError(
-                f"The template {self._name!r} takes {', '.join(lacking)} too, which nothing fills.",
-                advice=f"Map a column to it, as in {map_column(lacking[0])}.",
-            )
+            message = f"The template {self._name!r} takes {', '.join(lacking)} too, which nothing fills."
+            raise MappingError(message, advice=f"Map a column to it, as in {map_column(lacking[0])}.")
 
     def refusals(self, frame: pl.DataFrame) -> Iterator[Refusal]:  # noqa: D102 - the base class says it
         for slot in self._slots(frame.columns):
@@ -105,13 +101,8 @@ class TemplateForm(Form):
                 continue
             bad = frame[slot.field].str.contains(_BROKEN_LINES).fill_null(value=False)
             for at in bad.arg_true():
-                yield Refusal(
-                    slot.field,
-                    at,
-                    "A template's variable takes no line break, no tab, and at most 4 spaces in a row.",
-                    "spaces",
-                    "Write it in one line, with single spaces.",
-                )
+                reason = "A template's variable takes no line break, no tab, and at most 4 spaces in a row."
+                yield Refusal(slot.field, at, reason, "spaces", "Write it in one line, with single spaces.")
 
     def rendered(self, values: Mapping[str, Any]) -> str | None:  # noqa: D102 - the base class says it
         return None if self.template is None else self.template.rendered(values)

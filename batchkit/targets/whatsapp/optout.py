@@ -53,17 +53,13 @@ class OptOuts:
             return _kept([(f"entry {n}", str(text)) for n, text in enumerate(given, 1)], "the job", read)
         path = Path(given).expanduser()
         if not path.is_file():
-            raise UsageError(
-                f"The opt-out list {path} isn't there.",
-                advice="Nobody is messaged without it: correct target.opt_out, or bring the file there.",
-            )
+            advice = "Nobody is messaged without it: correct target.opt_out, or bring the file there."
+            raise UsageError(f"The opt-out list {path} isn't there.", advice=advice)
         lines = _lines(path) if path.suffix.lower() in _TEXTS else _cells(path, read, open_table)
         kept = _kept(lines, path.name, read)
         if lines and not kept.numbers:
-            raise UsageError(
-                f"The opt-out list {path} holds no phone number.",
-                advice="It takes a number per line, or a table with a column of numbers.",
-            )
+            advice = "It takes a number per line, or a table with a column of numbers."
+            raise UsageError(f"The opt-out list {path} holds no phone number.", advice=advice)
         return kept
 
     @property

@@ -69,10 +69,8 @@ class WhatsAppTarget(HttpTarget[Sending]):
         if "+" in scheme:
             return url
         if not colon or not re.fullmatch(r"[\w-]+", number):
-            raise UsageError(
-                f"{secrets.redact(url)} is not an address of WhatsApp.",
-                advice="Write whatsapp:PHONE_NUMBER_ID, the id that WhatsApp Manager shows for the number.",
-            )
+            advice = "Write whatsapp:PHONE_NUMBER_ID, the id that WhatsApp Manager shows for the number."
+            raise UsageError(f"{secrets.redact(url)} is not an address of WhatsApp.", advice=advice)
         return f"whatsapp+{self._says.api.rstrip('/')}/{number}"
 
     def _formed(self, template: Template | None) -> Form:
@@ -144,11 +142,9 @@ class WhatsAppTarget(HttpTarget[Sending]):
         if found is None:
             return
         if self._says.seen is not None and not self._says.seen.same_text(found):
-            raise TargetError(
-                f"The template {found.name!r} has changed since the plan was made.",
-                advice="Make the plan again, and look at its messages.",
-                rule="template",
-            )
+            message = f"The template {found.name!r} has changed since the plan was made."
+            advice = "Make the plan again, and look at its messages."
+            raise TargetError(message, advice=advice, rule="template")
         self._form = self._formed(found)
 
     def canonical(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Refusal]]:
@@ -175,13 +171,8 @@ class WhatsAppTarget(HttpTarget[Sending]):
             yield Refusal(TO, at, "This is no number with its country code.", "phone", "Write it as +33...")
         if self._opted_out.numbers:
             for at in numbers.is_in(list(self._opted_out.numbers)).fill_null(value=False).arg_true():
-                yield Refusal(
-                    TO,
-                    at,
-                    f"This number wants no messages: it is on the opt-out list ({self._opted_out.name}).",
-                    "opt_out",
-                    "Nothing: it is not messaged.",
-                )
+                reason = f"This number wants no messages: it is on the opt-out list ({self._opted_out.name})."
+                yield Refusal(TO, at, reason, "opt_out", "Nothing: it is not messaged.")
 
     def rendered(self, frame: pl.DataFrame) -> pl.Series | None:
         """The messages as their recipients read them; None where the template can't be asked."""

@@ -119,13 +119,14 @@ class Canon:
             closed = {slug for slug, each in self._site.types.items() if _is_closed(each, name)}
             if not closed:
                 continue
-            for at, value in enumerate(frame[name]):
-                kind = None if kinds is None else kinds[at]
-                if value is None or (
-                    kind not in closed and (kinds is not None or len(closed) < len(self._site.types))
-                ):
-                    continue
-                place = self._site.types[kind if kind in closed else next(iter(closed))].places[name]
+            if kinds is None and len(closed) < len(self._site.types):
+                continue  # some type takes it, and nobody knows yet which type a row is of
+            bad = frame[name].is_not_null()
+            if kinds is not None:
+                bad &= kinds.is_in(list(closed))
+            for at in bad.arg_true():
+                slug = next(iter(closed)) if kinds is None else kinds[at]
+                place = self._site.types[slug].places[name]
                 if place.at:
                     reason = f"The site doesn't let {place.at} be written: it isn't registered for REST."
                     yield Refusal(name, at, reason, "unregistered", PLUGIN)
@@ -137,15 +138,15 @@ class Canon:
         """Values of fields that the row's type hasn't got."""
         if "type" not in frame.columns:
             return
-        kinds = frame["type"].to_list()
+        kinds = frame["type"]
         for name in frame.columns:
             without = {} if name in _KEYS else {
                 slug: each.name for slug, each in self._site.types.items() if name not in each.places
             }  # fmt: skip
-            for at, value in enumerate(frame[name]) if without else ():
-                if value is not None and kinds[at] in without:
-                    reason = f"{without[kinds[at]]} have no {name}."
-                    yield Refusal(name, at, reason, "field", "Leave that cell blank.")
+            bad = frame[name].is_not_null() & kinds.is_in(list(without)) if without else pl.Series([False])
+            for at in bad.arg_true():
+                reason = f"{without[kinds[at]]} have no {name}."
+                yield Refusal(name, at, reason, "field", "Leave that cell blank.")
 
 
 def _is_closed(kind: PostType, name: str) -> bool:

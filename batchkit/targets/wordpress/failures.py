@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from jmespath import search
+
 from ..base import Failure
 from ..http.answer import Answer, Unreadable
 from ..http.failures import json_of, judge
@@ -79,14 +81,14 @@ def judged(answer: Answer) -> Failure | None:
     failure = judge(answer)
     if failure is None:
         return None
-    told = body_of(answer)
-    code = told.get("code") if isinstance(told.get("code"), str) else ""
+    body = body_of(answer)
+    code = body.get("code") if isinstance(body.get("code"), str) else ""
     if not code or failure.rule == "firewall":
         return failure
     return replace(
         failure,
         rule=code,
-        reason=f"{failure.reason}{_details(told)}",
+        reason=f"{failure.reason}{_details(body)}",
         advice=_LOGIN if answer.status == 401 and code not in _LOGINS else _ADVICE.get(code, failure.advice),
     )
 
@@ -109,10 +111,9 @@ def body_of(answer: Answer) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _details(told: Mapping[str, Any]) -> str:
+def _details(body: Mapping[str, Any]) -> str:
     """WordPress says which parameters are wrong in its message, and why beside it."""
-    data = told.get("data")
-    params = data.get("params") if isinstance(data, dict) else None
+    params = search("data.params", body)
     if not isinstance(params, dict):
         return ""
     return " " + " ".join(str(words) for words in params.values())[:200]

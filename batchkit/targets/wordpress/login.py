@@ -52,9 +52,9 @@ async def find_user(ask: Ask, root: str, *, app_passwords: bool | None) -> User 
     """
     joint = "&" if "?" in root else "?"
     answer = await ask("GET", f"{root}{_ME}{joint}context=edit&_fields=id,username,name,roles,capabilities")
-    told = body_of(answer)
-    if answer.status == 200 and told.get("id"):
-        return _user(told)
+    user = body_of(answer)
+    if answer.status == 200 and user.get("id"):
+        return _user(user)
     failure = judged(answer)
     if failure is not None and failure.fate is not Fate.REJECT and answer.status != 401:
         raise HttpError(failure)
@@ -90,10 +90,10 @@ def not_taken(failure: Failure | None, *, app_passwords: bool | None) -> Failure
     return failure
 
 
-def _user(told: dict[str, Any]) -> User:
-    may = told.get("capabilities")
+def _user(user: dict[str, Any]) -> User:
+    may = user.get("capabilities")
     return User(
-        str(told.get("username") or told.get("name") or told["id"]),
-        tuple(map(str, told.get("roles") or ())),
+        str(user.get("username") or user.get("name") or user["id"]),
+        tuple(map(str, user.get("roles") or ())),
         frozenset(name for name, held in may.items() if held) if isinstance(may, dict) else frozenset(),
     )

@@ -75,14 +75,11 @@ class Place:
 
     def found(self, post: Mapping[str, Any]) -> Any:
         """Its value in a post as JSON has it; `ABSENT` where the post hasn't got it."""
-        match self.kind:
-            case Kind.RAW:
-                return _in(post.get(self.at), "raw")
-            case Kind.META:
-                return _in(post.get("meta"), self.at)
-            case Kind.PART:
-                return _in(post.get(self.at), self.part)
-        return post.get(self.at, ABSENT)
+        inner = {Kind.RAW: "raw", Kind.META: self.at, Kind.PART: self.part}.get(self.kind)
+        if inner is None:
+            return post.get(self.at, ABSENT)
+        holder = post.get(self.holder)
+        return holder.get(inner, ABSENT) if isinstance(holder, Mapping) else ABSENT
 
     def put(self, body: dict[str, Any], value: Any) -> None:
         """Put a value of JSON into the body of a request."""
@@ -123,36 +120,37 @@ def places_of(
     """
     properties = _USUAL if schema is None else schema
     found = {}
-    for name, told in properties.items():
-        if name not in _LEFT_OUT and name != "meta" and not told.get("readonly"):
-            place = _property(name, told, taxonomies)
+    for name, described in properties.items():
+        if name not in _LEFT_OUT and name != "meta" and not described.get("readonly"):
+            place = _property(name, described, taxonomies)
             if place is not None:
                 found[name] = place
     meta = properties.get("meta", {}).get("properties") or {}
-    for key, told in meta.items():
-        found[META + key] = Place(Kind.META, key, FieldType(_type_of(told)), default=told.get("default"))
+    for key, described in meta.items():
+        kind = FieldType(_type_of(described))
+        found[META + key] = Place(Kind.META, key, kind, default=described.get("default"))
     if preset is not None:
         found |= _seo(preset, properties, meta, known=schema is not None)
     return found
 
 
-def _property(name: str, told: Mapping[str, Any], taxonomies: Collection[str]) -> Place | None:
-    if "raw" in (told.get("properties") or {}):
+def _property(name: str, described: Mapping[str, Any], taxonomies: Collection[str]) -> Place | None:
+    if "raw" in (described.get("properties") or {}):
         return Place(Kind.RAW, name, FieldType("text"))
     if name in taxonomies:
         return Place(Kind.TERMS, name, FieldType("text"))
-    kind = _type_of(told)
+    kind = _type_of(described)
     if kind == "json":
         return None  # what a plugin keeps there is its own affair
-    checks = {"one_of": tuple(told["enum"])} if kind == "text" and told.get("enum") else {}
+    checks = {"one_of": tuple(described["enum"])} if kind == "text" and described.get("enum") else {}
     fixed = name in _FIXED
     return Place(Kind.PLAIN, name, FieldType(kind, nullable=not fixed, has_default=fixed, checks=checks))
 
 
-def _type_of(told: Mapping[str, Any]) -> str:
-    types = told.get("type")
+def _type_of(described: Mapping[str, Any]) -> str:
+    types = described.get("type")
     first = types if isinstance(types, str) else next((each for each in types or () if each != "null"), "")
-    if first == "string" and told.get("format") == "date-time":
+    if first == "string" and described.get("format") == "date-time":
         return "datetime"
     return _TYPES.get(first, "json")
 
@@ -169,10 +167,6 @@ def _seo(
             registered = key in meta or (not known and bool(key))
             found[name] = Place(Kind.META, key, kind, registered=registered)
     return found
-
-
-def _in(holder: Any, name: str) -> Any:
-    return holder.get(name, ABSENT) if isinstance(holder, Mapping) else ABSENT
 
 
 _TEXT: Final[Mapping[str, Any]] = {"type": "object", "properties": {"raw": {"type": "string"}}}

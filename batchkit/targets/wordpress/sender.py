@@ -21,7 +21,7 @@ from .failures import CACHE, MADE, judged, value_of
 from .reader import Get, Reader
 from .site import BATCH, PostType, Site
 from .terms import Terms
-from .writer import Request, Unsendable, lacking, outcome_of, refused_in_part, request_for
+from .writer import Reply, Request, Unsendable, lacking, request_for
 
 _TOO_LARGE: Final = frozenset({"500", "502", "504", "524", "internal_server_error", "empty", "truncated"})
 """What a server answers, or doesn't, when a request takes longer or more memory than it allows itself."""
@@ -230,10 +230,7 @@ class Sender:
         """
         failure = judged(answer)
         if failure is None:
-            post = value_of(answer)
-            if lack := lacking(request, post):
-                raise HttpError(_doubtful(request, lack))
-            return outcome_of(request, post, self.reader.book)
+            return self._reply(request, value_of(answer)).outcome()
         if failure.rule == "rest_already_trashed" and request.item.change == Change.DELETE:
             return None
         if failure.rule == NOT_ALLOWED:
@@ -241,10 +238,15 @@ class Sender:
             return Result(request.item.index, Outcome.PENDING)
         if failure.rule == "rest_cannot_update" and request.id is not None:
             post = await self.get(request.route, context="edit", **request.query)
-            if lack := lacking(request, post):
-                raise HttpError(_doubtful(request, lack))
-            return refused_in_part(request, failure, post, self.reader.book)
+            return self._reply(request, post).refused_in_part(failure)
         raise HttpError(failure)
+
+    def _reply(self, request: Request, post: Any) -> Reply:
+        if reason := lacking(request, post):
+            # An answer of success that isn't one to what was sent: nobody knows what was done.
+            advice = MADE if request.id is None else CACHE
+            raise HttpError(Failure(Fate.UNKNOWN, "another answer", reason, advice))
+        return Reply(request, post, self.reader.book)
 
 
 def _failed(item: Item, failure: Failure) -> Result:
@@ -258,8 +260,3 @@ def _end(results: Sequence[Result]) -> Failure | None:
     """What says that no further item will pass."""
     failures = (each.failure for each in results)
     return next((each for each in failures if each is not None and each.fate is Fate.ABORT), None)
-
-
-def _doubtful(request: Request, reason: str) -> Failure:
-    """An answer of success that isn't one to what was sent: nobody knows what was done."""
-    return Failure(Fate.UNKNOWN, "another answer", reason, MADE if request.id is None else CACHE)

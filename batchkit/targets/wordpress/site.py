@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+from jmespath import search
+
 from ..base import Failure, Fate
-from ..http.answer import Answer, Unreadable
+from ..http.answer import Unreadable
 from ..http.client import origin
 from ..http.failures import HttpError
 from .failures import body_of, judged, value_of
@@ -64,7 +66,6 @@ class Site:
         taxonomies: Base of each taxonomy in the REST API, by its property in posts.
         seo: Its SEO plugin.
         batch: Requests that one call to batch/v1 may carry; 0 where the site doesn't offer it.
-        app_passwords: It offers application passwords; None where it doesn't say.
         front_page: Id of the page that is the front; 0 for none.
     """
 
@@ -77,7 +78,6 @@ class Site:
     taxonomies: Mapping[str, str] = field(default_factory=dict)
     seo: Seo = field(default_factory=Seo)
     batch: int = 0
-    app_passwords: bool | None = None
     front_page: int = 0
 
     def url(self, route: str, **query: Any) -> str:
@@ -118,25 +118,22 @@ async def discover(ask: Ask, base: str, *, types: Sequence[str], seo: str) -> Si
     offered = index.get("authentication")
     app_passwords = "application-passwords" in offered if isinstance(offered, dict | list) else None
     user = await find_user(ask, root, app_passwords=app_passwords)
-    told, taxonomies, batch = await asyncio.gather(
+    described, taxonomies, batch = await asyncio.gather(
         _table(ask, address(root, "wp/v2/types", {})),
         _table(ask, address(root, "wp/v2/taxonomies", {}), _TAXONOMIES),
         _batch_limit(ask, root),
     )
-    bases = {
-        slug: f"{each.get('rest_namespace', 'wp/v2')}/{each['rest_base']}" for slug, each in told.items()
-    }
+    bases = {slug: _route(each) for slug, each in described.items()}
     chosen = [_slug_of(name, bases) for name in types]
     schemas = await asyncio.gather(*(_schema(ask, address(root, bases[slug], {})) for slug in chosen))
-    keys = {name for schema in schemas if schema for name in (*schema, *_meta(schema))}
+    keys = {
+        name for schema in schemas if schema for name in (*schema, *(search("meta.properties", schema) or ()))
+    }
     found = find_seo(seo, index.get("namespaces") or (), keys)
     if found.because == "keys" and found.others:
         found = by_texts(found, await _some(ask, root, bases[chosen[0]]))
     preset = NOWHERE if found.because == "nothing" else found.preset
-    terms = {
-        each["rest_base"]: f"{each.get('rest_namespace', 'wp/v2')}/{each['rest_base']}"
-        for each in taxonomies.values()
-    }
+    terms = {each["rest_base"]: _route(each) for each in taxonomies.values()}
     return Site(
         root=root,
         home=str(index.get("home") or base),
@@ -144,7 +141,7 @@ async def discover(ask: Ask, base: str, *, types: Sequence[str], seo: str) -> Si
         user=user,
         types={
             slug: PostType(
-                slug, bases[slug], str(told[slug].get("name", slug)),
+                slug, bases[slug], str(described[slug].get("name", slug)),
                 places_of(schema, terms, preset), shown=schema is not None,
             )
             for slug, schema in zip(chosen, schemas, strict=True)
@@ -153,9 +150,12 @@ async def discover(ask: Ask, base: str, *, types: Sequence[str], seo: str) -> Si
         taxonomies=terms,
         seo=found,
         batch=batch,
-        app_passwords=app_passwords,
         front_page=int(index.get("page_on_front") or 0),
     )  # fmt: skip
+
+
+def _route(described: Mapping[str, Any]) -> str:
+    return f"{described.get('rest_namespace', 'wp/v2')}/{described['rest_base']}"
 
 
 async def find_root(ask: Ask, base: str) -> tuple[str, dict[str, Any]]:
@@ -164,7 +164,6 @@ async def find_root(ask: Ask, base: str) -> tuple[str, dict[str, Any]]:
     Raises:
         HttpError: There is none.
     """
-    first: Failure | None = None
     for root in (f"{base}/wp-json/", f"{base}/?rest_route=/"):
         answer = await ask("GET", address(root, "", {"_fields": _INDEX}))
         index = body_of(answer)
@@ -175,7 +174,10 @@ async def find_root(ask: Ask, base: str) -> tuple[str, dict[str, Any]]:
             failure.fate is not Fate.REJECT or failure.rule not in ("404", "rest_no_route")
         ):
             raise HttpError(failure)
-        first = first or failure or _no_api(answer)
+        if failure is None and answer.is_html and answer.is_login:
+            reason = "The site answered with a page that asks for a login."
+            advice = "Let the REST API through there, or log in to it."
+            raise HttpError(Failure(Fate.ABORT, "login page", reason, advice))
         if "wp-json" in root and (linked := await _linked(ask, base)) is not None:
             return linked
     raise HttpError(Failure(Fate.ABORT, "no REST API", f"No WordPress REST API is found at {base}", _NO_API))
@@ -189,17 +191,6 @@ async def _linked(ask: Ask, base: str) -> tuple[str, dict[str, Any]] | None:
         return None
     index = body_of(await ask("GET", address(match[1], "", {"_fields": _INDEX})))
     return (match[1], index) if "namespaces" in index else None
-
-
-def _no_api(answer: Answer) -> Failure:
-    if answer.is_html and answer.is_login:
-        reason = "The site answered with a page that asks for a login."
-        raise HttpError(
-            Failure(Fate.ABORT, "login page", reason, "Let the REST API through there, or log in to it.")
-        )
-    return Failure(
-        Fate.ABORT, "no REST API", "The site answers with something else than its REST API", _NO_API
-    )
 
 
 async def _table(
@@ -217,8 +208,7 @@ async def _table(
 
 async def _schema(ask: Ask, url: str) -> dict[str, Any] | None:
     """The properties of a type; None where the site doesn't show them (some firewalls refuse OPTIONS)."""
-    schema = body_of(await ask("OPTIONS", url)).get("schema")
-    properties = schema.get("properties") if isinstance(schema, dict) else None
+    properties = search("schema.properties", body_of(await ask("OPTIONS", url)))
     return properties if isinstance(properties, dict) else None
 
 
@@ -232,17 +222,10 @@ async def _some(ask: Ask, root: str, base: str) -> list[dict[str, Any]]:
     return [post for post in posts if isinstance(post, dict)] if isinstance(posts, list) else []
 
 
-def _meta(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    return schema.get("meta", {}).get("properties") or {}
-
-
 async def _batch_limit(ask: Ask, root: str) -> int:
-    answer = await ask("OPTIONS", address(root, BATCH, {}))
-    try:
-        (endpoint,) = answer.json()["endpoints"]
-        return int(endpoint["args"]["requests"]["maxItems"])
-    except (Unreadable, KeyError, TypeError, ValueError):
-        return 0
+    offer = body_of(await ask("OPTIONS", address(root, BATCH, {})))
+    most = search("endpoints[0].args.requests.maxItems", offer)
+    return int(most) if isinstance(most, int | float) else 0
 
 
 def _slug_of(name: str, bases: Mapping[str, str]) -> str:
@@ -250,11 +233,6 @@ def _slug_of(name: str, bases: Mapping[str, str]) -> str:
         if name in (slug, base, base.rpartition("/")[2]):
             return slug
     known = ", ".join(base.rpartition("/")[2] for base in bases.values())
-    raise HttpError(
-        Failure(
-            Fate.ABORT,
-            "type",
-            f"The site has no type {name!r} in its REST API",
-            f"It has: {known}. A type of a plugin must be registered with show_in_rest.",
-        )
-    )
+    reason = f"The site has no type {name!r} in its REST API"
+    advice = f"It has: {known}. A type of a plugin must be registered with show_in_rest."
+    raise HttpError(Failure(Fate.ABORT, "type", reason, advice))

@@ -54,29 +54,28 @@ class WordPressTarget(HttpTarget[Options]):
         super().__init__(url, **options)
         self._base = with_secret(self._base)
         if self.keys and (set(self.keys) - {*_KEYS, "type"} or len({*self.keys} & {*_KEYS}) != 1):
-            raise UsageError(
-                f"WordPress has no key {', '.join(self.keys)}.",
-                advice="Take id, slug or url; and type besides.",
-            )
+            advice = "Take id, slug or url; and type besides."
+            raise UsageError(f"WordPress has no key {', '.join(self.keys)}.", advice=advice)
         self.creatable = not self.keys or "slug" in self.keys
         self.idempotent = self._mode == "update" or not self.creatable
         self.readable = self._mode != "append"
         self.call_size = self._says.call_size or (1 if self._says.batch == "no" else 25)
-        self._site: Site | None = None
-        self._book: dict[str, Terms] = {}
         self._memory: Memory[Post] = Memory(MOST_IDS)
         self._new_terms: dict[str, set[str]] = {}
-        self._reader: Reader | None = None
         self._sender: Sender | None = None
 
     # Facts
 
     @property
+    def _connected(self) -> Sender:
+        if self._sender is None:
+            raise UsageError("The site isn't connected yet.", advice="Call connect() first.")
+        return self._sender
+
+    @property
     def site(self) -> Site:
         """What is known of the site since `connect`."""
-        if self._site is None:
-            raise _unconnected()
-        return self._site
+        return self._connected.site
 
     @property
     def result_columns(self) -> Mapping[str, str]:
@@ -95,19 +94,7 @@ class WordPressTarget(HttpTarget[Options]):
     @property
     def missing_advice(self) -> str:  # type: ignore[override]  # it depends on the login
         """The reasons why a post doesn't come back; the site doesn't tell which it is."""
-        user = self._site.user if self._site else None
-        name = f"the login {user.words}" if user else "this login"
-        types = " or ".join(each.name for each in self._site.types.values()) if self._site else "the types"
-        gone = f"it is not there (deleted, in the trash, none of {types})"
-        if user is not None and self._site is not None and edits_all(user, self._site):
-            return (
-                f"Either {gone}, or {name} may not edit it, which is unlikely, for it may edit all {types}: "
-                "correct the key, or drop the row."
-            )
-        return (
-            f"Either {gone}, or {name} may not edit it, so that the site leaves it out: look at it there, "
-            "or use an editor's login."
-        )
+        return _missing_advice(self._sender.site if self._sender else None)
 
     def fields(self) -> dict[str, FieldType]:
         """The fields of all types of the job; `id`, `url` and `type` are keys alone."""
@@ -136,10 +123,8 @@ class WordPressTarget(HttpTarget[Options]):
             TargetUnreachable: Nobody answers.
         """
         if "authorization" not in {name.lower() for name in self.resolved_headers()}:
-            raise UsageError(
-                f"{self.address} names no user.",
-                advice="Write wordpress+https://USER@HOST; the password is the secret wp_password.",
-            )
+            advice = "Write wordpress+https://USER@HOST; the password is the secret wp_password."
+            raise UsageError(f"{self.address} names no user.", advice=advice)
         self._planning(self._discover)
 
     async def _discover(self, client: HttpClient) -> None:
@@ -162,14 +147,11 @@ class WordPressTarget(HttpTarget[Options]):
             raise HttpError(
                 Failure(Fate.ABORT, "batch", "The site doesn't offer batch/v1", "Leave out batch, or say no.")
             )
-        self._site = site
-        self._book = {}
         self._new_terms.clear()
-        self._reader = Reader(site, self._book, self._memory)
         self.call_size = min(self._says.call_size or limit, limit) or 1
         self._sender = Sender(
             site=site,
-            reader=self._reader,
+            reader=Reader(site, {}, self._memory),
             exchange=self.exchange,
             get=self._getter(None, patient=False),
             repeatable=self.repeatable,
@@ -177,7 +159,7 @@ class WordPressTarget(HttpTarget[Options]):
             narrow=self._narrow,
             creates=self._creates,
             create_terms=self._says.create_terms,
-            advice=self.missing_advice,
+            advice=_missing_advice(site),
         )
 
     def _narrow(self, size: int) -> None:
@@ -186,12 +168,12 @@ class WordPressTarget(HttpTarget[Options]):
     async def begin(self) -> None:
         """Open the run's client."""
         await super().begin()
-        if self._site is None and self._client is not None:
+        if self._sender is None and self._client is not None:
             await self._discover(self._client)
 
     async def ping(self) -> bool:
         """Ask for the site's name: a site under maintenance answers nobody."""
-        if self._site is None or self._client is None:
+        if self._sender is None or self._client is None:
             return False
         failure = judged(await self.exchange("GET", self.site.url("", _fields="name")))
         if failure is not None:
@@ -202,13 +184,13 @@ class WordPressTarget(HttpTarget[Options]):
 
     def read(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:  # noqa: D102 - the base class says it
         async def work(client: HttpClient) -> pl.DataFrame:
-            return await self._reads.read(keys, fields, self._getter(client, patient=True))
+            return await self._connected.reader.read(keys, fields, self._getter(client, patient=True))
 
         return self._planning(work)
 
     async def read_now(self, keys: pl.DataFrame, fields: Sequence[str]) -> pl.DataFrame:
         """`read` with the run's own client; what fails is for the engine to judge."""
-        return await self._reads.read(keys, fields, self._getter(None, patient=False), again=True)
+        return await self._connected.reader.read(keys, fields, self._getter(None, patient=False), again=True)
 
     def canonical(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Refusal]]:
         """Types by their names, slugs and addresses in one spelling, terms as the site calls them."""
@@ -216,24 +198,19 @@ class WordPressTarget(HttpTarget[Options]):
         for name in canon.taxonomies(frame):
 
             async def learn(client: HttpClient, name: str = name) -> Terms:
-                return await self._reads.terms(name, self._getter(client, patient=True))
+                return await self._connected.reader.terms(name, self._getter(client, patient=True))
 
             self._planning(learn)
-        return canon.apply(frame, self._book)
+        return canon.apply(frame, self._connected.reader.book)
 
     def notices(self) -> list[Problem]:
         """What the whole plan should know of the site."""
-        return site_notices(self.site, self._reads.closed, creates=self._creates, new_terms=self._new_terms)
+        closed = self._connected.reader.closed
+        return site_notices(self.site, closed, creates=self._creates, new_terms=self._new_terms)
 
     def checkup(self) -> Iterator[Finding]:
         """What works and what doesn't, with this login at this site."""
-        yield from findings(self._site, self._says)
-
-    @property
-    def _reads(self) -> Reader:
-        if self._reader is None:
-            raise _unconnected()
-        return self._reader
+        yield from findings(self._sender.site if self._sender else None, self._says)
 
     def _planning(self, work: Callable[[HttpClient], Awaitable[Value]]) -> Value:
         async def with_client() -> Value:
@@ -265,10 +242,19 @@ class WordPressTarget(HttpTarget[Options]):
 
     async def send(self, items: Sequence[Item], *, dry_run: bool = False) -> Sequence[Result] | None:
         """Send some items: one by one, or through batch/v1."""
-        if self._sender is None:
-            raise _unconnected()
-        return await self._sender.send(items, dry_run=dry_run)
+        return await self._connected.send(items, dry_run=dry_run)
 
 
-def _unconnected() -> UsageError:
-    return UsageError("The site isn't connected yet.", advice="Call connect() first.")
+def _missing_advice(site: Site | None) -> str:
+    name = f"the login {site.user.words}" if site and site.user else "this login"
+    types = " or ".join(each.name for each in site.types.values()) if site else "the types"
+    gone = f"it is not there (deleted, in the trash, none of {types})"
+    if site and site.user and edits_all(site.user, site):
+        return (
+            f"Either {gone}, or {name} may not edit it, which is unlikely, for it may edit all {types}: "
+            "correct the key, or drop the row."
+        )
+    return (
+        f"Either {gone}, or {name} may not edit it, so that the site leaves it out: look at it there, "
+        "or use an editor's login."
+    )

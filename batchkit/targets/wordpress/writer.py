@@ -93,8 +93,8 @@ def request_for(item: Item, kind: PostType, number: int | None, book: Book) -> R
         wanted = {name: value for name, value in item.after.items() if value != item.before.get(name)}
     else:
         slug = {"slug": item.key["slug"]} if "slug" in item.key else {}
-        told = {**slug, **item.after}
-        wanted = {name: value for name, value in told.items() if value is not None and name != "type"}
+        given = {**slug, **item.after}
+        wanted = {name: value for name, value in given.items() if value is not None and name != "type"}
     body: dict[str, Any] = {}
     for name, value in wanted.items():
         place = kind.places.get(name)
@@ -152,154 +152,109 @@ def lacking(request: Request, post: Any) -> str:
     return ""
 
 
-def outcome_of(request: Request, post: Mapping[str, Any], book: Book) -> Result | None:
-    """What became of an item, by the post in the answer; None where all is as it was wanted.
+class Reply:
+    """A post as WordPress has it now, held against what was sent of it.
 
     Args:
         request: What was sent.
-        post: The post as WordPress has it now.
+        post: The post; nothing is `lacking` in it.
         book: Terms by taxonomy.
+
+    Attributes:
+        kept, ignored, trimmed: Fields that are as wanted, that the post hasn't got, that lost white space.
+        differing: Fields that hold something else, each with what was sent and what was kept.
+        written: What the sent fields hold now, of those that don't hold what the plan saw; JSON-able.
     """
-    item = request.item
-    if request.body is None:
-        if post.get("deleted") is True or post.get("status") == "trash":
-            return None
-        return reject(
-            item.index, "not kept", "WordPress took the request but the post is not in the trash.", _LOOK
-        )
-    kept, ignored, trimmed, differing = _held_against(request, post, book)
-    new = {"id": post.get("id"), "link": post.get("link")} if request.id is None else {}
-    new |= _moved(request, post)
-    if not ignored and not differing:
-        detail = {**new, **({"trimmed": trimmed} if trimmed else {})}
-        if nearly := _nearly(request, post, book):
-            detail["written"] = nearly
-        return Result(item.index, Outcome.DONE, detail=detail) if detail else None
-    detail = {
-        **new,
-        **differing,
-        **{name: {"sent": item.after.get(name), "kept": None} for name in ignored},
-        "written": _written(request, post, book),
-    }
-    words, advice = [], "See what the field takes at the site; make a new plan to see what is there now."
-    if ignored:
-        words.append(f"WordPress ignored {_and(ignored)}: not registered for the REST API")
-        advice = PLUGIN
-    if differing:
-        words.append(f"WordPress took {_and(list(differing))} but keeps something else")
-    if kept:
-        words.append(f"{_and(kept)} {'was' if len(kept) == 1 else 'were'} written")
-    return reject(item.index, "not kept", f"{'; '.join(words)}.", advice, detail)
 
+    def __init__(self, request: Request, post: Mapping[str, Any], book: Book) -> None:
+        self._request, self._post = request, post
+        self.kept: list[str] = []
+        self.ignored: list[str] = []
+        self.trimmed: list[str] = []
+        self.differing: dict[str, Any] = {}
+        self.written: dict[str, Any] = {}
+        for name in request.fields:
+            place = request.type.places[name]
+            self._compare(name, place, place.found(post), book.get(place.at))
 
-def refused_in_part(request: Request, failure: Failure, post: Mapping[str, Any], book: Book) -> Result:
-    """What became of an item of which WordPress refused one meta key: the rest may have been written.
-
-    Args:
-        request: What was sent.
-        failure: The refusal.
-        post: The post as it is now.
-        book: Terms by taxonomy.
-    """
-    kept, ignored, trimmed, differing = _held_against(request, post, book)
-    written = [*kept, *trimmed]
-    left = [*ignored, *differing]
-    said = f"Written: {_and(written) if written else 'nothing'}. Not written: {_and(left)}."
-    detail = {
-        "written": _written(request, post, book),
-        "not written": left,
-        **_moved(request, post),
-    }
-    reason = f"{failure.reason} {said}"
-    return reject(request.item.index, failure.rule, reason, failure.advice, detail)
-
-
-def _held_against(
-    request: Request, post: Mapping[str, Any], book: Book
-) -> tuple[list[str], list[str], list[str], dict[str, Any]]:
-    """Fields that are as wanted, that the post hasn't got, that lost white space, and that differ."""
-    kept: list[str] = []
-    ignored: list[str] = []
-    trimmed: list[str] = []
-    differing: dict[str, Any] = {}
-    for name in request.fields:
-        place = request.type.places[name]
-        wanted = request.item.after[name] if name in request.item.after else request.item.key[name]
-        found = place.found(post)
-        terms = book.get(place.at)
+    def _compare(self, name: str, place: Place, found: Any, terms: Terms | None) -> None:
+        item = self._request.item
+        wanted = item.after[name] if name in item.after else item.key[name]
+        try:
+            value = from_json(found, place, terms)
+            if found is not ABSENT and (self._request.id is None or value != item.before.get(name)):
+                self.written[name] = _jsonable(value)
+        except ValueError:
+            value = found  # no plan can hold it, so no undo can tell whether it is still there
         if same(found, wanted, place, terms):
-            kept.append(name)
+            self.kept.append(name)
         elif found is ABSENT:
             # A plugin's own property may leave out what it has nothing for; WordPress leaves out nothing.
-            cleared = wanted is None and place.kind is Kind.PART and place.holder in post
-            (kept if cleared else ignored).append(name)
-        elif _only_trimmed(found, wanted):
-            trimmed.append(name)
+            cleared = wanted is None and place.kind is Kind.PART and place.holder in self._post
+            (self.kept if cleared else self.ignored).append(name)
+        elif isinstance(found, str) and isinstance(wanted, str) and found.strip() == wanted.strip():
+            self.trimmed.append(name)
         else:
-            differing[name] = {"sent": wanted, "kept": _shown(found, place, terms)}
-    return kept, ignored, trimmed, differing
+            is_text = place.kind is not Kind.TERMS and isinstance(found, str)
+            self.differing[name] = {"sent": wanted, "kept": found if is_text else value}
 
+    def outcome(self) -> Result | None:
+        """What became of the item; None where all is as it was wanted."""
+        item, post = self._request.item, self._post
+        if self._request.body is None:
+            if post.get("deleted") is True or post.get("status") == "trash":
+                return None
+            reason = "WordPress took the request but the post is not in the trash."
+            return reject(item.index, "not kept", reason, _LOOK)
+        new = {"id": post.get("id"), "link": post.get("link")} if self._request.id is None else {}
+        new |= self._moved()
+        if not self.ignored and not self.differing:
+            # What reads otherwise than it was wanted although it means the same: trimmed, or a default.
+            wanted = {name: _jsonable(value) for name, value in item.after.items()}
+            nearly = {
+                name: value
+                for name, value in self.written.items()
+                if name in wanted and value != wanted[name] and (value is not None or wanted[name] != "")
+            }
+            extra = {"trimmed": self.trimmed, "written": nearly}
+            detail = {**new, **{name: value for name, value in extra.items() if value}}
+            return Result(item.index, Outcome.DONE, detail=detail) if detail else None
+        lost = {name: {"sent": item.after.get(name), "kept": None} for name in self.ignored}
+        detail = {**new, **self.differing, **lost, "written": self.written}
+        words, advice = [], "See what the field takes at the site; make a new plan to see what is there now."
+        if self.ignored:
+            words.append(f"WordPress ignored {_and(self.ignored)}: not registered for the REST API")
+            advice = PLUGIN
+        if self.differing:
+            words.append(f"WordPress took {_and(list(self.differing))} but keeps something else")
+        if self.kept:
+            words.append(f"{_and(self.kept)} {'was' if len(self.kept) == 1 else 'were'} written")
+        return reject(item.index, "not kept", f"{'; '.join(words)}.", advice, detail)
 
-def _written(request: Request, post: Mapping[str, Any], book: Book) -> dict[str, Any]:
-    """What the sent fields hold now, of those that don't hold what the plan saw; JSON-able."""
-    item, now = request.item, {}
-    for name in request.fields:
-        place = request.type.places[name]
-        found = place.found(post)
-        if found is ABSENT:
-            continue
-        try:
-            value = from_json(found, place, book.get(place.at))
-        except ValueError:
-            continue  # no plan can hold it, so no undo can tell whether it is still there
-        if request.id is None or value != item.before.get(name):
-            now[name] = _jsonable(value)
-    return now
+    def refused_in_part(self, failure: Failure) -> Result:
+        """What became of an item of which WordPress refused one meta key: the rest may have been written."""
+        done, left = [*self.kept, *self.trimmed], [*self.ignored, *self.differing]
+        parts = f"Written: {_and(done) if done else 'nothing'}. Not written: {_and(left)}."
+        detail = {"written": self.written, "not written": left, **self._moved()}
+        reason = f"{failure.reason} {parts}"
+        return reject(self._request.item.index, failure.rule, reason, failure.advice, detail)
 
-
-def _nearly(request: Request, post: Mapping[str, Any], book: Book) -> dict[str, Any]:
-    """What reads otherwise than it was wanted although it means the same: trimmed, or a default."""
-    wanted = {name: _jsonable(value) for name, value in request.item.after.items()}
-    return {
-        name: value
-        for name, value in _written(request, post, book).items()
-        if name in wanted and value != wanted[name] and (value is not None or wanted[name] != "")
-    }
-
-
-def _moved(request: Request, post: Mapping[str, Any]) -> dict[str, Any]:
-    """The key by which a post is found from now on, where it is another than the item's."""
-    key, link = request.item.key, post.get("link")
-    if request.id is None:
-        slug = post.get("slug")
-        if "slug" in key and isinstance(slug, str) and slug and plain_slug(slug) != plain_slug(key["slug"]):
-            return {"key": {"slug": plain_slug(slug)}}
-    elif (
-        "url" in key
-        and isinstance(link, str)
-        and link
-        and place_of(key["url"]) not in (place_of(link), f"?p={request.id}")
-    ):
-        return {"key": {"url": link}}
-    return {}
+    def _moved(self) -> dict[str, Any]:
+        """The key by which a post is found from now on, where it is another than the item's."""
+        key, number = self._request.item.key, self._request.id
+        slug, link = (str(self._post.get(name) or "") for name in ("slug", "link"))
+        if number is None:
+            if "slug" in key and slug and plain_slug(slug) != plain_slug(key["slug"]):
+                return {"key": {"slug": plain_slug(slug)}}
+        elif "url" in key and link and place_of(key["url"]) not in (place_of(link), f"?p={number}"):
+            return {"key": {"url": link}}
+        return {}
 
 
 def _jsonable(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     return str(value) if isinstance(value, Decimal) else value
-
-
-def _only_trimmed(found: Any, wanted: Any) -> bool:
-    return isinstance(found, str) and isinstance(wanted, str) and found.strip() == wanted.strip()
-
-
-def _shown(found: Any, place: Place, terms: Terms | None) -> Any:
-    try:
-        value = from_json(found, place, terms)
-    except ValueError:
-        return found
-    return found if place.kind is not Kind.TERMS and isinstance(found, str) else value
 
 
 def _and(names: Sequence[str]) -> str:

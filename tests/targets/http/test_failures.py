@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from batchkit.targets.base import Failure, Fate
 from batchkit.targets.http.answer import Answer, Unreadable
-from batchkit.targets.http.failures import FIREWALL_PAUSE, judge, judge_body, of_read, went_out
+from batchkit.targets.http.failures import FIREWALL_PAUSE, judge, judge_body, judge_error, of_read, went_out
 
 LOGIN = b"<html><head><title>Log In</title></head><form><input type='password'></form></html>"
 PAGE = b"<!doctype html><html><head><title>Just a moment...</title></head><body>x</body></html>"
@@ -76,8 +76,7 @@ def test_what_never_left_is_tried_again(name: str, make: Callable[[], BaseExcept
     """Nobody answered before the request went out: tried again whatever it is, and counted as an outage."""
     error = through_aiohttp(make())
     assert not went_out(error)
-    failure = judge(error)
-    assert failure is not None
+    failure = judge_error(error)
     assert (failure.fate, failure.connection) == (Fate.RETRY, True), name
 
 
@@ -86,8 +85,7 @@ def test_what_went_out_is_in_doubt(name: str, rule: str, make: Callable[[], Base
     """No answer after the request went out: unknown, unless nothing was asked for but to read."""
     error = through_aiohttp(make())
     assert went_out(error)
-    failure = judge(error)
-    assert failure is not None
+    failure = judge_error(error)
     assert (failure.fate, failure.rule, of_read(failure).fate) == (Fate.UNKNOWN, rule, Fate.RETRY), name
     assert not failure.connection
 
@@ -95,8 +93,7 @@ def test_what_went_out_is_in_doubt(name: str, rule: str, make: Callable[[], Base
 def test_a_certificate_that_nobody_signed_ends_the_run() -> None:
     """Trying again doesn't mend a certificate; the advice names what does."""
     error = aiohttp.ClientConnectorCertificateError(_key(), ssl.SSLCertVerificationError("self-signed"))
-    failure = judge(through_aiohttp(error))
-    assert failure is not None
+    failure = judge_error(through_aiohttp(error))
     assert (failure.fate, failure.rule) == (Fate.ABORT, "certificate")
     assert "SSL_CERT_FILE" in failure.advice
 
@@ -275,7 +272,6 @@ def test_no_answer_is_too_strange(body: bytes, status: int, whole: bool) -> None
 
 def test_a_hole_in_the_table_ends_the_run() -> None:
     """An error that is none of HTTP is a bug: nothing is sent on a guess."""
-    failure = judge(KeyError("x"))
-    assert failure is not None
+    failure = judge_error(KeyError("x"))
     assert failure.fate is Fate.ABORT
-    assert judge(asyncio.CancelledError()) is not None
+    assert judge_error(asyncio.CancelledError()).fate is Fate.UNKNOWN
