@@ -65,6 +65,7 @@ class Rules:
 
     def after(self, cells: Cells, values: pl.Series, blank: pl.Series) -> None:
         """Rules about what was converted, and about what is blank."""
+        # What is blank was noted before conversion: what couldn't be converted is null too, and isn't blank.
         self._check_blank(cells, blank)
         self._check_text(cells)
         for low, bound, shown in self._bounds:

@@ -66,6 +66,7 @@ class State:
     """
 
     def __init__(self, path: Path | None = None) -> None:
+        # The server's loop alone uses it, whichever thread that runs in: no lock is needed.
         self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         # It outlives this process when that is killed; more is not asked of practice.
         self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; {_SCHEMA}")

@@ -36,30 +36,47 @@ class Head:
         records: Its first records, from row 1.
         delimiter: What separates their cells.
         line_ends: "LF", "CRLF", "CR", "CR CR LF" or "mixed".
-        whole: The records are all there are.
     """
 
     records: list[Record]
     delimiter: str
     line_ends: str
-    whole: bool
 
 
 class CsvSource(FileSource):
-    """A CSV file as a source of rows."""
+    """A CSV file as a source of rows.
+
+    Args:
+        path: The file.
+        opening: Problems known already.
+        options: Further options of the table.
+        header_row: Row number of the header; 0 when there is none, None to find it.
+        encoding: Overrules what is found.
+        delimiter: Overrules what is found.
+
+    Raises:
+        SourceError: It can't be read, or its header can't be told (`error.lines` has the rows in question).
+    """
 
     kind = "csv"
 
     def __init__(
         self,
         path: Path,
-        encoding: str,
-        head: Head,
-        header_row: int,
+        opening: Sequence[Problem],
+        options: Mapping[str, Any],
         *,
-        opening: Sequence[Problem] = (),
-        options: Mapping[str, Any] | None = None,
+        header_row: int | None,
+        encoding: str | None,
+        delimiter: str | None,
     ) -> None:
+        coding = find_encoding(path, encoding)
+        head = read_head(path, coding.name, _one_delimiter(delimiter))
+        if not any(record.cells for record in head.records):
+            raise SourceError(f"{path.name} holds no rows.", advice="Export it again.", path=path)
+        if header_row is None:
+            header_row = _found_header(path, head)
+        _check_header(path, head, header_row)
         self._trailing = _ends_in_delimiter(head, header_row)
         names, problems = _names(head, header_row, self._trailing)
         cells = head.records[header_row - 1].cells if header_row else []
@@ -68,10 +85,10 @@ class CsvSource(FileSource):
             columns=names,
             header=[cell or None for cell in cells[: len(names)]],
             header_row=header_row,
-            opening=[*opening, *problems],
+            opening=[*opening, *coding.problems, *problems],
             options=options,
         )
-        self.encoding, self.delimiter, self.line_ends = encoding, head.delimiter, head.line_ends
+        self.encoding, self.delimiter, self.line_ends = coding.name, head.delimiter, head.line_ends
         self._skip = sum(len(record.text.encode()) for record in head.records[:header_row])
         self._surplus = 0
         self._first_surplus: int | None = None
@@ -120,45 +137,6 @@ class CsvSource(FileSource):
             )
 
 
-def open_csv(
-    path: Path,
-    *,
-    header_row: int | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-    opening: Sequence[Problem] = (),
-    options: Mapping[str, Any] | None = None,
-) -> CsvSource:
-    """Open a CSV file.
-
-    Args:
-        path: The file.
-        header_row: Row number of the header; 0 when there is none, None to find it.
-        encoding: Overrules what is found.
-        delimiter: Overrules what is found.
-        opening: Problems known already.
-        options: Further options of the table.
-
-    Raises:
-        SourceError: It can't be read, or its header can't be told (`error.lines` has the rows in question).
-    """
-    coding = find_encoding(path, encoding)
-    head = read_head(path, coding.name, _one_delimiter(delimiter))
-    if not any(record.cells for record in head.records):
-        raise SourceError(f"{path.name} holds no rows.", advice="Export it again.", path=path)
-    if header_row is None:
-        header_row = _found_header(path, head)
-    if not 0 <= header_row <= len(head.records):
-        message = f"{path.name} has no row {header_row} to take the header from."
-        advice = f"Give a row from 1 to {len(head.records)}, or 0 for a file without header."
-        raise SourceError(message, advice=advice, path=path)
-    if header_row and not any(cell.strip() for cell in head.records[header_row - 1].cells):
-        message = f"Row {header_row} of {path.name} is blank; it can't be the header."
-        raise SourceError(message, advice="Give the row that holds the names of the columns.", path=path)
-    known = [*opening, *coding.problems]
-    return CsvSource(path, coding.name, head, header_row, opening=known, options=options)
-
-
 def read_head(path: Path, encoding: str, delimiter: str | None = None) -> Head:
     """The first records of a CSV file.
 
@@ -175,7 +153,7 @@ def read_head(path: Path, encoding: str, delimiter: str | None = None) -> Head:
         mark = delimiter or find_delimiter(text, last=whole)
         records, _ = read_records(text, mark, last=whole)
         if whole or any(record.cells for record in records):
-            return Head(records, mark, line_ends(data), whole)
+            return Head(records, mark, line_ends(data))
         if wanted > MAX_RECORD:
             message = f"{path.name} has no line end in its first {wanted:,} bytes."
             raise SourceError(message, advice="It may be no table at all.", path=path)
@@ -258,6 +236,16 @@ def _found_header(path: Path, head: Head) -> int:
         return find_header(lines)
     except Undecided as doubt:
         raise header_unknown(path, doubt.lines, lines) from None
+
+
+def _check_header(path: Path, head: Head, header_row: int) -> None:
+    if not 0 <= header_row <= len(head.records):
+        message = f"{path.name} has no row {header_row} to take the header from."
+        advice = f"Give a row from 1 to {len(head.records)}, or 0 for a file without header."
+        raise SourceError(message, advice=advice, path=path)
+    if header_row and not any(cell.strip() for cell in head.records[header_row - 1].cells):
+        message = f"Row {header_row} of {path.name} is blank; it can't be the header."
+        raise SourceError(message, advice="Give the row that holds the names of the columns.", path=path)
 
 
 def header_unknown(

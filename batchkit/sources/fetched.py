@@ -107,6 +107,7 @@ class FetchedSource(ABC):
             self.close()  # swept away meanwhile, by us or by the system
         if self._path is None:
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            # Now, since nobody is called when a process is killed: the next one to fetch cleans up after it.
             sweep(*folder.parent.glob(f"{_PREFIX}*"))
             # Also where nobody closes: with the last reference, or at the end of the process.
             self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)

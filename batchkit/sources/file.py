@@ -50,8 +50,8 @@ class FileSource(ABC):
         columns: list[str],
         header: list[str | None],
         header_row: int,
-        opening: Iterable[Problem] = (),
-        options: Mapping[str, Any] | None = None,
+        opening: Iterable[Problem],
+        options: Mapping[str, Any],
     ) -> None:
         self.path = path
         self.name = path.name
@@ -65,7 +65,7 @@ class FileSource(ABC):
         # A file of our own repeats ROW as a column, and what we had to say about each row in others like it.
         self._read_columns = [OWN_ROW if name == ROW else name for name in columns]
         self.columns = [name for name in columns if not (self.is_own and name in REMARKS)]
-        self._options = dict(options or {})
+        self._options = dict(options)
         self._sha256: str | None = None
         self._stamp = _stamp(path)
 
@@ -84,6 +84,7 @@ class FileSource(ABC):
         digest = hashlib.sha256()
         yield from regrouped((cleaner.clean(frame) for frame in self._frames(digest)), size)
         self.rows, self.repeated_headers = cleaner.rows, cleaner.repeated_headers
+        # After the last block and not before the first: a file may be written to at any time in between.
         if _stamp(self.path) != self._stamp:
             raise SourceError(
                 f"{self.name} was changed while it was read.", advice="Open it again.", path=self.path

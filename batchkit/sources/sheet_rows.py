@@ -37,11 +37,10 @@ class SheetSource(FileSource):
         marks: Marks,
         *,
         header_row: int,
-        opening: Sequence[Problem] = (),
-        options: Mapping[str, Any] | None = None,
+        opening: Sequence[Problem],
+        options: Mapping[str, Any],
     ) -> None:
         self.kind = kind
-        options = dict(options or {})
         self._cells, self._marks = cells, marks
         self._left = (cells.start or (0, 0))[1]
         self._skip_hidden = options.get("hidden_rows") == "skip"

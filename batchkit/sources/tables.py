@@ -12,7 +12,7 @@ from typing import Literal
 
 from ..core.advice import option
 from ..core.errors import SourceError
-from .csv import open_csv
+from .csv import CsvSource
 from .file import FileSource
 from .file_kinds import kind_of
 
@@ -56,13 +56,8 @@ def open_table(
         if sheet is not None:
             advice = f"Leave out {option('sheet')}."
             raise SourceError(f"{file.name} is a CSV file: it has no sheet {sheet!r}.", advice=advice)
-        return open_csv(
-            file,
-            header_row=header_row,
-            encoding=encoding,
-            delimiter=delimiter,
-            opening=problems,
-            options=options,
+        return CsvSource(
+            file, problems, options, header_row=header_row, encoding=encoding, delimiter=delimiter
         )
     from .workbook import open_sheet
 

@@ -128,8 +128,8 @@ def open_sheet(
     *,
     sheet: str | None = None,
     header_row: int | None = None,
-    opening: Sequence[Problem] = (),
-    options: Mapping[str, Any] | None = None,
+    opening: Sequence[Problem],
+    options: Mapping[str, Any],
 ) -> SheetSource:
     """Open one sheet of a workbook as a table.
 

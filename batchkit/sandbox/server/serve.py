@@ -65,6 +65,7 @@ def serve(
         lifespan="off",
         timeout_keep_alive=keep_alive,
     )
+    # Not before it listens: who reads the address may connect at once, and waits in the backlog.
     say(f"Practice server at http://{host}:{listening.getsockname()[1]}")
     server = uvicorn.Server(config)
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -9,6 +9,8 @@ import struct
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+from starlette.requests import ClientDisconnect, Request
+
 from ..state import Record
 from .faults import Fault, Orders
 from .shapes import Headers, page
@@ -24,29 +26,14 @@ _WARNING: Final = (
 )
 
 
-class _Again:
+def _again(body: bytes, receive: Receive) -> Receive:
     """Gives an app a body that was read already, and what comes after it from where that came from."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    __slots__ = ("body", "receive")
+    async def again() -> Message:
+        return waiting.pop() if waiting else await receive()
 
-    def __init__(self, body: bytes, receive: Receive) -> None:
-        self.body: bytes | None = body
-        self.receive = receive
-
-    async def __call__(self) -> Message:
-        if self.body is None:
-            return await self.receive()
-        body, self.body = self.body, None
-        return {"type": "http.request", "body": body, "more_body": False}
-
-
-async def _whole(receive: Receive) -> bytes | None:
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        message = await receive()
-        body += message.get("body", b"")
-    return None if message["type"] == "http.disconnect" else body
+    return again
 
 
 class Wire:
@@ -70,9 +57,10 @@ class Wire:
         if scope["type"] != "http" or scope["path"].startswith("/_sandbox"):
             await self._app(scope, receive, send)
             return
-        headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        body = await _whole(receive)
-        if body is None:
+        request = Request(scope, receive)
+        try:
+            body = await request.body()
+        except ClientDisconnect:
             return  # who sent it is gone before all of it was here
         fault = self._orders.draw(scope["method"], scope["path"])
         if self._most is not None and self._present >= self._most:
@@ -80,32 +68,32 @@ class Wire:
         kind = fault.kind if fault else None
         query = scope["query_string"].decode()
         path = f"{scope['path']}?{query}" if query else scope["path"]
-        number = self._record.arrived(scope["method"], path, headers.get("authorization"), kind, body)
+        login = request.headers.get("authorization")
+        # On record before anything is done about it: a request that is dropped has arrived all the same.
+        number = self._record.arrived(scope["method"], path, login, kind, body)
         self._present += 1
         try:
             await asyncio.sleep(self._orders.wait())
             if fault is not None and not fault.is_after:
-                await self._instead(fault, number, scope, receive, send)
+                await self._instead(fault, number, request, send)
             else:
-                await self._answer(fault, number, scope, _Again(body, receive), send)
+                await self._answer(fault, number, request, body, send)
         finally:
             self._present -= 1
 
-    async def _instead(
-        self, fault: Fault, number: int, scope: MutableMapping[str, Any], receive: Receive, send: Send
-    ) -> None:
+    async def _instead(self, fault: Fault, number: int, request: Request, send: Send) -> None:
         if fault.kind == "reset":
-            _reset(receive)
+            _reset(request.receive)
             return
         if fault.kind == "hang":
-            await _hang(fault, receive)
+            await _hang(fault, request.receive)
             return
-        status, headers, body = page(fault, scope["path"])
+        status, headers, body = page(fault, request.scope["path"])
         self._record.answered(number, status)
         await _say(send, status, headers, body)
 
     async def _answer(
-        self, fault: Fault | None, number: int, scope: MutableMapping[str, Any], again: _Again, send: Send
+        self, fault: Fault | None, number: int, request: Request, given: bytes, send: Send
     ) -> None:
         status, body = 0, b""
         headers: Headers = []
@@ -117,13 +105,13 @@ class Wire:
             else:
                 body += message.get("body", b"")
 
-        await self._app(scope, again, keep)
+        await self._app(request.scope, _again(given, request.receive), keep)
         self._record.answered(number, status)
         if fault is None:
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
             return
-        await _spoil(fault, scope["path"], (status, headers, body), again.receive, send)
+        await _spoil(fault, request.scope["path"], (status, headers, body), request.receive, send)
 
 
 async def _spoil(
@@ -139,7 +127,7 @@ async def _spoil(
         case "truncate":
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # until what was written has left: hanging up throws away the rest
             _hang_up(receive)
         case "warnings":
             await _say(send, status, _sizeless(headers), _WARNING + body)

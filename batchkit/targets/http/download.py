@@ -73,7 +73,6 @@ def look(url: str, *, headers: Mapping[str, str], connect: float, read: float) -
     Raises:
         HttpError: It says nothing of it.
     """
-
     own = login_headers(url, headers)
     answer: Answer = aside(_follow("HEAD", without_login(url), None, own, 0, connect, read))
     if (failure := judge(answer)) is not None:

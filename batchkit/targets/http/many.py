@@ -34,6 +34,7 @@ async def read_parts(
         read: Sends the request, or more where the answer comes in pages.
         at_once: Requests under way at once.
     """
+    # A turn is held for a whole part: for its pages, and while it waits to be tried again.
     turns = asyncio.Semaphore(at_once)
 
     async def one(part: Part) -> Sequence[Found]:

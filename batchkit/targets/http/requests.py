@@ -33,6 +33,7 @@ async def together(coroutines: Iterable[Coroutine[Any, Any, Value]]) -> list[Val
     except BaseException:
         for task in tasks:
             task.cancel()
+        # A cancelled task still runs up to its next wait, and the caller closes the client after us.
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
 
@@ -53,6 +54,7 @@ async def with_patience(work: Any, tries: Backoff = PATIENCE) -> Any:
             asked = failure.retry_after or 0.0
             if failure.fate not in _PASSING or asked > LONGEST_PATIENCE or not tries.may_retry(attempt):
                 raise
+            # As long as the server asks, else longer each time, and never in step with others that wait.
             await asyncio.sleep(asked or tries.wait(attempt, random.random))
 
 

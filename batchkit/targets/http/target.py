@@ -127,6 +127,7 @@ class HttpTarget(CallTarget, Generic[Options]):
 
     async def begin(self) -> None:
         """Open the run's client; again and again while the server is waited for."""
+        # A new one at each look would leave the former, with its connections, to nobody.
         if self._client is None:
             self._client = self.open_client(read=None)
 
@@ -146,6 +147,7 @@ class HttpTarget(CallTarget, Generic[Options]):
 
     async def end(self) -> None:
         """Close the run's client."""
+        # Forgotten before the first wait: nobody begins a request on a client that is being closed.
         clients, self._client, self._lone = (self._client, self._lone), None, None
         for client in clients:
             if client is not None:

@@ -66,6 +66,7 @@ class Transport(AiohttpTransport):
         """
         session = self.client
         if not isinstance(session, aiohttp.ClientSession):
+            # Not before the first request: a session belongs to the loop that it is made on.
             session = self.client = self._session()
         pairs = request.headers.raw
         headers = CIMultiDict((name.decode("ascii"), value.decode("latin-1")) for name, value in pairs)

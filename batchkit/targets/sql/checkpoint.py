@@ -113,6 +113,7 @@ class Checkpoint:
         """Keep what was not done beside the chunk, inside its transaction."""
         if not self._made:
             return
+        # Last of all, when what was refused is known; `claim` wrote the record itself before the first row.
         m = self._mark
         link.exec_driver_sql(
             f"UPDATE {self._table} SET rejected = {m} WHERE run = {m} AND first_item = {m}",

@@ -34,6 +34,7 @@ def make_engine(address: Address, *, create: bool, timeouts: Mapping[str, float 
     from sqlalchemy import create_engine
     from sqlalchemy.pool import QueuePool
 
+    # AUTOCOMMIT: `Dialect.transaction` begins and ends each one, so that nothing is held open between chunks.
     pool: dict[str, Any] = {"pool_size": POOL, "max_overflow": 0, "isolation_level": "AUTOCOMMIT"}
     if address.path is not None:
         from .sqlite import open_file

@@ -188,6 +188,7 @@ class Lookups:
         reasons: dict[str, str] = {}
         made: list[Any] = []
         if unknown and spec.get("create"):
+            # Before the look and the insert: another worker may be about to create the same name.
             self._lock_names(dialect, link, spec)
             made, reasons = _create_rows(dialect, link, spec, unknown)
         if unknown:
@@ -207,7 +208,7 @@ class Lookups:
 
     def remember(self, learned: Mapping[str, Mapping[str, Any]]) -> None:
         """Keep ids that are committed."""
-        with self._lock:
+        with self._lock:  # of all workers; while it is held nobody is asked anything
             for place, ids in learned.items():
                 self._ids.setdefault(place, {}).update(ids)
 

@@ -83,7 +83,8 @@ class Postgres(Dialect):
         names = [*table.key, *fields]
         if not keys.height:
             return pl.DataFrame(schema=table.schema(names))
-        with raw.transaction():  # a savepoint when we are in one already
+        # The planner's setting ends with it; within the transaction of a chunk it is a savepoint.
+        with raw.transaction():
             stage = Shape.of_keys(table)
             _copy_in(raw, stage, to_postgres_texts(keys.select(table.key)))
             _prefer_look_ups(raw, table, keys.height)
@@ -186,6 +187,7 @@ def _apply_staged(raw: psycopg.Connection[Any], table: Table, step: Step, stage:
         return Written(sorted(set(step.frame[ITEM].to_list()) - {row[0] for row in cursor.fetchall()}))
     # Some may exist already: set those aside, and the rest should go in as a whole.
     present = [row[0] for row in execute(raw, set_aside_sql(table, stage)).fetchall()] if table.key else []
+    # From here on all or nothing: the rows that go in are undone when one of them stays out.
     execute(raw, "SAVEPOINT batchkit_create")
     if execute(raw, sql).rowcount == rows - len(present):
         return Written(present)

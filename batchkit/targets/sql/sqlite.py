@@ -76,7 +76,7 @@ class Sqlite(Dialect):
         try:
             yield
         finally:
-            raw.set_progress_handler(None, 0)
+            raw.set_progress_handler(None, 0)  # before COMMIT: the time is for the rows alone
 
     def reflect(self, link: Connection, name: str, schema: str | None, key: tuple[str, ...]) -> Table | None:
         """The table, by SQLite's own pragmas."""

@@ -253,6 +253,8 @@ class SqlTarget(FrameTarget):
         if context.dry_run and self._find_table() is None:
             return self._apply_before_creation(frame, context)
         with self._connection() as link:
+            # Both before the chunk's transaction: rolled back with it, table and record would be gone under
+            # the other workers, which rely on what is known to be there.
             table = self._ensure_table(link, frame)
             if self._checkpoint is not None:
                 self._checkpoint.prepare(link, dry_run=context.dry_run)
@@ -312,7 +314,7 @@ class SqlTarget(FrameTarget):
 
     def _find_table(self) -> Table | None:
         """The table, looked up on first use; None while it is still to be created."""
-        with self._lock:
+        with self._lock:  # who comes second waits for what the first learns, and asks nothing itself
             if self._reflected is None and not self._is_file_absent():
                 self.connect()
             return self._reflected
@@ -348,12 +350,12 @@ class SqlTarget(FrameTarget):
                 link.invalidate()  # nobody is at the other end: the next call makes a new one
             raise
         finally:
-            link.close()
+            link.close()  # back to the pool, also while an error is on its way up
             if in_memory:
                 engine.dispose()
 
     def _open_engine(self) -> Engine:
-        with self._lock:
+        with self._lock:  # two engines would have twice as many connections as the server is asked for
             if self._engine is None:
                 self._engine = make_engine(self._address, create=self.create, timeouts=self._timeouts)
             return self._engine

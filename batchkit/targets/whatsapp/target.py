@@ -136,6 +136,7 @@ class WhatsAppTarget(HttpTarget[Sending]):
             TargetUnreachable: Nobody answers.
             UsageError: The opt-out list can't be read.
         """
+        # Read at each connect, so before each start: who opted out after planning gets nothing.
         self._opted_out = OptOuts.of(self._says.opt_out, self._says.region, self.open_table)
         self.patiently(self._account.look(self._says.template, self._says.language))
         found = self._account.template

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Final
 
 import polars as pl
@@ -135,9 +136,8 @@ class Reader:
         over = {id(key) for key, _ in found}
         by_type: dict[str | None, list[Key]] = {}
         for key in keys:
-            if id(key) in over:
-                continue
-            by_type.setdefault(key.get("type"), []).append(key)
+            if id(key) not in over:
+                by_type.setdefault(key.get("type"), []).append(key)
         for slug, rows in by_type.items():
             named = self._site.types.get(slug or "")
             types = [] if named is None else [named]
@@ -214,19 +214,19 @@ class Reader:
     async def _listed(
         self, kind: PostType, name: str, parts: Sequence[str], asked: Asked, more: Sequence[str]
     ) -> list[Found]:
-        wanted = ",".join(dict.fromkeys(["id", *more, *_asked_of(kind, asked.fields)]))
+        places = (kind.places[field] for field in asked.fields if field in kind.places)
+        wanted = ",".join(dict.fromkeys(["id", *more, *(place.asked for place in places if place.at)]))
 
         async def one(part: str) -> list[Found]:
             found: list[Found] = []
-            page = 1
-            while True:
+            for page in count(1):
                 posts = await self._page(kind, asked.get, {name: part, "page": page, "_fields": wanted})
                 await self._learn_terms(kind, posts, asked)
                 found += [self._found(kind, post, asked.fields) for post in posts]
                 # Pages under different parents may share a slug, so that there are more than were asked.
                 if name == "include" or len(posts) < PAGE:
-                    return found
-                page += 1
+                    break
+            return found
 
         # Whether all states may be seen is found out once, by the first.
         first = await read_parts(parts[:1], one, AT_ONCE)
@@ -267,6 +267,7 @@ class Reader:
                 continue
             ids = {int(each) for post in posts for each in post.get(place.at) or ()}
             if ids:
+                # Pages come in together: the first reads the taxonomy, the others wait and find it known.
                 async with asked.learning:
                     await self.terms(name, asked.get, ids)
 
@@ -274,18 +275,11 @@ class Reader:
         """The terms of a taxonomy, all of them; read again where an id is new."""
         terms = self.book.setdefault(name, Terms(name))
         if not terms.known or terms.unknown(ids):
-            page = 1
-            while True:
-                part = await get(
-                    self._site.taxonomies[name], per_page=PAGE, page=page, _fields="id,name,slug,parent"
-                )
+            route, wanted = self._site.taxonomies[name], "id,name,slug,parent"
+            for page in count(1):
+                part = await get(route, per_page=PAGE, page=page, _fields=wanted)
                 terms.add(part)
                 if len(part) < PAGE:
                     break
-                page += 1
             terms.known = True
         return terms
-
-
-def _asked_of(kind: PostType, fields: Sequence[str]) -> Iterable[str]:
-    return (kind.places[name].asked for name in fields if name in kind.places and kind.places[name].at)

@@ -58,8 +58,7 @@ class Sender:
     def __post_init__(self) -> None:
         """Begin without anything learned of what the site bears."""
         self._alone: set[str] = set()
-        # A lock belongs to the loop that takes it first, and this is made before the run's loop is.
-        self._making: asyncio.Lock | None = None
+        self._making = asyncio.Lock()
         # By their first item, calls that failed in a way that their size may cause.
         self._failed: set[int] = set()
         self._too_large: dict[int, bool] = {}
@@ -163,7 +162,6 @@ class Sender:
             if not value or name not in self.site.taxonomies or name not in kind.places:
                 continue
             if self.create_terms:
-                self._making = self._making or asyncio.Lock()
                 # One row at a time: two that name the same new term would each make it.
                 async with self._making:
                     terms = await self.reader.terms(name, self.get)

@@ -114,6 +114,7 @@ async def discover(ask: Ask, base: str, *, types: Sequence[str], seo: str) -> Si
     Raises:
         HttpError: Nobody answers, no WordPress is there, or the login isn't taken.
     """
+    # One after the other: without a root there is no login to try, without a login the rest looks empty.
     root, index = await find_root(ask, base)
     offered = index.get("authentication")
     app_passwords = "application-passwords" in offered if isinstance(offered, dict | list) else None
