@@ -11,7 +11,7 @@ import polars as pl
 
 from ..core.columns import FieldType
 from ..core.errors import MappingError
-from ..core.words import did_you_mean
+from ..core.words import did_you_mean, plural
 from .cells import Cells, Verdict, patched
 from .fields import Field
 from .identifiers import addresses, numbers_of_firms, phone_reader, phones
@@ -206,8 +206,8 @@ def _outside(low: bool, shown: str) -> Verdict:
 def _length(rule: str, text: str, length: int, word: str) -> Verdict:
     advice = "Shorten it" if rule == "max_length" else "Complete it"
     by = abs(len(text) - length)
-    advice = f"{advice} by {by} character{'s' if by > 1 else ''}."
-    return Verdict(rule, f"The value has {len(text)} characters; {word} {length} are taken.", advice)
+    message = f"The value has {plural(len(text), 'character')}; {word} {length} are taken."
+    return Verdict(rule, message, f"{advice} by {plural(by, 'character')}.")
 
 
 def _repaired(text: str) -> Verdict:

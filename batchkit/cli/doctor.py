@@ -157,7 +157,7 @@ def _target(to: str, table: str | None, options: Mapping[str, Any]) -> Iterator[
     try:
         target.connect()
         fields = target.fields()
-        yield Finding("target", "ok", f"{target.address} answers, {words.number(len(fields))} fields")
+        yield Finding("target", "ok", f"{target.address} answers, {words.plural(len(fields), 'field')}")
         yield from (finding._replace(advice=worded(finding.advice)) for finding in target.checkup())
     except BatchkitError as error:
         if table is None and error.facts.get("table") == NO_TABLE:  # so far it came, and no further was asked

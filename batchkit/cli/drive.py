@@ -123,7 +123,7 @@ def _watch(run: Run, stop: Stop, *, leaving: bool = False) -> Snapshot:
     from ..reports.progress import Bar
     from ..running.driver import live_driver
 
-    told = leaving
+    asked = leaving
     begin = time.monotonic() + (0 if console.is_terminal(sys.stderr) else LINES_AFTER)
     with contextlib.closing(Bar(run)) as bar:
         while True:
@@ -135,8 +135,8 @@ def _watch(run: Run, stop: Stop, *, leaving: bool = False) -> Snapshot:
                     bar.update(snapshot)
             if not driven and snapshot.state in OVER:
                 return snapshot
-            if stop.asked and not told and driven and snapshot.state not in (*OVER, RunState.PLANNED):
-                told = True
+            if stop.asked and not asked and driven and snapshot.state not in (*OVER, RunState.PLANNED):
+                asked = True
                 _ask_to_stop(run, bar)
             elif _has_question(snapshot) and not stop.asked and not leaving:
                 return snapshot

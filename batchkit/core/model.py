@@ -123,15 +123,15 @@ def _fields(model: Any) -> dict[str, FieldInfo]:
 def _entry(name: str, info: FieldInfo) -> Entry:
     kinds, notes = _unfolded(info.annotation)
     notes = (*reversed(info.metadata), *reversed(notes))  # the outermost first: it counts more
-    told = [each for each in notes if isinstance(each, Takes)]
+    said = [each for each in notes if isinstance(each, Takes)]
     words = [str(each) for kind in kinds if get_origin(kind) is Literal for each in get_args(kind)]
     choices = (*words, *(each for note in notes if isinstance(note, OneOf) for each in note.choices))
     return Entry(
         name,
         " ".join((info.description or "").split()),
         info.get_default(call_default_factory=True) if not info.is_required() else None,
-        next((each.what for each in told if each.what), "") or _takes(kinds, notes, choices),
-        next((each.example for each in told if each.example), ""),
+        next((each.what for each in said if each.what), "") or _takes(kinds, notes, choices),
+        next((each.example for each in said if each.example), ""),
         choices,
         frozenset(get_origin(kind) or kind for kind in kinds),
         notes,

@@ -84,7 +84,7 @@ class JobForm:
         reading: How the file is read: `source`, `sheet`, `header_row`, `encoding`; empty means detected.
         target: Where to: `to`, `table`, `mode`.
         create: Whether a table that isn't there is made.
-        date_format: How dates are written in the file.
+        dates: How dates are written in the file, by `format`.
         found: What was understood of the file; None before it was read.
         known: The target's fields; empty while the table isn't there.
         choices: A line per column of the file.
@@ -96,7 +96,7 @@ class JobForm:
         self.reading = dict.fromkeys(("source", "sheet", "header_row", "encoding"), "")
         self.target = {"to": "", "table": "", "mode": "upsert"}
         self.create = False
-        self.date_format = DATE_FORMATS[0]
+        self.dates = {"format": DATE_FORMATS[0]}
         self.found: Look | None = None
         self.known: list[str] = []
         self.choices: list[ColumnChoice] = []
@@ -165,7 +165,7 @@ class JobForm:
             self.target["table"].strip() or None,
             [choice.field for choice in used if choice.key],
             self.target["mode"],
-            fields=[choice.to_field(self.date_format) for choice in used],
+            fields=[choice.to_field(self.dates["format"].strip()) for choice in used],
             create=self.create,
             **self._options(),
         )

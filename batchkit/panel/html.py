@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import jinja2
 
 from ..core.advice import Say, as_python, worded
-from ..core.words import CHANGES, number
+from ..core.words import CHANGES, number, plural
 from .screen import changes_in_words
 
 if TYPE_CHECKING:
@@ -133,7 +133,8 @@ def look_html(found: Look, say: Say = as_python) -> str:
     facts = [found.encoding, f"delimiter {found.delimiter!r}" if found.delimiter else "", found.kind]
     facts += [f"sheet {found.sheet!r}"] if found.sheet else []
     facts += [f"header on row {found.header_row}"] if found.header_row else []
-    line = f"{number(found.rows)} rows, {len(found.columns)} columns: {', '.join(filter(None, facts))}"
+    size = f"{plural(found.rows, 'row')}, {plural(len(found.columns), 'column')}"
+    line = f"{size}: {', '.join(filter(None, facts))}"
     hidden = [sheet.name for sheet in found.sheets if sheet.name != found.sheet]
     if hidden:
         line += f"; other sheets: {', '.join(hidden)}"

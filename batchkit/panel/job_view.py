@@ -74,66 +74,55 @@ class WizardView(LiveView):
     # Rows of the form
 
     def _file_row(self) -> Any:
-        reading = self.form.reading
-        source = ipywidgets.Combobox(
-            value=reading["source"],
-            description="File",
-            options=_files_here(),
-            placeholder="path of a CSV or Excel file, or its address",
-        )
+        hint = "path of a CSV or Excel file, or its address"
+        more: dict[str, Any] = {"css": "bk-wide", "options": _files_here(), "placeholder": hint}
         return form_row(
-            self._bound(source, reading, "source", "bk-wide"),
-            *(self._reading_field(*each) for each in _READING_FIELDS),
+            self._entry(ipywidgets.Combobox, "File", self.form.reading, "source", **more),
+            *(
+                self._entry(ipywidgets.Text, label, self.form.reading, name, placeholder=empty)
+                for name, label, empty in _READING_FIELDS
+            ),
             button("Read file", "Say what is understood of it", self.read, "primary"),
         )
 
-    def _reading_field(self, name: str, label: str, hint: str) -> Any:
-        reading = self.form.reading
-        field = ipywidgets.Text(value=reading[name], description=label, placeholder=hint)
-        return self._bound(field, reading, name)
-
     def _target_row(self) -> Any:
-        target = self.form.target
-        address = ipywidgets.Text(
-            value=target["to"], description="Database", placeholder="sqlite:///companies.sqlite"
-        )
-        table = ipywidgets.Text(value=target["table"], description="Table")
-        mode = ipywidgets.Dropdown(value=target["mode"], options=MODES, description="Mode")
+        target, address = self.form.target, {"css": "bk-wide", "placeholder": "sqlite:///companies.sqlite"}
         create = ipywidgets.Checkbox(
             value=False, description="Create the table", indent=False, layout=ipywidgets.Layout(width="auto")
         )
         create.observe(lambda change: setattr(self.form, "create", change["new"]), "value")
         return form_row(
-            self._bound(address, target, "to", "bk-wide"), self._bound(table, target, "table"),
-            self._bound(mode, target, "mode"), create,
+            self._entry(ipywidgets.Text, "Database", target, "to", **address),
+            self._entry(ipywidgets.Text, "Table", target, "table"),
+            self._entry(ipywidgets.Dropdown, "Mode", target, "mode", options=MODES),
+            create,
             button("Connect", "Look at the table and propose a mapping", self.connect, "primary"),
-        )  # fmt: skip
+        )
 
     def _check_row(self) -> Any:
-        dates = ipywidgets.Combobox(
-            value=self.form.date_format, options=DATE_FORMATS, description="Dates are written"
-        )
-        dates.add_class("bk-field")
-        dates.observe(lambda change: setattr(self.form, "date_format", change["new"].strip()), "value")
-        name = ipywidgets.Text(value="job.toml", description="Save as")
-        name.add_class("bk-field")
+        job = {"file": "job.toml"}
         return form_row(
-            dates,
+            self._entry(
+                ipywidgets.Combobox, "Dates are written", self.form.dates, "format", options=DATE_FORMATS
+            ),
             button("Check and preview", "Compare file and table; writes nothing", self.check, "primary"),
-            name,
-            button("Save job", "Keep it as a file, to be run again", lambda: self.save(name.value)),
+            self._entry(ipywidgets.Text, "Save as", job, "file"),
+            button("Save job", "Keep it as a file, to be run again", lambda: self.save(job["file"])),
         )
 
-    def _bound(self, field: Any, values: dict[str, str], name: str, css: str = "") -> Any:
+    def _entry(
+        self, kind: Any, label: str, values: dict[str, str], name: str, css: str = "", **more: Any
+    ) -> Any:
+        """A field of the form, whose text is kept under that name."""
+        field = kind(value=values[name], description=label, **more)
         field.observe(lambda change: values.__setitem__(name, change["new"]), "value")
-        field.add_class("bk-field")
-        if css:
-            field.add_class(css)
+        for each in ("bk-field", *css.split()):
+            field.add_class(each)
         return field
 
     def _column_cells(self, choice: ColumnChoice) -> list[Any]:
-        def bind(field: Any, name: str) -> Any:
-            field.layout.width = "auto"  # as wide as its column
+        def bind(kind: Any, name: str, **more: Any) -> Any:
+            field = kind(value=getattr(choice, name), layout=ipywidgets.Layout(width="auto"), **more)
             field.observe(lambda change: setattr(choice, name, change["new"]), "value")
             return field
 
@@ -141,11 +130,11 @@ class WizardView(LiveView):
         return [
             ipywidgets.Label(choice.column),
             ipywidgets.Label(choice.sample),
-            bind(ipywidgets.Combobox(value=choice.field, options=fields, placeholder="left out"), "field"),
-            bind(ipywidgets.Checkbox(value=choice.key, indent=False), "key"),
-            bind(ipywidgets.Dropdown(value=choice.type, options=list(TYPES)), "type"),
-            bind(ipywidgets.Dropdown(value=choice.check, options=list(CHECKS)), "check"),
-            bind(ipywidgets.Checkbox(value=choice.required, indent=False), "required"),
+            bind(ipywidgets.Combobox, "field", options=fields, placeholder="left out"),
+            bind(ipywidgets.Checkbox, "key", indent=False),
+            bind(ipywidgets.Dropdown, "type", options=list(TYPES)),
+            bind(ipywidgets.Dropdown, "check", options=list(CHECKS)),
+            bind(ipywidgets.Checkbox, "required", indent=False),
         ]
 
     # What the buttons do

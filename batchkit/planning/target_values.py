@@ -11,6 +11,7 @@ from ..checking.checks import Checked, problem_schema
 from ..core.columns import ROW
 from ..core.errors import MappingError
 from ..core.problem import SHOWN
+from ..core.words import plural
 from ..sources.frame import as_texts
 from ..targets.base import Refusal
 from ..targets.sql.types import field_of_dtype
@@ -83,7 +84,7 @@ class TargetValues:
         for name, longest in self._longest.items():
             if longest is not None:
                 rows: Iterable[int] = (values[name].str.len_chars() > longest).arg_true()
-                what = f"The target takes at most {longest} characters"
+                what = f"The target takes at most {plural(longest, 'character')}"
                 yield from (self._refuse_value(name, values, at, what) for at in rows)
 
     def _refuse_value(self, name: str, values: pl.DataFrame, at: int, message: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..core.settings import EVERY, Settings
+from ..core.words import plural
 
 
 class Breakers:
@@ -31,7 +32,7 @@ class Breakers:
         self._silent += 1
         if self._silent < settings.connection_limit:
             return None
-        return f"The target did not answer {self._silent} calls in a row: {reason}"
+        return f"The target did not answer {plural(self._silent, 'call')} in a row: {reason}"
 
     def succeeded(self) -> None:
         """An item was done."""
@@ -44,7 +45,7 @@ class Breakers:
         self._streak += items
         if settings.repeat_limit is None or self._streak < settings.repeat_limit:
             return None
-        return f"{self._streak} items in a row failed for the same reason: {signature}"
+        return f"{plural(self._streak, 'item')} in a row failed for the same reason: {signature}"
 
     def judge(self, settings: Settings, failed: int, tried: int) -> str | None:
         """Judge the session's failures against `failure_limit`."""
@@ -56,7 +57,7 @@ class Breakers:
         if limit != EVERY and share >= 1:
             if failed < share:
                 return None
-            return f"{failed} items failed, which reaches the failure limit of {share:.0f}."
+            return f"{plural(failed, 'item')} failed, which reaches the failure limit of {share:.0f}."
         if tried < settings.failure_min or failed / tried < share:
             return None
         return (

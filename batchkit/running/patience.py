@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 from ..core.advice import joined
 from ..core.retry import Backoff
+from ..core.words import plural
 from ..reports.top_errors import signature
 from ..targets.base import FIREWALL, Failure, Fate
 from .chunk import Call
@@ -177,7 +178,8 @@ class Patience:
         # Without a harmless question each try to find out would leave one more item in doubt.
         if waits and there is not None and await self.outage.wait(failure):
             return
-        words = f"{self._doubtful} calls in a row are in doubt, nobody else got through: {failure.reason}"
+        calls = plural(self._doubtful, "call is", "calls in a row are")
+        words = f"{calls} in doubt, nobody else got through: {failure.reason}"
         self._s.orders.give_up(joined(words, self.outage.advice()), True)
         self.outage.forget()
         self._doubtful = 0

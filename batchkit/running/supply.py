@@ -8,6 +8,7 @@ from typing import Final, cast
 
 from ..core.chunks import by_count
 from ..core.states import Outcome
+from ..core.words import plural
 from ..journal.journal import Intent
 from ..planning.plan import Plan
 from ..targets.base import CallTarget, FrameTarget
@@ -114,13 +115,14 @@ class Supply:
         settings = self._s.settings
         if settings.confirm == "chunk" and (self._s.record.tally.calls or not self._resumed):
             await self._quiet()
-            self._s.orders.pause(f"{sent:,} items are sent. Resume to send the next chunk.")
+            self._s.orders.pause(
+                f"{plural(sent, 'item is', 'items are')} sent. Resume to send the next chunk."
+            )
         elif self._canary_is_sent(sent):
             await self._quiet()
             self._canary_seen = True
-            self._s.orders.pause(
-                f"The first {sent:,} items are sent: look at them, then resume to send the rest."
-            )
+            first = "item is sent: look at it" if sent == 1 else f"{sent:,} items are sent: look at them"
+            self._s.orders.pause(f"The first {first}, then resume to send the rest.")
         elif settings.delay and self._s.record.tally.calls:
             await self._quiet()
             await self._s.pace.gate.wait_out(lambda: self._s.settings.delay, DELAY)

@@ -80,6 +80,12 @@ def test_bad_rows_make_it_1(tmp_path: Path) -> None:
     assert len(shop.held()) == 20
 
 
+def test_one_is_said_as_one(shop: Shop) -> None:
+    """A canary of one item is `the first item`, not `the first 1 items`."""
+    done = told("apply", planned(shop), "--yes", "--canary", "1", "--chunk-size", "1", code=4)
+    assert done["message"].startswith("The first item is sent: look at it")
+
+
 def test_rows_to_correct_are_planned_by_the_command_that_is_given(tmp_path: Path) -> None:
     """Correct `fix.csv` and paste the command that stands there: the rest goes in, whatever the layout."""
     shop = make_shop(tmp_path, extra=[("99999", "")])
