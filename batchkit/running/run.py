@@ -286,7 +286,9 @@ class Run(RunView):
                 advice="What a later run wrote is taken back by undoing that run.",
                 by=earlier,
             )
-        if self._journal.intents() or self._journal.lacks_end():
+        # Once finished, all that a lost end left open was held against the target.
+        lost = self._journal.lacks_end() and self.state is not RunState.FINISHED
+        if lost or self._journal.intents():
             raise RunError(
                 f"The run {self.id} was cut off: what became of its last chunks isn't on record yet.",
                 advice=f"Settle that first: {advice.resume(self.id)}. Then stop it, if you like, and undo.",

@@ -82,6 +82,9 @@ def test_rows_that_were_written_are_done(
     assert copy.wait(20) is RunState.FINISHED
     assert copy.outcomes()["outcome"].to_list() == ["done"] * 300
     assert "lost its end" in (copy.folder / "log.jsonl").read_text(encoding="utf-8")
+    undo = copy.undo().start(target=target, report=False)
+    assert undo.wait(20) is RunState.FINISHED
+    assert not target.rows
 
 
 @pytest.mark.parametrize("pages", [1, writer._LOG_PAGES])
