@@ -42,7 +42,8 @@ PRAGMA user_version = {_LAYOUT};
 
 _READ: Final = f"""
 SELECT (SELECT json_group_object(name, json(value)) FROM meta WHERE name IN
-            ('version', 'work', 'rows', 'address', 'place', 'undoes', 'dry_run', 'state', 'ended')),
+            ('version', 'work', 'rows', 'address', 'place', 'undoes', 'dry_run', 'state', 'ended',
+             'lost', 'whole')),
        EXISTS (SELECT 1 FROM outcomes WHERE outcome = {CODES[Outcome.UNKNOWN]}),
        EXISTS (SELECT 1 FROM chunks WHERE items > 0) OR EXISTS (SELECT 1 FROM intents)
            OR EXISTS (SELECT 1 FROM outcomes WHERE outcome = {CODES[Outcome.DONE]})
@@ -170,7 +171,8 @@ def _look(folder: Path) -> Entry | None:
             undoes=facts.get("undoes"),
             dry_run=bool(facts.get("dry_run")),
             quiet=quiet,
-            did=bool(did or unknown),
+            # A journal that lost its end doesn't say what was done, so it may have been anything.
+            did=bool(did or unknown or facts.get("lost") or not facts.get("whole", True)),
             ended=(facts.get("ended") or changed / 1e9 or None) if finished else None,
             # What was read while it changed is read again the next time.
             changed=changed if quiet and changed == _changed(str(folder)) else 0,
