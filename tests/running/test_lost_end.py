@@ -164,7 +164,7 @@ def test_a_whole_journal_is_not_suspected(plan: Plan, target: MemoryTarget, tmp_
 
 
 def test_no_moment_at_which_a_run_dies_makes_its_journal_suspect(
-    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed before, in, or after any step in which the journal takes its log over, a run goes on with it."""
     copies: list[Path] = []
@@ -183,10 +183,10 @@ def test_no_moment_at_which_a_run_dies_makes_its_journal_suspect(
         return link
 
     monkeypatch.setenv("BATCHKIT_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(writer, "_LOG_PAGES", 20)
+    monkeypatch.setattr(writer, "_LOG_PAGES", 10)
     monkeypatch.setattr(writer, "connect", watched)
     target = CallRecorder("memory:test", idempotent=False)
-    run = plan.start(target=target, workers=2, report=False)
+    run = plan_of(tmp_path / "few.parquet", 40).start(target=target, workers=2, report=False)
     assert run.wait(20) is RunState.FINISHED
     monkeypatch.undo()
     assert len(copies) > 20
