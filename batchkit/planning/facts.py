@@ -79,7 +79,7 @@ def foresee_problems(
     filled = {*outline.key, *fields}
     others = {name: kind for name, kind in outline.types.items() if name not in filled and not kind.generated}
     free = list(others)
-    near = _near(unused, free)
+    near = _explain_mapping(unused, free)
     if unused:
         known = f" Fields that nothing feeds: {list_names(free)}." if free else ""
         yield notice(
@@ -91,7 +91,7 @@ def foresee_problems(
         yield warning(
             "no_fields",
             "No column feeds a field besides the key: nothing would be written",
-            f"Map a column to one of the fields{near}: {list_names(free)}.",
+            f"Map a column to one of the fields {list_names(free)}{near}.",
         )
     needed = [name for name, kind in others.items() if not kind.nullable and not kind.has_default]
     if needed and counts.get(Change.CREATE):
@@ -108,13 +108,13 @@ def foresee_problems(
         )
 
 
-def _near(columns: Sequence[str], fields: Sequence[str]) -> str:
-    """How to map the first column whose name is like a field's; empty where none is: guesses do harm."""
+def _explain_mapping(columns: Sequence[str], fields: Sequence[str]) -> str:
+    """How to map the first column whose name is like a field's; no guess where none is, for it does harm."""
     by_name = {normalised(name): name for name in fields}
     for column in columns:
         if found := get_close_matches(normalised(column), by_name, n=1):
             return f", as in {map_column(by_name[found[0]], column)}"
-    return ""
+    return f" by {option('map')}"
 
 
 def warn_of_cleared(counts: Mapping[str, int]) -> Iterator[Problem]:
