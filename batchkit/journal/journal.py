@@ -262,18 +262,10 @@ class JournalReader:
             (first, 2**62 if last is None else last),
         )
 
-    def items_to_overwrite(self) -> list[int]:
-        """Items in conflict that the operator wants written all the same."""
-        found = self._rows(
-            "SELECT item FROM outcomes WHERE outcome = ? AND rule = ? ORDER BY item",
-            (CODES[Outcome.PENDING], OVERWRITE),
-        )
-        return [row[0] for row in found]
-
-    def items_with(self, outcome: Outcome) -> list[int]:
-        """Items that have this outcome in a row of their own, in order."""
-        rows = self._rows("SELECT item FROM outcomes WHERE outcome = ? ORDER BY item", (CODES[outcome],))
-        return [row[0] for row in rows]
+    def items_with(self, outcome: Outcome, rule: str | None = None) -> list[int]:
+        """Items that have this outcome in a row of their own, by this rule or by any, in order."""
+        sql = "SELECT item FROM outcomes WHERE outcome = ? AND rule IS coalesce(?, rule) ORDER BY item"
+        return [row[0] for row in self._rows(sql, (CODES[outcome], rule))]
 
     def outcome_items(self, size: int = 50_000) -> Iterator[tuple[int, int]]:
         """item, outcome code of every item with a row of its own, a bounded number in memory at a time."""

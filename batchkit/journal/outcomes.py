@@ -179,13 +179,9 @@ def _key_text(key: list[str]) -> pl.Expr:
 def _sentence() -> pl.Expr:
     """A problem as one sentence: column, what is wrong, the value as it stands in the file."""
     problem = pl.element().struct
-    column = pl.when(problem["column"].is_not_null()).then(problem["column"] + ": ").otherwise(pl.lit(""))
-    value = (
-        pl.when(problem["value"].is_not_null())
-        .then(" (value " + problem["value"] + ")")
-        .otherwise(pl.lit(""))
-    )
-    return column + problem["message"].str.strip_suffix(".") + value + "."
+    said = problem["message"].str.strip_suffix(".")
+    parts = [problem["column"] + ": ", said, " (value " + problem["value"] + ")", pl.lit(".")]
+    return pl.concat_str(parts, ignore_nulls=True)  # a part that is null is left out
 
 
 def _joined_words(errors: pl.Expr, word: pl.Expr) -> pl.Expr:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -19,39 +18,12 @@ if TYPE_CHECKING:
     from ..targets.base import FrameTarget
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteCap:
-    """How much one plan may delete.
-
-    Attributes:
-        count: At most so many items; None for a share.
-        share: At most this share of the target's items; None for a count.
-    """
-
-    count: int | None = None
-    share: float | None = None
-
-    @classmethod
-    def of(cls, value: float | str) -> DeleteCap:
-        """The cap that a job's entry says: a whole number is a count; 0.1, 1.0 or `10%` is a share."""
-        if isinstance(value, str):
-            return cls(share=float(value.removesuffix("%").replace(",", ".")) / 100)
-        return cls(count=value) if isinstance(value, int) else cls(share=value)
-
-    def allows(self, deletes: int, total: int) -> bool:
-        """Whether so many deletes among so many items are within the cap."""
-        return deletes <= (self.count if self.count is not None else (self.share or 0) * total)
-
-    def __str__(self) -> str:
-        return f"{self.count:,}" if self.count is not None else f"{self.share or 0:.0%} of the items"
-
-
 def plan_deletes(
     target: FrameTarget,
     keys: Mapping[str, pl.DataType],
     fields: Sequence[str],
     known: pl.Series,
-    cap: DeleteCap,
+    cap: float | str,
 ) -> Iterator[pl.DataFrame]:
     """The items that no row of the source stands for.
 
@@ -63,7 +35,7 @@ def plan_deletes(
         fields: Fields to keep as before-image.
         known: Hashes of the source's keys, as they were given and as the target holds them: whether it finds
             an item by a key is for the target to say, whose comparison may be looser than ours.
-        cap: How many may go.
+        cap: How many may go: a whole number is a count; 0.1, 1.0 or `10%` is a share of the target's items.
 
     Yields:
         Frames with `row` (null), `change`, `key:*`, `before:*`, `after:*` (null) and `lost:*`.
@@ -86,10 +58,11 @@ def plan_deletes(
             *(pl.lit(None, gone.schema[name]).alias(AFTER + name) for name in fields),
             *(pl.col(name) for name in gone.columns if name.startswith(LOST)),
         )
-    if not cap.allows(deletes, total):
+    share = float(cap.removesuffix("%").replace(",", ".")) / 100 if isinstance(cap, str) else cap
+    if deletes > (share if isinstance(share, int) else share * total):
         raise PlanError(
             f"{plural(deletes, 'item')} of {total:,} would be deleted, because the source lacks them; "
-            f"the cap is {cap}.",
+            f"the cap is {f'{share:,}' if isinstance(share, int) else f'{share:.0%} of the items'}.",
             advice="Check that the source is complete. If it is, raise the cap: "
             f"{option('delete_cap', str(deletes))}.",
             deletes=deletes,

@@ -109,8 +109,6 @@ class Job(Entries):
                 plain[each] = value
         plain["source"] = describe_source(self.source, self._base(), folder)
         plain["to"] = move_address(self.to, self._base(), folder)
-        if "key" in plain:
-            plain["key"] = list(self.key)
         if "fields" in plain:
             plain["fields"] = {one.name: self._describe_field(one) for one in self.own_fields}
         if "lookups" in plain:

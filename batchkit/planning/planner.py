@@ -27,7 +27,7 @@ from ..core.states import SENDABLE, Change
 from ..core.words import plural
 from ..sources.base import regrouped
 from ..targets.base import FrameTarget
-from .deletes import DeleteCap, plan_deletes
+from .deletes import plan_deletes
 from .diff import ISSUE, OK, UNREADABLE, diff
 from .duplicates import RULE as DUPLICATE
 from .duplicates import KeyHashes, find_duplicates, hash_keys, mark_duplicates
@@ -131,10 +131,6 @@ class _Planner:
         nothing = pl.DataFrame(schema=self.held.types)
         return self.outline.target.rendered(nothing) is not None
 
-    def _render(self, values: pl.DataFrame) -> pl.Series:
-        texts = self.outline.target.rendered(values.drop(ROW))
-        return pl.Series([None] * values.height, dtype=pl.String) if texts is None else texts
-
     # First pass
 
     def _check_rows(self, spool: Spool) -> pl.DataFrame:
@@ -144,7 +140,8 @@ class _Planner:
             checked = self.held.convert(self.checker.check(batch))
             values = checked.values.rename({name: VALUE + name for name in self.checker.types})
             if self.renders:
-                values = values.with_columns(self._render(checked.values).alias(RENDERED))
+                texts = self.outline.target.rendered(checked.values.drop(ROW))
+                values = values.with_columns(pl.lit(texts, pl.String).alias(RENDERED))
             raw = batch.drop(ROW).rename({name: RAW + name for name in self.outline.source.columns})
             spool.add(values.hstack(raw), add_blank_keys(checked, keys))
             if self.key:
@@ -171,13 +168,13 @@ class _Planner:
         # A problem belongs to its row if that row became an item; else (a skipped row) to the file.
         about_rows = [each.stored() for each in self.outline.source.problems if each.row is not None]
         problems = pl.DataFrame(about_rows, schema=problem_schema())
-        items = pl.concat([part[ROW] for part in spool.columns([ROW])]) if about_rows and len(spool) else None
-        mine = problems["row"].is_in(items.implode()) if items is not None else None
-        inside = problems.filter(mine) if mine is not None else problems.clear()
-        outside = problems.filter(~mine) if mine is not None else problems
+        items = [part[ROW] for part in spool.columns([ROW])] if about_rows else []
+        mine = problems["row"].is_in(pl.concat([problems["row"].clear(), *items]).implode())
         self.notices += [each for each in self.outline.source.problems if each.row is None]
-        self.notices += [Problem(**each) for each in outside.head(NOTICES).iter_rows(named=True)]
-        return inside
+        self.notices += [
+            Problem(**each) for each in problems.filter(~mine).head(NOTICES).iter_rows(named=True)
+        ]
+        return problems.filter(mine)
 
     # Second pass
 
@@ -299,7 +296,7 @@ class _Planner:
             self.notices.append(spared)
             return
         known = pl.concat([self.hashes.all(), *self.found_keys])
-        cap = DeleteCap.of(self.outline.job.delete_cap)
+        cap = self.outline.job.delete_cap
         for gone in plan_deletes(self._frame_target(), self._key_types(), self.fields, known, cap):
             frame = gone.with_row_index(ROW)
             listed = group_by_row(report_lost(frame, self.sources))

@@ -48,9 +48,7 @@ class References:
         late = pl.Series(_GENERATION, [0], dtype=pl.UInt8).new_from_index(0, keys.len())
         parents = []
         for parts in self._parents.values():
-            refers = (
-                pl.concat(parts).alias("hash").to_frame() if parts else keys.clear().alias("hash").to_frame()
-            )
+            refers = pl.concat([keys.clear(), *parts]).alias("hash").to_frame()
             parents.append(refers.join(place, on="hash", how="left", maintain_order="left")["at"])
         for _ in range(DEEPEST):
             before = late

@@ -70,25 +70,24 @@ class TargetValues:
         values = checked.values
         if self._longest:
             values = values.with_columns(_format_texts(values[name]) for name in self._longest)
-        found = list(self._find_too_long(values))
+        refused = list(self._find_too_long(values))
+        given = values
         if self._names:
-            frame, refused = self._target.canonical(values.select(self._names))
-            found += [self._report_refusal(each, values) for each in refused]
+            frame, more = self._target.canonical(values.select(self._names))
+            refused += more
             values = values.with_columns(frame.get_columns())
-        if not found:
+        if not refused:
             return Checked(values, checked.problems)
-        told = pl.DataFrame(found, schema=problem_schema())
-        return Checked(values, pl.concat([checked.problems, told]).sort("row", maintain_order=True))
+        problems = [self._report_refusal(each, given) for each in refused]
+        found = pl.DataFrame(problems, schema=problem_schema())
+        return Checked(values, pl.concat([checked.problems, found]).sort("row", maintain_order=True))
 
-    def _find_too_long(self, values: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    def _find_too_long(self, values: pl.DataFrame) -> Iterator[Refusal]:
         for name, longest in self._longest.items():
             if longest is not None:
                 rows: Iterable[int] = (values[name].str.len_chars() > longest).arg_true()
                 what = f"The target takes at most {plural(longest, 'character')}"
-                yield from (self._refuse_value(name, values, at, what) for at in rows)
-
-    def _refuse_value(self, name: str, values: pl.DataFrame, at: int, message: str) -> dict[str, Any]:
-        return self._report_refusal(Refusal(name, at, message), values)
+                yield from (Refusal(name, at, what) for at in rows)
 
     def _report_refusal(self, what: Refusal, values: pl.DataFrame) -> dict[str, Any]:
         return {

@@ -9,7 +9,7 @@ from typing import Final, cast
 from ..core.chunks import by_count
 from ..core.states import Outcome
 from ..core.words import plural
-from ..journal.journal import Intent
+from ..journal.journal import OVERWRITE, Intent
 from ..planning.plan import Plan
 from ..targets.base import CallTarget, FrameTarget
 from .call_queue import CallQueue
@@ -168,7 +168,8 @@ class Supply:
 
     async def _overwrite(self, covered: Covered) -> None:
         """Send the items whose conflict the operator saw and decided, and no others, without comparing."""
-        items = await aside(self._s.record.journal.items_to_overwrite)
+        journal = self._s.record.journal
+        items = await aside(lambda: journal.items_with(Outcome.PENDING, OVERWRITE))
         for few in by_count(items, self._chunk_size()):
             if self._s.pace.gate.leaving:
                 return
