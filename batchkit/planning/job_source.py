@@ -62,8 +62,8 @@ def open_described(source: Any, base: Path, options: Mapping[str, Any]) -> Sourc
     """
     if isinstance(source, dict):
         more = {name: value for name, value in source.items() if name != "address"}
-        return open_source(_make_absolute(source["address"], base), **{**options, **more})
-    return open_source(_make_absolute(source, base) if isinstance(source, str) else source, **options)
+        return open_source(_write_address(source["address"], base, None), **{**options, **more})
+    return open_source(_write_address(source, base, None) if isinstance(source, str) else source, **options)
 
 
 def describe_source(source: Any, base: Path, folder: Path | None) -> Any:
@@ -141,13 +141,8 @@ def _read_entries(source: Any) -> Mapping[str, Any]:
 
 
 def _write_address(text: str, base: Path, folder: Path | None) -> str:
-    return (
-        move_address(text, base, folder)
-        if local_path(text) is None
-        else make_relative(_make_absolute(text, base), folder)
-    )
-
-
-def _make_absolute(text: str, base: Path) -> Any:
+    """A path or an address with the path of its file, whole or relative to `folder`."""
     path = local_path(text)
-    return move_address(text, base, None) if path is None else (base / path.expanduser()).absolute()
+    if path is None:
+        return move_address(text, base, folder)
+    return make_relative((base / path.expanduser()).absolute(), folder)

@@ -13,14 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from ..core.advice import worded
-from ..core.columns import (
-    CHANGE,
-    FILE_ROW,
-    ITEM,
-    PROBLEMS,
-    RAW,
-    RENDERED,
-)
+from ..core.columns import CHANGE, FILE_ROW, ITEM, PROBLEMS, RAW, RENDERED
 from ..core.errors import PlanError
 from ..core.problem import Problem, notice
 from ..core.states import SENDABLE, Change

@@ -16,9 +16,9 @@ import queue
 import re
 import secrets
 import shutil
-import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
@@ -71,14 +71,13 @@ class PlanWriter:
         self._temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(2)}.part")
         self._waiting: queue.Queue[pl.DataFrame | BaseException | None] = queue.Queue(2)
         self._facts: dict[str, Any] = {}
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._encode, name="batchkit-plan", daemon=True)
+        self._encoder = ThreadPoolExecutor(1, "batchkit-plan")
 
     def __enter__(self) -> Self:
         with disk_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._temporary.touch(mode=0o600)
-        self._thread.start()
+        self._encoded = self._encoder.submit(self._encode)
         return self
 
     def write(self, frame: pl.DataFrame) -> None:
@@ -123,9 +122,8 @@ class PlanWriter:
             "windows": self.windows,
         }
         self._hand_over(None)
-        self._thread.join()
-        self._raise_error()
         with disk_errors(self.path):
+            self._encoded.result()
             _seal(self._temporary)
             self._temporary.replace(self.path)
         return self._facts
@@ -133,25 +131,17 @@ class PlanWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._thread.is_alive():
-            with contextlib.suppress(BaseException):
-                self._hand_over(_Abandoned())
-            self._thread.join()
+        with contextlib.suppress(BaseException):
+            self._hand_over(_Abandoned())
+        self._encoder.shutdown()
         self._temporary.unlink(missing_ok=True)
 
     def _hand_over(self, piece: pl.DataFrame | BaseException | None) -> None:
-        while self._thread.is_alive():
-            try:
+        while not self._encoded.done():  # a while at most: what ended over there takes nothing more
+            with contextlib.suppress(queue.Full):
                 return self._waiting.put(piece, timeout=0.2)
-            except queue.Full:
-                continue
-        self._raise_error()
-        return None
-
-    def _raise_error(self) -> None:
-        if self._error is not None:
-            with disk_errors(self.path):
-                raise self._error
+        with disk_errors(self.path):
+            return self._encoded.result()
 
     def _pieces(
         self, columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, size: int | None
@@ -170,17 +160,14 @@ class PlanWriter:
         }
 
     def _encode(self) -> None:
-        try:
-            pl.io.plugins.register_io_source(self._pieces, schema=self.schema).sink_parquet(
-                self._temporary,
-                compression="zstd",
-                compression_level=1,
-                statistics=False,
-                row_group_size=WINDOW,
-                metadata=self._entries,
-            )
-        except BaseException as error:  # noqa: BLE001  it is raised again in the caller's thread
-            self._error = error
+        pl.io.plugins.register_io_source(self._pieces, schema=self.schema).sink_parquet(
+            self._temporary,
+            compression="zstd",
+            compression_level=1,
+            statistics=False,
+            row_group_size=WINDOW,
+            metadata=self._entries,
+        )
 
 
 class _Abandoned(Exception):
