@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import traceback
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ..core.advice import as_command, worded
+from ..core.errors import BatchkitError
 from ..core.secrets import redact, redact_all
 
 
@@ -36,6 +38,14 @@ class RunLog:
             line = json.dumps(redact_all(entry), ensure_ascii=False, default=lambda fact: redact(str(fact)))
             # Once more as a line: what became text only here may hold a secret too.
             file.write(redact(line) + "\n")
+
+    def explain(self, error: BaseException) -> str:
+        """What an operator reads of an error; of one that nobody foresaw, the details are logged."""
+        if isinstance(error, BatchkitError):
+            return error.stored()
+        words = f"{type(error).__name__}: {error}"
+        self.write("internal error", error=words, trace=traceback.format_exc())
+        return f"Something inside batchkit failed: {words}. The details are in {self._path}."
 
 
 def _readable(fact: Any) -> Any:

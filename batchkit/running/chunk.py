@@ -59,6 +59,7 @@ class Call:
         question: It carries nothing, and changes nothing at the target.
         doubt: One of its tries may have been done all the same.
         intent: First item of its own intent on record, where each call has one.
+        done_first: Items of the session that were done when it was sent first; -1 before that.
     """
 
     chunk: Chunk
@@ -66,16 +67,24 @@ class Call:
     question: bool = False
     doubt: bool = False
     intent: int | None = None
+    done_first: int = -1
     _tries: Tries | None = None
 
     @property
     def tries(self) -> Tries:
         """How often it was sent, and what of that counts."""
-        # Made when it is sent: thousands of calls may wait in the queue, and each object there costs the
-        # collector of garbage some time.
+        # Made when somebody asks, which is for few: thousands of calls wait in the queue and most are sent
+        # once, while each object costs the collector of garbage some time.
         if self._tries is None:
-            self._tries = Tries()
+            self._tries = Tries.of_first(self.done_first) if self.done_first >= 0 else Tries()
         return self._tries
+
+    def begin(self, done: int) -> None:
+        """Count a try that is about to be made, when so many items of the session are done."""
+        if self.done_first < 0 and self._tries is None:
+            self.done_first = done
+        else:
+            self.tries.begin(done)
 
     @property
     def numbers(self) -> Container[int]:

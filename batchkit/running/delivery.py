@@ -61,10 +61,11 @@ class Delivery:
         """Bring a call to its end; False when the session ended first and its items stay pending."""
         pace, tally = self._s.pace, self._s.record.tally
         gate, clock, throttle, shape = pace.gate, pace.clock, pace.throttle, self._shape
+        patience = self._patience
         while True:
             if (not gate.free or self._s.settings.key_rest) and not await shape.admit(call):
                 return not gate.leaving
-            call.tries.begin(tally.done)
+            call.begin(tally.done)
             tally.calls += 1
             tally.in_flight += 1
             before = clock()
@@ -78,11 +79,10 @@ class Delivery:
                     throttle.answered(now, now - before, call.size)
                 checked = None if results is None else self._judge.check(results, call.numbers)
                 left = shape.record(call, checked)
+                if patience.tested and (left is None or len(left) < call.size):
+                    patience.got_through()
                 if left is None:
-                    self._patience.got_through()
                     return True
-                if len(left) < call.size:
-                    self._patience.got_through()
                 call.items = left
                 reason = await self._why_again(call, checked or ())
                 if reason is None:
@@ -101,7 +101,7 @@ class Delivery:
         """
         call = Call(chunk, question=True)
         while await self._s.pace.gate.admit(0):
-            call.tries.begin(self._s.record.tally.done)
+            call.begin(self._s.record.tally.done)
             try:
                 answer = await self.deadlines.watch(question(), question=True)
             except Exception as error:  # noqa: BLE001 - whatever a target raises is judged by its table

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from ..core.errors import BatchkitError, DiskFull, TargetUnreachable
+from ..core.errors import DiskFull, TargetUnreachable
 from ..core.estimate import disk_estimate, disk_need
 from ..core.secrets import redact
 from ..core.settings import Settings
@@ -303,18 +303,12 @@ class Driver(threading.Thread):
         return path.name
 
     def _fail(self, journal: Journal, error: BaseException) -> None:
-        if isinstance(error, BatchkitError):
-            words = error.stored()
-        else:
-            self._log.write("internal error", error=repr(error), trace=traceback.format_exc())
-            words = f"Something inside batchkit failed: {error!r}. The details are in its log.jsonl."
+        words = self._log.explain(error)
         self._log.write("failed", message=words)
         with contextlib.suppress(Exception):
-            if journal.present_state() is RunState.PLANNED or journal.present_state() in ACTIVE:
-                journal.set_state(RunState.FAILED, redact(words))
-            else:
-                journal.set_state(RunState.RUNNING)
-                journal.set_state(RunState.FAILED, redact(words))
+            if journal.present_state() not in (RunState.PLANNED, *ACTIVE):
+                journal.set_state(RunState.RUNNING)  # no arrow leads from one end to another
+            journal.set_state(RunState.FAILED, redact(words))
             journal.flush()
 
     def _let_go(self, *, noted: bool = False) -> None:

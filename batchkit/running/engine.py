@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -203,13 +202,7 @@ class Engine:
     def _internal_error(self, error: Exception) -> None:
         if self._failure:
             return  # the first is the reason; what follows from it, tick by tick, would fill the log
-        words = error.stored() if isinstance(error, BatchkitError) else f"{type(error).__name__}: {error}"
-        if not isinstance(error, BatchkitError):
-            self._log.write("internal error", error=words, trace=traceback.format_exc())
-            words = (
-                f"Something inside batchkit failed: {words}. The details are in {self._folder / 'log.jsonl'}."
-            )
-        self._give_up(words, False)
+        self._give_up(self._log.explain(error), False)
 
     def _width(self) -> int:
         most = self._target.max_workers
@@ -353,8 +346,5 @@ class Engine:
         if disk is not None and disk.critical and not self._stopping:
             self._pause(
                 f"Only {format_bytes(disk.free)} of disk are free at {self._folder}, less than the"
-                f" reserve of {format_bytes(disk.reserve)}. {_DISK_ADVICE}"
+                f" reserve of {format_bytes(disk.reserve)}. Free some disk, then resume: nothing is lost."
             )
-
-
-_DISK_ADVICE: Final = "Free some disk, then resume: nothing is lost."

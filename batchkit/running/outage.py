@@ -32,6 +32,10 @@ class Outage:
         session: What the session shares.
         answers: Asks the target something that changes nothing: whether it is there; None where there is
             nothing harmless to ask, so that the next call has to show it.
+
+    Attributes:
+        in_question: A call that was turned away ran out of tries: those that follow show whether it is
+            everybody.
     """
 
     def __init__(self, session: Session, answers: Callable[[], Awaitable[bool | None]]) -> None:
@@ -45,8 +49,7 @@ class Outage:
         self._turned_away: set[int] = set()
         self._unproven: set[int] = set()
         self._blamed: set[int] = set()
-        # One of them ran out of tries: whoever comes next shows whether it is everybody.
-        self._in_question = False
+        self.in_question = False
         self._looks = 0
         # The target answered the question, and no call has passed since.
         self._seemed_back = False
@@ -85,9 +88,7 @@ class Outage:
 
     def end(self) -> None:
         """A call got through."""
-        if self._since is None:
-            return  # as with nearly every call: nothing was noted since the last one
-        if self._told:
+        if self._since is not None and self._told:
             seconds = round(self._s.pace.clock() - self._since, 1)
             self._s.record.log.write("target answers again", after_seconds=seconds)
         self.forget()
@@ -95,7 +96,7 @@ class Outage:
     def forget(self) -> None:
         """Begin to count anew: it is over, or the run gives up and somebody else decides."""
         self._since, self._looks = None, 0
-        self._by_call = self._told = self._seemed_back = self._misleading = self._in_question = False
+        self._by_call = self._told = self._seemed_back = self._misleading = self.in_question = False
         self._turned_away.clear()
         self._unproven.clear()
         self._blamed.clear()
@@ -106,7 +107,7 @@ class Outage:
         Returns:
             None while others, who are still to come, may show it.
         """
-        self._in_question = True
+        self.in_question = True
         there, done = await self.is_there(), self._s.record.tally.done
         if there is False or self.is_everybody(items):
             return False
@@ -121,12 +122,14 @@ class Outage:
     def is_everybody(self, items: Sequence[Item], ahead: int = 0) -> bool:
         """Whether so many calls like that of these items were turned away in a row that it isn't their doing.
 
+        As many as are in hand at once may well be neighbours, so that the limit counts from there.
+
         Args:
             items: The items of one call.
             ahead: So many more calls are taken for granted.
         """
-        limit = (self._s.settings.connection_limit - ahead) * len(items)
-        if not self._in_question or len(self._unproven) < limit:
+        limit = self._s.settings.connection_limit + self._s.orders.width() - ahead
+        if not self.in_question or len(self._unproven) < limit * len(items):
             return False
         return self._untried() > 0 or not self._seemed_back
 

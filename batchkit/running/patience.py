@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
+from typing import Final
 
 from ..core.advice import joined
 from ..core.retry import Backoff
@@ -15,21 +16,17 @@ from .gate import BACKOFF
 from .outage import Outage
 from .session import Session
 
+_LAST_CHANCES: Final = 3
+"""Calls from further away in the plan that are tried before it counts as everybody that is turned away."""
+
 
 class Fault(Enum):
     """Why a call ran out of tries."""
 
-    UNLUCKY = auto()
-    """Others got through, or the target is back: its tries begin anew."""
-
-    OPEN = auto()
-    """Nobody got through lately: others are sent before it has its tries once more."""
-
-    AWAY = auto()
-    """The target serves nobody."""
-
-    OWN = auto()
-    """The target serves others."""
+    UNLUCKY = auto()  # others got through, or the target is back: its tries begin anew
+    OPEN = auto()  # nobody got through lately: others are sent before it has its tries once more
+    AWAY = auto()  # the target serves nobody
+    OWN = auto()  # the target serves others
 
 
 class Patience:
@@ -42,17 +39,19 @@ class Patience:
 
     Attributes:
         outage: The outage of the target, while there is one.
+        tested: Something failed since a call got through last.
     """
 
     def __init__(self, session: Session, answers: Callable[[], Awaitable[bool | None]]) -> None:
         self._s = session
         self.outage = Outage(session, answers)
+        self.tested = False
         # Calls in a row that a gateway left in doubt.
         self._doubtful = 0
 
     def got_through(self) -> None:
         """A call was answered on its items: whatever stood in the way is over."""
-        self._doubtful = 0
+        self.tested, self._doubtful = False, 0
         self._s.pace.breakers.answered()
         self.outage.end()
 
@@ -62,6 +61,7 @@ class Patience:
         Returns:
             Seconds that this call alone is to rest.
         """
+        self.tested = True
         tally, throttle, tries = self._s.record.tally, self._s.pace.throttle, call.tries
         if failure.fate in (Fate.RETRY, Fate.ABORT):  # else it counts when the items get their outcome
             tally.error(signature(failure.rule, failure.reason))
@@ -100,8 +100,8 @@ class Patience:
         backoff, fault = Backoff(settings.backoff, settings.backoff_max, settings.retries), None
         if not tries.may_go_on(backoff):
             fault = await self._find_fault(call, failure)
-        elif failure.pushback and self.outage.is_everybody(call.items):
-            fault = Fault.AWAY
+        elif failure.pushback and call.items and self.outage.in_question:
+            fault = Fault.AWAY if self.outage.is_everybody(call.items) else Fault.OPEN
         if fault is Fault.AWAY:
             # The items are sound: it is the target that can't take them now, so they stay pending.
             return await self._wait_for_target(call, failure)
@@ -114,7 +114,7 @@ class Patience:
         if (own_rest or fault) and call.items:
             # So that its worker goes on with others, who also show whether it is everybody.
             orders.park(call, wait, fault is Fault.OPEN)
-            if self.outage.is_everybody(call.items, ahead=1):
+            if self.outage.is_everybody(call.items, ahead=_LAST_CHANCES):
                 orders.look_afar()  # what its neighbours are minded for, too, a stranger may not be
             return False
         await self._s.pace.gate.wait_out(lambda: wait, BACKOFF)
@@ -151,12 +151,16 @@ class Patience:
 
     async def _wait_for_target(self, call: Call, failure: Failure) -> bool:
         """Wait for a target that is away; True when the call is to be sent again."""
-        if self._s.settings.wait_for_target and await self.outage.wait(failure):
+        if self._s.settings.wait_for_target and await self._outlast(failure):
             call.tries.forgive_last()
             return True
         if self._s.pace.gate.leaving:
             return False
         return self._give_up(call, _failed_so_often(call, failure), self.outage.advice())
+
+    async def _outlast(self, failure: Failure) -> bool:
+        self.tested = True  # somebody may have got through since that failure, while it was looked into
+        return await self.outage.wait(failure)
 
     def _give_up(self, call: Call, words: str, advice: str) -> bool:
         """Give up the run, or pause it; True when the call is to be sent again after the pause."""
@@ -169,6 +173,7 @@ class Patience:
         """Send nothing more into a gateway behind which nobody is: each item would end in doubt."""
         if not failure.away:
             return
+        self.tested = True
         self._doubtful += 1
         waits = self._s.settings.wait_for_target
         too_many = self._doubtful >= self._s.settings.connection_limit
@@ -176,7 +181,7 @@ class Patience:
         if self._s.pace.gate.leaving or not (too_many or there is False):
             return
         # Without a harmless question each try to find out would leave one more item in doubt.
-        if waits and there is not None and await self.outage.wait(failure):
+        if waits and there is not None and await self._outlast(failure):
             return
         calls = plural(self._doubtful, "call is", "calls in a row are")
         words = f"{calls} in doubt, nobody else got through: {failure.reason}"

@@ -30,6 +30,11 @@ class Tries:
     done_first: int = 0
     suspicions: int = 0
 
+    @classmethod
+    def of_first(cls, done: int) -> Tries:
+        """The tries of a call whose first was made when so many items were done."""
+        return cls(made=1, done_before=done, done_first=done)
+
     @property
     def counted(self) -> int:
         """Tries that count against the setting `retries`."""
