@@ -167,7 +167,10 @@ class _Finder:
     def raise_if_missing(self) -> None:
         if not self._missing and not self._unclear:
             return
-        facts = [f"no column for field {name!r}{_looked_for(name, names)}" for name, names in self._missing]
+        facts = []
+        for name, names in self._missing:
+            others = "" if names == (name,) else f" (looked for {', '.join(map(repr, names))})"
+            facts.append(f"no column for field {name!r}{others}")
         near = [hint for _, names in self._missing for hint in self._near(names)]
         advice = [f"Did you mean {' or '.join(map(repr, dict.fromkeys(near)))}?"] if near else []
         if self._unclear:
@@ -189,10 +192,6 @@ class _Finder:
             longer = [other for other in self._by_name if len(plain) > 3 and plain in other][:2]
             hints += [column for other in close + longer for column in self._by_name[other]]
         return hints[:3]
-
-
-def _looked_for(field_name: str, names: tuple[str, ...]) -> str:
-    return "" if names == (field_name,) else f" (looked for {', '.join(map(repr, names))})"
 
 
 def _listed(columns: Sequence[str]) -> str:

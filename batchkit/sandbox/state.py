@@ -62,30 +62,26 @@ class State:
         path: The file; None keeps it in memory.
 
     Attributes:
+        db: The file, for those who keep tables of their own in it.
         record: Every request.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         # The server's loop alone uses it, whichever thread that runs in: no lock is needed.
-        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        self.db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         # It outlives this process when that is killed; more is not asked of practice.
-        self._db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; {_SCHEMA}")
-        self.record = Record(self._db)
-
-    @property
-    def db(self) -> sqlite3.Connection:
-        """The file, for those who keep tables of their own in it."""
-        return self._db
+        self.db.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; {_SCHEMA}")
+        self.record = Record(self.db)
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
+        self.db.close()
 
     # Items
 
     def item(self, key: str) -> dict[str, Any] | None:
         """The item with this id."""
-        row = self._db.execute("SELECT body FROM items WHERE id = ?", (key,)).fetchone()
+        row = self.db.execute("SELECT body FROM items WHERE id = ?", (key,)).fetchone()
         return None if row is None else dict(json.loads(row[0]))
 
     def items(self, keys: list[str]) -> list[dict[str, Any]]:
@@ -95,7 +91,7 @@ class State:
 
     def page(self, number: int, size: int) -> list[dict[str, Any]]:
         """A page of all items, in order of id; the first is number 1."""
-        rows = self._db.execute(
+        rows = self.db.execute(
             "SELECT body FROM items ORDER BY id LIMIT ? OFFSET ?", (size, (number - 1) * size)
         )
         return [json.loads(body) for (body,) in rows]
@@ -103,39 +99,39 @@ class State:
     def put(self, key: str, item: dict[str, Any]) -> bool:
         """Keep an item; True when it is new."""
         new = self.item(key) is None
-        self._db.execute("INSERT OR REPLACE INTO items VALUES (?, ?)", (key, _text(item)))
+        self.db.execute("INSERT OR REPLACE INTO items VALUES (?, ?)", (key, _text(item)))
         return new
 
     def remove(self, key: str) -> bool:
         """Remove an item; False when there is none."""
-        return self._db.execute("DELETE FROM items WHERE id = ?", (key,)).rowcount > 0
+        return self.db.execute("DELETE FROM items WHERE id = ?", (key,)).rowcount > 0
 
     # Messages
 
     def add_message(self, body: Any) -> int:
         """Append a message and return its number."""
-        row = self._db.execute("INSERT INTO messages (at, body) VALUES (?, ?)", (time.time(), _text(body)))
+        row = self.db.execute("INSERT INTO messages (at, body) VALUES (?, ?)", (time.time(), _text(body)))
         return int(row.lastrowid or 0)
 
     def messages(self) -> list[Any]:
         """All messages, in order."""
-        return [json.loads(body) for (body,) in self._db.execute("SELECT body FROM messages ORDER BY id")]
+        return [json.loads(body) for (body,) in self.db.execute("SELECT body FROM messages ORDER BY id")]
 
     # Requests known again
 
     def known(self, key: str) -> tuple[int, Any] | None:
         """What was answered to the request with this idempotency key."""
-        row = self._db.execute("SELECT status, body FROM known WHERE key = ?", (key,)).fetchone()
+        row = self.db.execute("SELECT status, body FROM known WHERE key = ?", (key,)).fetchone()
         return None if row is None else (int(row[0]), json.loads(row[1]))
 
     def remember(self, key: str, status: int, body: Any) -> None:
         """Keep an answer under its request's idempotency key."""
-        self._db.execute("INSERT OR REPLACE INTO known VALUES (?, ?, ?)", (key, status, _text(body)))
+        self.db.execute("INSERT OR REPLACE INTO known VALUES (?, ?, ?)", (key, status, _text(body)))
 
     def counts(self) -> dict[str, int]:
         """How many items, messages and requests there are."""
         tables = ("items", "messages", "requests")
-        return {name: self._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
+        return {name: self.db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
 
 
 def _text(value: Any) -> str:

@@ -192,18 +192,14 @@ def closing(source: Source) -> Iterator[Source]:
 def regrouped(frames: Iterable[pl.DataFrame], size: int) -> Iterator[pl.DataFrame]:
     """The same rows in frames of exactly `size` rows; the last may hold fewer, empty ones are dropped."""
     waiting: list[pl.DataFrame] = []
-    held = 0
     for frame in frames:
-        if not frame.height:
-            continue
-        waiting.append(frame)
-        held += frame.height
-        if held < size:
-            continue
-        whole = waiting[0] if len(waiting) == 1 else pl.concat(waiting)
-        full = held - held % size
-        yield from (whole.slice(start, size) for start in range(0, full, size))
-        waiting = [whole.slice(full)] if full < held else []
-        held -= full
-    if held:
-        yield waiting[0] if len(waiting) == 1 else pl.concat(waiting)
+        if frame.height:
+            waiting.append(frame)
+        held = sum(each.height for each in waiting)
+        if held >= size:
+            whole = pl.concat(waiting)
+            full = held - held % size
+            yield from (whole.slice(start, size) for start in range(0, full, size))
+            waiting = [whole.slice(full)]
+    if any(frame.height for frame in waiting):
+        yield pl.concat(waiting)

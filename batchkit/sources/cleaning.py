@@ -161,16 +161,9 @@ class Cleaner:
         nuls = frame.select(pl.col(name).str.contains("\x00", literal=True) for name in self.columns)
         for name in self._any(nuls):
             for row, value in frame.filter(nuls[name].fill_null(False)).select(ROW, name).iter_rows():
-                self.problems.append(
-                    error(
-                        "nul",
-                        "The cell holds a NUL character, which databases refuse",
-                        "Type the cell again in the file.",
-                        row=row,
-                        column=name,
-                        value=value,
-                    )
-                )
+                message = "The cell holds a NUL character, which databases refuse"
+                advice = "Type the cell again in the file."
+                self.problems.append(error("nul", message, advice, row=row, column=name, value=value))
 
     def _any(self, masks: pl.DataFrame) -> list[str]:
         if not masks.height:

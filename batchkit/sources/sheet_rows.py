@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -21,7 +22,6 @@ from .sheet_marks import Marks
 from .workbook_xml import letters
 
 _PIECE = 10_000  # rows turned into text at once
-_HASHED = 1024 * 1024
 _PLAIN_DIGITS = 1e15
 
 
@@ -97,8 +97,7 @@ class SheetSource(FileSource):
     def _frames(self, digest: Any) -> Iterator[pl.DataFrame]:
         self._padded, self._mended = {}, {}
         with self.path.open("rb") as file:
-            while block := file.read(_HASHED):
-                digest.update(block)
+            hashlib.file_digest(file, lambda: digest)
         rows = islice(self._rows(), self.header_row, None)
         while piece := list(islice(rows, _PIECE)):
             yield self._frame([row for row in piece if self._is_kept(*row)])
@@ -178,7 +177,8 @@ class SheetSource(FileSource):
         for name, count in self._mended.items():
             cells = plural(count, "text")
             yield notice("nul", f"NUL characters of a faulty export were taken out of {cells}", column=name)
-        if any(_has_nul(cell) for row in islice(self._cells.iter_rows(), self.header_row) for cell in row):
+        above = islice(self._cells.iter_rows(), self.header_row)
+        if any(isinstance(cell, str) and "\x00" in cell for row in above for cell in row):
             yield notice("nul", "NUL characters of a faulty export were taken out of the header")
 
 
@@ -206,10 +206,6 @@ def repaired(text: str | None) -> str | None:
         return text.encode("latin-1").decode("utf-16-le").replace("\x00", "")
     except UnicodeError:
         return text.replace("\x00", "")
-
-
-def _has_nul(cell: object) -> bool:
-    return isinstance(cell, str) and "\x00" in cell
 
 
 def _filled(

@@ -74,10 +74,8 @@ class UrlSource(FetchedSource):
     def __init__(self, address: str, **given: Any) -> None:
         super().__init__(conceal_in_query(secrets.conceal(address.strip())), **given)
         if not _is_of_the_web(self.address):
-            raise UsageError(
-                f"{secrets.redact(address)} is no address of the web.",
-                advice="Write one such as https://host/companies.csv.",
-            )
+            advice = "Write one such as https://host/companies.csv."
+            raise UsageError(f"{secrets.redact(address)} is no address of the web.", advice=advice)
 
     def fetch(self, path: Path) -> Fetched:  # noqa: D102 - the base class says it
         try:
@@ -108,12 +106,9 @@ class UrlSource(FetchedSource):
     def _refusal(self, error: HttpError) -> SourceError:
         failure = error.failure
         advice = failure.advice if failure.rule in ("size", "certificate", "redirect") else ""
-        return SourceError(
-            f"{self.address}: {secrets.redact(failure.reason).rstrip('.')}.",
-            advice=_ADVICE.get(failure.rule) or advice or _OTHERWISE,
-            address=self.address,
-            rule=failure.rule,
-        )
+        message = f"{self.address}: {secrets.redact(failure.reason).rstrip('.')}."
+        advice = _ADVICE.get(failure.rule) or advice or _OTHERWISE
+        return SourceError(message, advice=advice, address=self.address, rule=failure.rule)
 
 
 def _version(answer: Answer) -> dict[str, Any]:

@@ -105,15 +105,15 @@ class Workbook:
         return [self._about(meta) for meta in self.sheets]
 
     def _about(self, meta: SheetMetadata) -> Sheet:
-        kind = _kind(meta)
         if meta.typ != SheetTypeEnum.WorkSheet:
+            kind = "chart" if meta.typ == SheetTypeEnum.ChartSheet else "other"
             return Sheet(meta.name, _visibility(meta), kind)
         cells, marks = self.cells(meta.name), self.marks(meta.name)
         last_row, last_column = cells.end or (-1, -1)
         return Sheet(
             meta.name,
             _visibility(meta),
-            kind,
+            "data",
             rows=last_row + 1,
             columns=last_column + 1,
             hidden_rows=len(marks.hidden_rows),
@@ -153,7 +153,9 @@ def open_sheet(
         raise SourceError(f"Sheet {name!r} of {path.name} is empty.", advice=advice, path=path, sheet=name)
     if header_row is None:
         header_row = _found_header(book, name, cells)
-    if not 0 <= header_row <= cells.end[0] + 1 or (header_row and _is_blank(cells, header_row)):
+    header = next(islice(cells.iter_rows(), header_row - 1, None), []) if header_row > 0 else None
+    is_blank = header is not None and not any(str(cell).strip() for cell in header)
+    if not 0 <= header_row <= cells.end[0] + 1 or is_blank:
         message = f"Row {header_row} of sheet {name!r} of {path.name} is blank; it can't be the header."
         advice = "Give the row that holds the names of the columns, or 0 when there is none."
         raise SourceError(message, advice=advice, path=path)
@@ -191,12 +193,6 @@ def _visibility(meta: SheetMetadata) -> str:
     return "hidden" if meta.visible == SheetVisibleEnum.Hidden else "very hidden"
 
 
-def _kind(meta: SheetMetadata) -> str:
-    if meta.typ == SheetTypeEnum.WorkSheet:
-        return "data"
-    return "chart" if meta.typ == SheetTypeEnum.ChartSheet else "other"
-
-
 def _named_sheet(book: Workbook, wanted: str) -> str:
     names = [meta.name for meta in book.sheets if meta.typ == SheetTypeEnum.WorkSheet]
     alike = [name for name in names if name.strip().casefold() == wanted.strip().casefold()]
@@ -215,7 +211,8 @@ def _first_table(book: Workbook) -> str:
         )
     counts = {}
     for name in names:
-        counts[name] = _rows_in_use(book.cells(name))
+        rows = islice(book.cells(name).iter_rows(), 5 * _SMALL * _SMALL)
+        counts[name] = sum(any(cell != "" for cell in row) for row in rows)
         first = next((n for n in counts if counts[n]), None)
         if first is not None and counts[first] >= _SMALL:
             return first
@@ -224,10 +221,6 @@ def _first_table(book: Workbook) -> str:
     # A cover sheet ("Infos", "Lisez-moi") stands in front of the table it is about.
     larger = [name for name in names if counts[name] >= max(5 * counts[first], _SMALL)]
     return larger[0] if larger else first
-
-
-def _rows_in_use(cells: CalamineSheet) -> int:
-    return sum(any(cell != "" for cell in row) for row in islice(cells.iter_rows(), 5 * _SMALL * _SMALL))
 
 
 def _choose_among(book: Workbook, but: str | None = None) -> str:
@@ -249,11 +242,6 @@ def _found_header(book: Workbook, name: str, cells: CalamineSheet) -> int:
         return find_header(lines)
     except Undecided as doubt:
         raise header_unknown(book.path, doubt.lines, lines, f", sheet {name!r},") from None
-
-
-def _is_blank(cells: CalamineSheet, row: int) -> bool:
-    line = next(islice(cells.iter_rows(), row - 1, None), [])
-    return not any(str(cell).strip() for cell in line)
 
 
 def _about_sheets(book: Workbook, read: str) -> Iterator[Problem]:

@@ -161,7 +161,7 @@ class WhatsApp:
         ]
         start, size = int(asked.get("after", "0") or 0), min(int(asked.get("limit", "25")), 250)
         page = found[start : start + size]
-        if fields := [name for name in asked.get("fields", "").split(",") if name]:
+        if fields := _fields(request):
             page = [{name: each[name] for name in (*fields, "id") if name in each} for each in page]
         paging: dict[str, Any] = {"cursors": {"before": str(start), "after": str(start + size)}}
         if start + size < len(found):
@@ -177,7 +177,7 @@ class WhatsApp:
     async def _number(self, request: Request) -> Response:
         self._let_in(request)
         number = request.path_params["number"]
-        fields = [name for name in request.query_params.get("fields", "").split(",") if name]
+        fields = _fields(request)
         if number == ACCOUNT:
             whole: dict[str, Any] = {"name": "Atelier du Bois Clair", "currency": "EUR", "id": ACCOUNT}
             return JSONResponse({name: whole[name] for name in (*(fields or whole), "id") if name in whole})
@@ -200,6 +200,10 @@ class WhatsApp:
                 message = f"(#100) Tried accessing nonexisting field ({name}) on node type ({_NODE})"
                 raise GraphError(100, message=message)
         return JSONResponse({name: whole[name] for name in (*fields, "id")} if fields else whole)
+
+
+def _fields(request: Request) -> list[str]:
+    return [name for name in request.query_params.get("fields", "").split(",") if name]
 
 
 def _number(number: str) -> dict[str, Any]:

@@ -75,9 +75,13 @@ class Meta:
                 continue
             value = wanted[key]
             if value is not None and not isinstance(value, str):
-                refusals.append(_no_text(key))
+                name = f"meta.{key}"
+                message, param = f"{name} is not of type string.", [{"param": name}]
+                refusals.append(Refused(400, "rest_invalid_type", message, additional_data=param))
             elif key in self._protected:
-                refusals.append(_forbidden(key, value))
+                code = "rest_cannot_delete" if value is None else "rest_cannot_update"
+                message = f"Sorry, you are not allowed to edit the {key} custom field."
+                refusals.append(Refused(403, code, message, {"key": key}))
             elif value is None:
                 values.pop(key, None)
             else:
@@ -87,16 +91,3 @@ class Meta:
             if others:
                 first.body["additional_errors"] = [other.body for other in others]
             raise first
-
-
-def _forbidden(key: str, value: Any) -> Refused:
-    code = "rest_cannot_delete" if value is None else "rest_cannot_update"
-    message = f"Sorry, you are not allowed to edit the {key} custom field."
-    return Refused(403, code, message, {"key": key})
-
-
-def _no_text(key: str) -> Refused:
-    name = f"meta.{key}"
-    return Refused(
-        400, "rest_invalid_type", f"{name} is not of type string.", additional_data=[{"param": name}]
-    )

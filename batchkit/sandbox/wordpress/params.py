@@ -229,3 +229,5 @@ def _listed(choices: tuple[str, ...]) -> str:
 
 CONTEXT: Final[dict[str, Reader]] = {"context": among("view", "embed", "edit")}
 """What nearly every route takes."""
+PAGED: Final[dict[str, Reader]] = CONTEXT | {"page": at_least(1), "per_page": between(1, 100), "search": text}
+"""What every list takes, first of all."""

@@ -33,10 +33,7 @@ def readers(user: User | None) -> dict[str, Reader]:
         return wanted
 
     return {
-        **params.CONTEXT,
-        "page": params.at_least(1),
-        "per_page": params.between(1, 100),
-        "search": params.text,
+        **params.PAGED,
         "author": params.integers,
         "exclude": params.integers,
         "include": params.integers,

@@ -14,10 +14,7 @@ from .users import forbidden, may
 from .view import TAXONOMIES, narrowed
 
 _LISTED: Final[dict[str, Reader]] = {
-    **params.CONTEXT,
-    "page": params.at_least(1),
-    "per_page": params.between(1, 100),
-    "search": params.text,
+    **params.PAGED,
     "exclude": params.integers,
     "include": params.integers,
     "order": params.among("asc", "desc"),

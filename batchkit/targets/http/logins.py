@@ -58,11 +58,15 @@ def login_headers(url: str, headers: Mapping[str, str]) -> dict[str, str]:
     resolved = {name: secrets.resolve(text) for name, text in headers.items()}
     user, password = split_login(url.partition("://")[2].partition("/")[0])
     if (user or password) and "authorization" not in {name.lower() for name in resolved}:
-        pair = f"{secrets.resolve(user)}:{secrets.resolve(password or '')}"
-        token = base64.b64encode(pair.encode()).decode()
-        secrets.register(token)
-        resolved["Authorization"] = f"Basic {token}"
+        resolved["Authorization"] = basic(secrets.resolve(user), secrets.resolve(password or ""))
     return resolved
+
+
+def basic(user: str, password: str) -> str:
+    """What logs somebody in, for a header; a secret from now on."""
+    token = base64.b64encode(f"{user}:{password}".encode()).decode()
+    secrets.register(token)
+    return f"Basic {token}"
 
 
 def names_login(name: str) -> bool:

@@ -54,17 +54,15 @@ def frame_of(
         types: Type of each field that was asked for.
         found: The key of an item, and its fields in the order of `types`.
     """
-    columns: dict[str, list[Any]] = {name: [] for name in (*keys.columns, *types)}
-    lost: dict[str, list[str | None]] = {name: [] for name in types}
-    for key, values in found:
-        for name, value in key.items():
-            columns[name].append(value)
-        for name, (value, text) in zip(types, values, strict=True):
-            columns[name].append(value)
-            lost[name].append(text)
+    pairs = list(found)
+    columns: dict[str, list[Any]] = {name: [key[name] for key, _ in pairs] for name in keys.columns}
+    lost: dict[str, list[str | None]] = {}
+    for at, name in enumerate(types):
+        columns[name] = [values[at][0] for _, values in pairs]
+        lost[LOST + name] = [values[at][1] for _, values in pairs]
     frame = pl.DataFrame(columns, schema={**keys.schema, **types})
     gone = [name for name, texts in lost.items() if any(text is not None for text in texts)]
-    return frame.with_columns(pl.Series(LOST + name, lost[name], pl.String) for name in gone)
+    return frame.with_columns(pl.Series(name, lost[name], pl.String) for name in gone)
 
 
 class Memory(Generic[Found]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any, Final
 
 import aiohttp
@@ -13,6 +12,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ...core import secrets
+from .logins import basic
 
 MOST_CONNECTIONS: Final = 256
 """Connections in all. Each worker has one call under way, so the number of workers is the real limit."""
@@ -44,7 +44,8 @@ class Transport(AiohttpTransport):
         if self.proxy is not None:
             self._proxy["proxy"] = str(self.proxy.url)
             if self.proxy.auth:
-                self._proxy_login["Proxy-Authorization"] = _basic(*self.proxy.auth)
+                secrets.register(self.proxy.auth[1])
+                self._proxy_login["Proxy-Authorization"] = basic(*self.proxy.auth)
         self._timeouts: dict[tuple[Any, ...], aiohttp.ClientTimeout] = {}
 
     def _session(self) -> aiohttp.ClientSession:
@@ -95,10 +96,3 @@ class Transport(AiohttpTransport):
         if key not in self._timeouts:
             self._timeouts[key] = aiohttp.ClientTimeout(connect=key[0], sock_connect=key[1], sock_read=key[2])
         return self._timeouts[key]
-
-
-def _basic(user: str, password: str) -> str:
-    token = base64.b64encode(f"{user}:{password}".encode()).decode()
-    for secret in (password, token):
-        secrets.register(secret)
-    return f"Basic {token}"

@@ -291,9 +291,8 @@ class RestTarget(HttpTarget[Description]):
 
     def _same(self, name: str, found: Any, wanted: Any) -> bool:
         try:
-            return bool(from_json(found, self._says.fields.get(name)) == wanted) or text_of(found) == text_of(
-                wanted
-            )
+            kept = from_json(found, self._says.fields.get(name))
+            return bool(kept == wanted) or text_of(found) == text_of(wanted)
         except (ValueError, ArithmeticError):
             return False
 

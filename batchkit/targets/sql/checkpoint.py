@@ -98,7 +98,10 @@ class Checkpoint:
                 f"which run {context.run} has applied already; nothing was written twice.",
                 advice="Resume the run with the journal it was started with.",
             )
-        return None if claimed == 1 else _parse_results(found[0][2])
+        if claimed == 1:
+            return None
+        stored = json.loads(found[0][2])
+        return [Result(**(entry | {"outcome": Outcome(entry["outcome"])})) for entry in stored]
 
     def chunks(self, link: Connection, run: str) -> list[tuple[int, int]]:
         """First and last item of each chunk of a run that is on record, in order."""
@@ -119,7 +122,3 @@ class Checkpoint:
             f"UPDATE {self._table} SET rejected = {m} WHERE run = {m} AND first_item = {m}",
             (json.dumps([asdict(result) for result in results]), context.run, context.first),
         )
-
-
-def _parse_results(text: str) -> list[Result]:
-    return [Result(**(entry | {"outcome": Outcome(entry["outcome"])})) for entry in json.loads(text)]

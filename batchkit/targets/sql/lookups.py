@@ -95,15 +95,20 @@ class Lookups:
     def _find_ids(
         self, dialect: Dialect, link: Connection, spec: Spec, wanted: Sequence[str]
     ) -> dict[str, Any]:
-        # Workers share the cache. The lock is held for the look alone: a query would keep all others waiting.
-        with self._lock:
-            known = dict(self._ids.get(_name_place(spec), {}))
-        unknown = [name for name in wanted if name not in known]
+        ids, unknown = self._recall(spec, wanted)
         if unknown:
             found = self._query_ids(dialect, link, spec, unknown)
             self.remember({_name_place(spec): found})
-            known |= found
-        return {name: known[name] for name in wanted if name in known}
+            ids |= found
+        return ids
+
+    def _recall(self, spec: Spec, names: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+        """The ids that are known, and the names whose aren't."""
+        # Workers share the cache. The lock is held for the look alone: a query would keep all others waiting.
+        with self._lock:
+            known = self._ids.get(_name_place(spec), {})
+            ids = {name: known[name] for name in names if name in known}
+        return ids, [name for name in names if name not in ids]
 
     def _query_ids(
         self, dialect: Dialect, link: Connection, spec: Spec, names: Sequence[str]
@@ -181,10 +186,7 @@ class Lookups:
         self, dialect: Dialect, link: Connection, spec: Spec, names: list[str]
     ) -> tuple[dict[str, Any], dict[str, str], dict[str, Any]]:
         """Ids by name, reasons for names the database refuses, and ids of rows that were created for it."""
-        with self._lock:
-            known = self._ids.get(_name_place(spec), {})
-            ids = {name: known[name] for name in names if name in known}
-        unknown = [name for name in names if name not in ids]
+        ids, unknown = self._recall(spec, names)
         reasons: dict[str, str] = {}
         made: list[Any] = []
         if unknown and spec.get("create"):

@@ -153,9 +153,7 @@ class SqlTarget(FrameTarget):
             "create_types": {name: asdict(field) for name, field in self._create_types.items()},
             "lookups": self._lookups.specs,
             "schema": self._schema if self._schema and "." not in self.table else None,
-            "busy_timeout": self._timeouts["busy"],
-            "lock_timeout": self._timeouts["lock"],
-            "statement_timeout": self._timeouts["statement"],
+            **{f"{name}_timeout": seconds for name, seconds in self._timeouts.items()},
         }
 
     def connect(self) -> None:
@@ -258,9 +256,8 @@ class SqlTarget(FrameTarget):
             table = self._ensure_table(link, frame)
             if self._checkpoint is not None:
                 self._checkpoint.prepare(link, dry_run=context.dry_run)
-            return ChunkWriter(self._dialect, link, table, self._lookups, self._checkpoint).apply(
-                frame, context
-            )
+            writer = ChunkWriter(self._dialect, link, table, self._lookups, self._checkpoint)
+            return writer.apply(frame, context)
 
     def has_run(self, run: str) -> bool | None:
         """Whether chunks of an `append` run are on record beside the table; see `Target.has_run`."""
@@ -279,20 +276,17 @@ class SqlTarget(FrameTarget):
     def _apply_before_creation(self, frame: pl.DataFrame, context: ChunkContext) -> list[Result]:
         """A dry run into a table that isn't there: it exists within the transaction only."""
         with self._connection(in_memory=self._is_file_absent()) as link:
+            writer = ChunkWriter(self._dialect, link, Table(self._name, "", {}), self._lookups, None)
+            return writer.apply(frame, context, lambda: self._make_table(link, frame))
 
-            def setup() -> Table:
-                create_table(link, self._name, self._schema, self.keys, self._wanted_types(frame))
-                return check_table(self._dialect, link, self._name, self._schema, self.keys)
-
-            placeholder = Table(self._name, "", {})
-            writer = ChunkWriter(self._dialect, link, placeholder, self._lookups, None)
-            return writer.apply(frame, context, setup)
+    def _make_table(self, link: Connection, frame: pl.DataFrame) -> Table:
+        create_table(link, self._name, self._schema, self.keys, self._wanted_types(frame))
+        return check_table(self._dialect, link, self._name, self._schema, self.keys)
 
     def _ensure_table(self, link: Connection, frame: pl.DataFrame) -> Table:
         with self._lock:  # the first worker makes the table; the others wait, and find it made
             if self._reflected is None:
-                create_table(link, self._name, self._schema, self.keys, self._wanted_types(frame))
-                self._reflected = check_table(self._dialect, link, self._name, self._schema, self.keys)
+                self._reflected = self._make_table(link, frame)
             return self._reflected
 
     def _wanted_types(self, frame: pl.DataFrame) -> dict[str, FieldType]:
@@ -323,7 +317,11 @@ class SqlTarget(FrameTarget):
         creatable = self.create and self._dialect.reflect(link, self._name, self._schema, ()) is None
         if not creatable:
             self._reflected = check_table(self._dialect, link, self._name, self._schema, self.keys)
-            self.warnings = _list_warnings(self._reflected)
+            self.warnings = []
+            if self.keys and not self._reflected.unique:
+                missing = f"No unique index stands on {', '.join(self.keys)} of {self._reflected.name}."
+                slow = "Each chunk locks the table while it is written, and is slower; an index mends both."
+                self.warnings = [f"{missing} {slow}"]
             if self._reflected.self_references:
                 self.max_workers = 1  # the row that another refers to must be there first
         for field, spec in self._lookups.specs.items():
@@ -359,13 +357,6 @@ class SqlTarget(FrameTarget):
             if self._engine is None:
                 self._engine = make_engine(self._address, create=self.create, timeouts=self._timeouts)
             return self._engine
-
-
-def _list_warnings(table: Table) -> list[str]:
-    if not table.key or table.unique:
-        return []
-    missing = f"No unique index stands on {', '.join(table.key)} of {table.name}."
-    return [f"{missing} Each chunk locks the table while it is written, and is slower; an index mends both."]
 
 
 def _dialect(address: Address) -> Dialect:

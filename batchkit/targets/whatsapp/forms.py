@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -24,35 +23,7 @@ _LINK: Final[Mapping[str, Any]] = {"url": True}
 _BROKEN_LINES: Final = r"[\n\r\t]| {5,}"
 
 
-class Form(ABC):
-    """What kind of message a job sends."""
-
-    @abstractmethod
-    def fields(self) -> dict[str, FieldType]:
-        """The fields it takes, besides the recipient."""
-
-    @abstractmethod
-    def check(self, columns: Sequence[str]) -> None:
-        """Make sure that the job fills what it needs.
-
-        Raises:
-            MappingError: It doesn't.
-        """
-
-    @abstractmethod
-    def refusals(self, frame: pl.DataFrame) -> Iterator[Refusal]:
-        """The values that WhatsApp wouldn't take."""
-
-    @abstractmethod
-    def rendered(self, values: Mapping[str, Any]) -> str | None:
-        """The message as its recipient reads it; None where it isn't whole, or can't be known."""
-
-    @abstractmethod
-    def content(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The message as the API takes it, without its recipient."""
-
-
-class TemplateForm(Form):
+class TemplateForm:
     """Messages of one template.
 
     Args:
@@ -70,7 +41,8 @@ class TemplateForm(Form):
         self._variables = tuple(variables)
         self._loose: dict[tuple[str, ...], tuple[Slot, ...]] = {}
 
-    def fields(self) -> dict[str, FieldType]:  # noqa: D102 - the base class says it
+    def fields(self) -> dict[str, FieldType]:
+        """The fields it takes, besides the recipient."""
         if self.template is not None:
             return {slot.field: _type_of(slot) for slot in self.template.slots}
         # Nobody could say what it takes, so whatever it may take is taken.
@@ -81,7 +53,12 @@ class TemplateForm(Form):
         found |= {f"header_{kind}": link for kind in ("image", "video", "document")}
         return found | {f"button_{n}": FieldType("text", max_length=LINK_LENGTH) for n in range(1, 11)}
 
-    def check(self, columns: Sequence[str]) -> None:  # noqa: D102 - the base class says it
+    def check(self, columns: Sequence[str]) -> None:
+        """Make sure that the job fills what it needs.
+
+        Raises:
+            MappingError: It doesn't.
+        """
         if self.template is not None:
             lacking = [s.field for s in self.template.slots if s.needed and s.field not in columns]
             if lacking:
@@ -95,7 +72,8 @@ class TemplateForm(Form):
             message = f"The template {self._name!r} takes {', '.join(lacking)} too, which nothing fills."
             raise MappingError(message, advice=f"Map a column to it, as in {map_column(lacking[0])}.")
 
-    def refusals(self, frame: pl.DataFrame) -> Iterator[Refusal]:  # noqa: D102 - the base class says it
+    def refusals(self, frame: pl.DataFrame) -> Iterator[Refusal]:
+        """The values that WhatsApp wouldn't take."""
         for slot in self._slots(frame.columns):
             if slot.field not in frame.columns or slot.kind != "text":
                 continue
@@ -104,10 +82,12 @@ class TemplateForm(Form):
                 reason = "A template's variable takes no line break, no tab, and at most 4 spaces in a row."
                 yield Refusal(slot.field, at, reason, "spaces", "Write it in one line, with single spaces.")
 
-    def rendered(self, values: Mapping[str, Any]) -> str | None:  # noqa: D102 - the base class says it
+    def rendered(self, values: Mapping[str, Any]) -> str | None:
+        """The message as its recipient reads it; None where it isn't whole, or can't be known."""
         return None if self.template is None else self.template.rendered(values)
 
-    def content(self, values: Mapping[str, Any]) -> dict[str, Any]:  # noqa: D102 - the base class says it
+    def content(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The message as the API takes it, without its recipient."""
         parts = components(self._slots(tuple(values)), values, named=self._by_name)
         message: dict[str, Any] = {"name": self._name, "language": {"code": self._language}}
         if parts:
@@ -128,17 +108,17 @@ class TemplateForm(Form):
         return bool(self._variables) and not slot.name.isdigit()
 
 
-class FreeForm(Form):
+class FreeForm:
     """Free text, or a file by its link: what may be sent in the 24 hours after the recipient wrote."""
 
-    def fields(self) -> dict[str, FieldType]:  # noqa: D102 - the base class says it
+    def fields(self) -> dict[str, FieldType]:  # noqa: D102 - as above
         found = {"text": FieldType("text", max_length=TEXT_LENGTH)}
         found |= {kind: FieldType("text", max_length=LINK_LENGTH, checks=_LINK) for kind in FREE_MEDIA}
         found["caption"] = FieldType("text", max_length=CAPTION_LENGTH)
         found["filename"] = FieldType("text", max_length=240)
         return found
 
-    def check(self, columns: Sequence[str]) -> None:  # noqa: D102 - the base class says it
+    def check(self, columns: Sequence[str]) -> None:  # noqa: D102 - as above
         kinds = ("text", *FREE_MEDIA)
         if not any(kind in columns for kind in kinds):
             raise MappingError(
@@ -147,7 +127,7 @@ class FreeForm(Form):
                 f"{', '.join(kinds[:-1])} or {kinds[-1]}. {did_you_mean('text', columns)}".rstrip(),
             )
 
-    def refusals(self, frame: pl.DataFrame) -> Iterator[Refusal]:  # noqa: D102 - the base class says it
+    def refusals(self, frame: pl.DataFrame) -> Iterator[Refusal]:  # noqa: D102 - as above
         media = [kind for kind in FREE_MEDIA if kind in frame.columns]
         links = frame.select(
             pl.lit(0).alias("none"), *(pl.col(kind).is_not_null().cast(pl.UInt8) for kind in media)
@@ -166,14 +146,14 @@ class FreeForm(Form):
                 media[0], at, "A message takes one file, not several.", "media", "Leave one link in the row."
             )
 
-    def rendered(self, values: Mapping[str, Any]) -> str | None:  # noqa: D102 - the base class says it
+    def rendered(self, values: Mapping[str, Any]) -> str | None:  # noqa: D102 - as above
         kind = _media(values)
         if kind is None:
             return values.get("text")
         caption = _caption(values) if kind != "audio" else None
         return f"[{kind}: {values[kind]}]" + (f"\n{caption}" if caption else "")
 
-    def content(self, values: Mapping[str, Any]) -> dict[str, Any]:  # noqa: D102 - the base class says it
+    def content(self, values: Mapping[str, Any]) -> dict[str, Any]:  # noqa: D102 - as above
         kind = _media(values)
         if kind is None:
             return {"type": "text", "text": {"body": values["text"], "preview_url": "http" in values["text"]}}
@@ -198,3 +178,6 @@ def _type_of(slot: Slot) -> FieldType:
     if slot.kind in ("image", "video", "document"):
         checks |= _LINK
     return FieldType("text", max_length=slot.longest, nullable=not slot.needed, checks=checks)
+
+
+Form = TemplateForm | FreeForm

@@ -190,32 +190,19 @@ class WhatsAppTarget(HttpTarget[Sending]):
         """What to know about the messages as a whole."""
         found = []
         if self._says.template is None:
-            found.append(
-                warning(
-                    "window",
-                    "Text and media reach only people who wrote to the number in the last 24 hours",
-                    "To reach others, send an approved template.",
-                )
-            )
+            message = "Text and media reach only people who wrote to the number in the last 24 hours"
+            found.append(warning("window", message, "To reach others, send an approved template."))
         elif isinstance(self._form, TemplateForm) and self._form.template is None:
-            found.append(
-                warning(
-                    "template",
-                    f"The template {self._says.template!r} could not be looked at, so it is neither checked "
-                    f"nor shown: {self._account.why}",
-                    "Name its account: [target] account = the id of the WhatsApp Business account.",
-                )
-            )
+            unseen = f"The template {self._says.template!r} could not be looked at, so it is neither checked"
+            advice = "Name its account: [target] account = the id of the WhatsApp Business account."
+            found.append(warning("template", f"{unseen} nor shown: {self._account.why}", advice))
         if self._opted_out.unread:
             unread = plural(len(self._opted_out.unread), "entry", "entries")
-            found.append(
-                warning(
-                    "opt_out",
-                    f"{unread} of the opt-out list are no phone numbers, and keep nobody from being messaged:"
-                    f" {self._opted_out.unread_shown}",
-                    "Correct them in the list and make the plan again.",
-                )
+            message = (
+                f"{unread} of the opt-out list are no phone numbers, and keep nobody from being messaged"
             )
+            advice = "Correct them in the list and make the plan again."
+            found.append(warning("opt_out", f"{message}: {self._opted_out.unread_shown}", advice))
         return found
 
     def checkup(self) -> Iterator[Finding]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import polars as pl
@@ -27,27 +29,29 @@ class Refused(Exception):
         self.reason, self.rule, self.advice = reason, rule, advice
 
 
+@dataclass(frozen=True)
 class Canon:
     """How a site holds values.
 
-    Args:
+    Attributes:
         site: The site.
         base: The address it is reached at; its own may be another.
         create_terms: Unknown terms will be made.
         new_terms: Takes in which those are, by taxonomy.
     """
 
-    def __init__(
-        self, site: Site, base: str, *, create_terms: bool, new_terms: dict[str, set[str]] | None = None
-    ) -> None:
-        self._site = site
-        self._hosts = {(plain_address(each) or "").partition("/")[0] for each in (base, site.home)}
-        self._create_terms = create_terms
-        self._new_terms = {} if new_terms is None else new_terms
+    site: Site
+    base: str
+    create_terms: bool
+    new_terms: dict[str, set[str]]
+
+    @cached_property
+    def _hosts(self) -> set[str]:
+        return {(plain_address(each) or "").partition("/")[0] for each in (self.base, self.site.home)}
 
     def taxonomies(self, frame: pl.DataFrame) -> list[str]:
         """The columns that name terms."""
-        return [name for name in frame.columns if name in self._site.taxonomies and frame[name].count()]
+        return [name for name in frame.columns if name in self.site.taxonomies and frame[name].count()]
 
     def apply(self, frame: pl.DataFrame, book: Mapping[str, Terms]) -> tuple[pl.DataFrame, list[Refusal]]:
         """The values as the site holds them, and what it can't take."""
@@ -68,17 +72,17 @@ class Canon:
         return frame, refusals
 
     def _type(self, text: str) -> str:
-        found = self._site.type_called(text)
+        found = self.site.type_called(text)
         if found is None:
             here = text.strip().casefold()
             other = next(
-                (base.rpartition("/")[2] for slug, base in self._site.all_types.items()
+                (base.rpartition("/")[2] for slug, base in self.site.all_types.items()
                  if here in (slug.casefold(), base.rpartition("/")[2].casefold())), None,
             )  # fmt: skip
-            known = ", ".join(self._site.types)
+            known = ", ".join(self.site.types)
             if other is None:
                 raise Refused("The site has no such type.", "type", f"The job's types are {known}.")
-            types = [each.base.rpartition("/")[2] for each in self._site.types.values()]
+            types = [each.base.rpartition("/")[2] for each in self.site.types.values()]
             raise Refused(
                 f"The job doesn't write {other}; it writes {known}.", "type",
                 f"Add it: [target] types = {[*types, other]!r}.",
@@ -93,9 +97,9 @@ class Canon:
         host, question, query = host.partition("?")
         if host not in self._hosts:
             raise Refused(
-                f"That address is of another site ({host}).", "url", f"The site is {self._site.home}."
+                f"That address is of another site ({host}).", "url", f"The site is {self.site.home}."
             )
-        scheme, _, home = self._site.home.partition("://")
+        scheme, _, home = self.site.home.partition("://")
         return f"{scheme}://{home.partition('/')[0]}/{rest}{question}{query}"
 
     def _terms(self, name: str, book: Mapping[str, Terms]) -> Callable[[str], str]:
@@ -105,8 +109,8 @@ class Canon:
             try:
                 return terms.text(terms.ids(text))
             except UnknownTerms as unknown:
-                if self._create_terms and not unknown.several:
-                    self._new_terms.setdefault(name, set()).update(unknown.names)
+                if self.create_terms and not unknown.several:
+                    self.new_terms.setdefault(name, set()).update(unknown.names)
                     return terms.joined(text)
                 raise Refused(terms_in_words(name, unknown), "terms", CREATE_TERMS) from None
 
@@ -116,17 +120,17 @@ class Canon:
         """Values that WordPress would ignore in silence: better said before anything is sent."""
         kinds = frame["type"] if "type" in frame.columns else None
         for name in frame.columns:
-            closed = {slug for slug, each in self._site.types.items() if _is_closed(each, name)}
+            closed = {slug for slug, each in self.site.types.items() if _is_closed(each, name)}
             if not closed:
                 continue
-            if kinds is None and len(closed) < len(self._site.types):
+            if kinds is None and len(closed) < len(self.site.types):
                 continue  # some type takes it, and nobody knows yet which type a row is of
             bad = frame[name].is_not_null()
             if kinds is not None:
                 bad &= kinds.is_in(list(closed))
             for at in bad.arg_true():
                 slug = next(iter(closed)) if kinds is None else kinds[at]
-                place = self._site.types[slug].places[name]
+                place = self.site.types[slug].places[name]
                 if place.at:
                     reason = f"The site doesn't let {place.at} be written: it isn't registered for REST."
                     yield Refusal(name, at, reason, "unregistered", PLUGIN)
@@ -141,7 +145,7 @@ class Canon:
         kinds = frame["type"]
         for name in frame.columns:
             without = {} if name in _KEYS else {
-                slug: each.name for slug, each in self._site.types.items() if name not in each.places
+                slug: each.name for slug, each in self.site.types.items() if name not in each.places
             }  # fmt: skip
             bad = frame[name].is_not_null() & kinds.is_in(list(without)) if without else pl.Series([False])
             for at in bad.arg_true():

@@ -128,12 +128,12 @@ class Sender:
             for item in items
             if item.change != Change.CREATE
             and self.reader.memory.recall(item.key) is None
-            and not self._told(item.key)
+            and not self._identified(item.key)
         ]
         if unknown:
             await self.reader.read(pl.DataFrame(unknown), [], self.get)
 
-    def _told(self, key: Mapping[str, Any]) -> tuple[str, int] | None:
+    def _identified(self, key: Mapping[str, Any]) -> tuple[str, int] | None:
         """Type and id where the key itself says both."""
         return (key["type"], key["id"]) if key.get("id") is not None and key.get("type") else None
 
@@ -145,7 +145,7 @@ class Sender:
                 reason = "WordPress gives new posts their ids itself."
                 raise Unsendable(item, "create", reason, "Key the rows by slug to create posts.")
         else:
-            known = self.reader.memory.recall(item.key) or self._told(item.key)
+            known = self.reader.memory.recall(item.key) or self._identified(item.key)
             if known is None:
                 raise Unsendable(item, "missing", "The site doesn't show the post.", self.advice)
             kind, number = self._type(known[0]), known[1]
@@ -215,8 +215,8 @@ class Sender:
                 result = _failed(request.item, error.failure)
             if result is not None:
                 results.append(result)
-        alike = len(failures) == len(sent) and len({one.rule for one in failures}) == 1
-        if alike and failures[0].fate is not Fate.REJECT:
+        uniform = len(failures) == len(sent) and len({one.rule for one in failures}) == 1
+        if uniform and failures[0].fate is not Fate.REJECT:
             raise HttpError(failures[0])
         return results
 

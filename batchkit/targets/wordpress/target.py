@@ -112,8 +112,11 @@ class WordPressTarget(HttpTarget[Options]):
         return found
 
     def probe(self) -> str | None:
-        """It asks more than one address."""
-        return None
+        """The site's name, once it is known where that is: a site under maintenance tells nobody."""
+        return self.site.url("", _fields="name") if self._sender else None
+
+    def judged_probe(self, answer: Answer) -> Failure | None:  # noqa: D102 - the base class says it
+        return judged(answer)
 
     def connect(self) -> None:
         """Find the REST API, check the login, learn what the site has.
@@ -170,15 +173,6 @@ class WordPressTarget(HttpTarget[Options]):
         await super().begin()
         if self._sender is None and self._client is not None:
             await self._discover(self._client)
-
-    async def ping(self) -> bool:
-        """Ask for the site's name: a site under maintenance answers nobody."""
-        if self._sender is None or self._client is None:
-            return False
-        failure = judged(await self.exchange("GET", self.site.url("", _fields="name")))
-        if failure is not None:
-            raise HttpError(failure)
-        return True
 
     # Planning
 
