@@ -136,7 +136,7 @@ class _FieldChecker:
         if self.field.strip and self.kind == "text" and self._column is not None:
             shorter = cells.raw.str.len_bytes() != cells.text.str.len_bytes()
             self.trimmed += int(shorter.sum())
-        blank = cells.text.is_null()
+        blank = cells.text.is_null()  # now: what the rules refuse from here on is null as well
         self._rules.before(cells)
         values = self._convert(cells)
         self._rules.after(cells, values, blank)

@@ -61,6 +61,7 @@ class Api:
         if body is None:
             return _no_object()
         again = request.headers.get("idempotency-key")
+        # Before the look for the item, which the first of the two requests has made.
         if again and (known := self._state.known(again)):
             return JSONResponse(known[1], known[0])
         key = str(body.setdefault("id", secrets.token_hex(6)))

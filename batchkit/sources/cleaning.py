@@ -59,6 +59,7 @@ class Cleaner:
 
     def clean(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame as it is handed on."""
+        # Repeated headers go first: they are no rows, and nothing of what follows is asked of them.
         frame = self._without_headers(frame)
         if self.own:
             frame = self._restored(frame)

@@ -157,7 +157,7 @@ def read_head(path: Path, encoding: str, delimiter: str | None = None) -> Head:
         if wanted > MAX_RECORD:
             message = f"{path.name} has no line end in its first {wanted:,} bytes."
             raise SourceError(message, advice="It may be no table at all.", path=path)
-        wanted *= 4
+        wanted *= 4  # a first cell may hold a whole article; the file is read again from its beginning
 
 
 def find_delimiter(text: str, *, last: bool = True) -> str:

@@ -129,6 +129,7 @@ class RecordReader:
         Raises:
             SourceError: A quote is never closed.
         """
+        # What stands behind the last whole record waits for the next block, in which it goes on.
         held = b""
         for block in blocks:
             frame, held = self._parse(held + block, last=False)

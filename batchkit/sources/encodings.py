@@ -64,6 +64,7 @@ def find_encoding(path: Path, declared: str | None = None) -> Encoding:
     marked = next((name for bom, name in _BOMS if head.startswith(bom)), None)
     if declared is not None:
         return _declared(path, _known_codec(declared), marked)
+    # UTF-8 before the single-byte ones: they take nearly any bytes, and it hardly ever fits by chance.
     if marked or (marked := _unmarked_utf16(head)):
         _decodes(path, marked)
         return Encoding(marked)

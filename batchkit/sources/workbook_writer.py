@@ -154,7 +154,7 @@ class LongSheet:
         """Write the rows of a frame below what is there."""
         columns = cell_values(frame, self.columns)
         for values, lines in zip(zip(*columns, strict=True), self._heights(columns), strict=False):
-            if self._row == self.limit:
+            if self._row == self.limit:  # looked at before a row and not after it: no sheet stays empty
                 self.finish()
                 self._begin()
             row = self._row

@@ -98,6 +98,7 @@ class Wire:
         status, body = 0, b""
         headers: Headers = []
 
+        # The app answers to its end before a byte goes out: a fault may need the whole answer, or none of it.
         async def keep(message: Message) -> None:
             nonlocal status, headers, body
             if message["type"] == "http.response.start":

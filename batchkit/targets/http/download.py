@@ -55,6 +55,7 @@ def download(
     plain = without_login(url)
 
     async def once() -> Answer:
+        # Opened anew for each try: what a try that broke off has left must not stand before the rest.
         with path.open("wb") as file:
             try:
                 answer = await _follow("GET", plain, file, own, limit, connect, read)

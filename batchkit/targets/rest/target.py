@@ -218,6 +218,7 @@ class RestTarget(HttpTarget[Description]):
         present = item.before if item.change == Change.DELETE else item.after
         values = {name: to_json(value, kinds.get(name)) for name, value in {**present, **item.key}.items()}
         if f"{{{SERVER_ID}}}" in how.url:
+            # Planning read it, perhaps in a process that is gone, and only so many ids are kept.
             if self._ids.recall(item.key) is None and self._says.read is not None:
                 await self.read_now(pl.DataFrame([item.key]), [])
             values[SERVER_ID] = self._ids.recall(item.key)

@@ -84,6 +84,7 @@ def _postgres_engine(address: Address, pool: dict[str, Any], timeouts: Mapping[s
     limits = {name: timeouts[name] for name in ("lock", "statement")}
     wishes += [f"SET {name}_timeout = {round(s * 1000)}" for name, s in limits.items() if s is not None]
 
+    # Once for each connection, and committed: a chunk that is rolled back must not take them back.
     @event.listens_for(engine, "connect")
     def _prepare(raw: Any, _record: Any) -> None:
         raw.execute("; ".join(wishes))

@@ -118,6 +118,7 @@ class Postgres(Dialect):
         if step.kind == "update" and not step.fields:
             written.missing += step.frame[ITEM].to_list()
             return
+        # From the quickest way to the most patient: each leaves nothing behind where it gives up.
         refused = _copy_straight(raw, table, step)
         if refused == "":
             return

@@ -233,6 +233,7 @@ class WhatsAppTarget(HttpTarget[Sending]):
         (item,) = items
         values = {**item.after, **item.key}
         number = values.get(TO)
+        # Looked up once more: the list was read anew when the run started, and the plan may be days old.
         if number is None or number in self._opted_out:
             return [_not_sent(item, number)]
         body = {

@@ -234,6 +234,7 @@ class Reader:
 
     async def _page(self, kind: PostType, get: Get, query: dict[str, Any]) -> list[dict[str, Any]]:
         """A page of posts; none where this login may edit none of that type."""
+        # Asked for less each time until the site gives it: first all states, then the public one.
         while kind.name not in self.closed:
             status = "any" if self._any_status.get(kind.slug, True) else None
             try:

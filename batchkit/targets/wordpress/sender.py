@@ -89,7 +89,7 @@ class Sender:
         results: list[Result] = []
         end: Failure | None = None
         for at, part in enumerate(self._parts(requests)):
-            if end is not None:
+            if end is not None:  # a part that went out said that none will pass: the rest stays here
                 results += [_failed(one.item, end) for one in part]
                 continue
             try:
