@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import select
 import shlex
 import signal
 import sys
@@ -27,10 +28,10 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
-def echo(text: str, *, err: bool = False) -> None:
+def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
     """Print a line. A reader that has gone away must not end a run: what is left to say goes nowhere."""
     try:
-        click.echo(text, err=err)
+        click.echo(text, err=err, nl=nl)
     except BrokenPipeError:
         mute()
 
@@ -182,18 +183,27 @@ def agree(question: str, *, err: bool) -> bool:
     # handler gives way to Python's, which is the one that Python itself believes to be there.
     with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
-    return bool(
-        click.prompt(question, "n", err=err, show_default=False, prompt_suffix=" [y/N]: ", value_proc=_yes)
-    )
+    try:
+        while True:
+            echo(f"{question} [y/N]: ", err=err, nl=False)
+            word = _read_line().lower()
+            if word in {"y", "yes", "o", "oui", "n", "no", "non", ""}:
+                return word[:1] in {"y", "o"}
+            echo("Error: answer y, yes, o or oui to go on; n, no, non or nothing to leave it.", err=err)
+    except KeyboardInterrupt:
+        raise click.Abort from None
 
 
-def _yes(answer: str) -> bool:
-    word = answer.strip().lower()
-    if word in {"y", "yes", "o", "oui"}:
-        return True
-    if word in {"n", "no", "non", ""}:
-        return False
-    raise click.UsageError("answer y, yes, o or oui to go on; n, no, non or nothing to leave it.")
+def _read_line() -> str:
+    # A signal that comes between the question and a read that blocks is heard at the next key only. So the
+    # read begins when a line is there, and until then Python looks at its signals now and then.
+    with contextlib.suppress(ValueError, OSError):  # Windows: its terminal can't be waited for
+        while not select.select([sys.stdin], [], [], 0.1)[0]:
+            pass
+    line = sys.stdin.readline()
+    if not line:
+        raise click.Abort
+    return line.strip()
 
 
 def shell(path: object) -> str:
