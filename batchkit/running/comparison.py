@@ -11,10 +11,10 @@ import polars as pl
 from ..core.columns import CHANGE, ITEM
 from ..core.compare import STANDING, THERE, TO_SEND, Standing, find_kept, read_now
 from ..core.states import Change, Outcome
-from ..targets.base import CallTarget, Result
+from ..targets.base import Result
 from .chunk import Chunk
 from .delivery import Delivery
-from .read_back import LOOK_THERE, asked, differences, held_against
+from .read_back import LOOK_THERE, differences, held_against
 from .session import Session
 
 _EDITED: Final = "The target was edited since the plan was made."
@@ -28,13 +28,11 @@ class Comparison:
 
     Args:
         session: What the session shares.
-        target: A target that can be read.
-        delivery: Asks the target, with patience.
+        delivery: Reads the target, with patience.
     """
 
-    def __init__(self, session: Session, target: CallTarget, delivery: Delivery) -> None:
+    def __init__(self, session: Session, delivery: Delivery) -> None:
         self._s = session
-        self._target = target
         self._delivery = delivery
 
     async def left(self, chunks: list[Chunk]) -> list[Chunk]:
@@ -50,9 +48,8 @@ class Comparison:
         rows = chunk.frame.filter(pl.col(CHANGE) != Change.SEND)
         if rows.is_empty():
             return chunk
-        keys, fields = asked(rows)
         while True:
-            found = await self._delivery.ask(chunk, lambda: self._target.read_now(keys, fields))
+            found = await self._delivery.read(chunk, rows)
             if found is None:
                 return None
             if not self._s.pace.gate.holding:

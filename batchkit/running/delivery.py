@@ -19,7 +19,7 @@ from .frames import Frames
 from .gate import TARGET
 from .judge import INTERNAL, SETTLE, Judge, redacted
 from .patience import Patience
-from .read_back import Doubts
+from .read_back import Doubts, asked
 from .recorder import Recorder
 from .session import Session
 
@@ -55,7 +55,7 @@ class Delivery:
             self._shape = Calls(session, target, self.recorder, self.deadlines)
         self._judge = Judge(target, self._shape.repeatable)
         self._patience = Patience(session, self._is_there)
-        self._doubts = Doubts(session, target, self.recorder, self.ask, self._shape.can_look_back)
+        self._doubts = Doubts(session, self.recorder, self.read, self._shape.can_look_back)
 
     async def deliver(self, call: Call) -> bool:
         """Bring a call to its end; False when the session ended first and its items stay pending."""
@@ -120,6 +120,12 @@ class Delivery:
             if not await self._failed(call, failure):
                 return None
         return None
+
+    async def read(self, chunk: Chunk, rows: pl.DataFrame) -> pl.DataFrame | None:
+        """What the target holds now of these rows of a chunk; None when the session ended first."""
+        keys, fields = asked(rows)
+        target = cast(CallTarget, self._target)
+        return await self.ask(chunk, lambda: target.read_now(keys, fields))
 
     async def open(self) -> bool:
         """Begin the session at the target, with patience; False when the session ended first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import polars as pl
 
@@ -21,13 +21,13 @@ from ..core.compare import (
 )
 from ..core.retry import Backoff
 from ..core.states import Change, Outcome
-from ..targets.base import CallTarget, Failure, Item, Result, Target
+from ..targets.base import Failure, Item, Result
 from .chunk import Call, Chunk
 from .gate import BACKOFF
 from .recorder import Recorder
 from .session import Session
 
-Ask = Callable[[Chunk, Callable[[], Awaitable[pl.DataFrame]]], Awaitable[pl.DataFrame | None]]
+Read = Callable[[Chunk, pl.DataFrame], Awaitable[pl.DataFrame | None]]
 
 NEITHER: Final = "Nobody knows what became of it, and the target holds neither former nor wanted values."
 LOOK_THERE: Final = f"Look at it there; make a new plan, or write it all the same: {resume(overwrite=True)}."
@@ -103,24 +103,21 @@ class Doubts:
 
     Args:
         session: What the session shares.
-        target: The target.
         recorder: Puts outcomes on record.
-        ask: Asks the target, with patience; None when the session ended first.
+        read: Reads what the target holds of rows, with patience; None when the session ended first.
         can_look_back: Whether the target can be asked what became of these items.
     """
 
     def __init__(
         self,
         session: Session,
-        target: Target,
         recorder: Recorder,
-        ask: Ask,
+        read: Read,
         can_look_back: Callable[[Sequence[Item]], bool],
     ) -> None:
         self._s = session
-        self._target = target
         self._recorder = recorder
-        self._ask = ask
+        self._read = read
         self.can_look_back = can_look_back
 
     async def compare(self, call: Call, items: Sequence[Item], failure: Failure) -> list[Item] | None:
@@ -135,9 +132,7 @@ class Doubts:
         # What is on its way may need a moment to arrive.
         wait = Backoff(self._s.settings.backoff, self._s.settings.backoff_max, 1).wait(1)
         await self._s.pace.gate.wait_out(lambda: wait, BACKOFF)
-        keys, fields = asked(rows)
-        target = cast(CallTarget, self._target)
-        found = await self._ask(call.chunk, lambda: target.read_now(keys, fields))
+        found = await self._read(call.chunk, rows)
         if found is None:
             return None
         again, results = looked_back(items, rows, found, failure)

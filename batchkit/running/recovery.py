@@ -21,7 +21,7 @@ from .delivery import Delivery
 from .feeder import BLOCK, Covered, chunk_of, chunk_size, recovery_chunks
 from .gate import BACKOFF
 from .judge import SETTLE
-from .read_back import LOOK_THERE, NEITHER, asked, held_against
+from .read_back import LOOK_THERE, NEITHER, held_against
 from .session import Session
 
 Found = TypeVar("Found")
@@ -134,11 +134,7 @@ class Recovery:
         readable = chunk.frame.filter(pl.col(CHANGE) != Change.SEND)
         size = chunk_size(self._s.settings, self._plan, self._target)
         for part in readable.iter_slices(size):
-            keys, fields = asked(part)
-            held = await self._delivery.ask(
-                chunk,
-                lambda keys=keys, fields=fields: self._target.read_now(keys, fields),  # type: ignore[misc]  # bound now
-            )
+            held = await self._delivery.read(chunk, part)
             if held is None:
                 return None
             found |= dict(held_against(part, held).select(ITEM, STANDING).iter_rows())

@@ -11,7 +11,6 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +18,6 @@ from ..core import advice
 from ..core.errors import RunBusy, RunError, RunFailed, SettingsError, UsageError
 from ..core.settings import LIVE, Settings
 from ..core.states import RunState
-from ..core.words import plural
 from ..journal.index import runs_with
 from ..journal.owner import Owner, owner_of, unmoved
 from ..journal.run_folder import find_run, make_folder, run_folders, starting
@@ -238,29 +236,6 @@ class Run(RunView):
                 driver.join(left)
             else:
                 time.sleep(left)
-
-    def raise_for_state(self) -> None:
-        """Raise `RunFailed`, with what happened and what to do next, unless the run is finished."""
-        snapshot = self.snapshot()
-        if snapshot.state is not RunState.FINISHED:
-            raise RunFailed(
-                f"The run {self.id} is {snapshot.state}. {snapshot.message}".strip(),
-                advice=f"Once the cause is mended: {advice.resume(self.id)}",
-                run=self.id,
-                state=snapshot.state,
-            )
-
-    def _what_remains(self) -> str:
-        outcomes, here = self.snapshot().outcomes, partial(advice.resume, self.id)
-        if outcomes["unknown"]:
-            return (
-                f"The fate of {plural(outcomes['unknown'], 'item')} is unknown: look at the target, then "
-                f"settle it: {here(settle='done')}, or {here(settle='resend')}."
-            )
-        if outcomes["conflict"]:
-            conflicts = plural(outcomes["conflict"], "item")
-            return f"To write the {conflicts} in conflict all the same: {here(overwrite=True)}."
-        return ""
 
     def undo(self, path: str | Path | None = None, *, again: bool = False) -> Plan:
         """The inverse plan: what would take back what this run did; it is run like any other plan.

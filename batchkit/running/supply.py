@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Final, cast
+from typing import Final
 
 from ..core.chunks import by_count
 from ..core.states import Outcome
@@ -52,7 +52,7 @@ class Supply:
         self._frames = isinstance(target, FrameTarget)
         self._recovery = Recovery(session, plan, target, delivery) if isinstance(target, CallTarget) else None
         compares = isinstance(target, CallTarget) and target.readable
-        self._comparison = Comparison(session, cast(CallTarget, target), delivery) if compares else None
+        self._comparison = Comparison(session, delivery) if compares else None
         # Whoever resumed a run has said yes to its next chunk by that.
         self._resumed = session.record.journal.meta("seen") is not None
         self._canary_seen = False

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import RunError
+from ..core import advice
+from ..core.errors import RunError, RunFailed
 from ..core.states import ACTIVE, RunState
 from ..core.words import plural
 from ..journal.attempts import attempts_made
@@ -87,6 +89,29 @@ class RunView:
         if state is RunState.PLANNED and lives(self.folder) is False:
             changes["message"] = why_it_died(self.folder)
         return Snapshot.from_dict({**stored.to_dict(), **changes})
+
+    def raise_for_state(self) -> None:
+        """Raise `RunFailed`, with what happened and what to do next, unless the run is finished."""
+        snapshot = self.snapshot()
+        if snapshot.state is not RunState.FINISHED:
+            raise RunFailed(
+                f"The run {self.id} is {snapshot.state}. {snapshot.message}".strip(),
+                advice=f"Once the cause is mended: {advice.resume(self.id)}",
+                run=self.id,
+                state=snapshot.state,
+            )
+
+    def _what_remains(self) -> str:
+        outcomes, here = self.snapshot().outcomes, partial(advice.resume, self.id)
+        if outcomes["unknown"]:
+            return (
+                f"The fate of {plural(outcomes['unknown'], 'item')} is unknown: look at the target, then "
+                f"settle it: {here(settle='done')}, or {here(settle='resend')}."
+            )
+        if outcomes["conflict"]:
+            conflicts = plural(outcomes["conflict"], "item")
+            return f"To write the {conflicts} in conflict all the same: {here(overwrite=True)}."
+        return ""
 
     def _recounted(self, state: RunState) -> dict[str, Any]:
         """Counts from the journal, of a run whose last snapshot is older than its last outcome."""
