@@ -17,8 +17,15 @@ from ..base import ChunkContext, Failure, FrameTarget, Refusal, Result
 from .address import Address, parse_address
 from .checkpoint import Checkpoint
 from .chunk import ChunkWriter
-from .connect import check_address, check_lookup, check_table, make_engine, memory_engine, translate_errors
-from .create import create_table
+from .connect import (
+    check_address,
+    check_lookup,
+    check_table,
+    create_table,
+    make_engine,
+    memory_engine,
+    translate_errors,
+)
 from .dialect import Dialect, Table
 from .errors import classify_sql
 from .lookups import Lookups

@@ -18,10 +18,9 @@ from ..base import Fate
 from ..http.failures import HttpError
 from ..http.many import Memory, chunked, frame_of, read_parts
 from .keys import asked_slugs, candidates, place_of, plain_slug
-from .places import Kind
+from .places import Kind, from_json, text_of
 from .site import PostType, Site
 from .terms import Terms
-from .values import from_json, text_of
 
 PAGE: Final = 100
 """Posts of a page; the most that WordPress gives."""

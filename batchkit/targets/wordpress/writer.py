@@ -13,10 +13,9 @@ from ..base import Failure, Item, Result
 from ..exchange import reject
 from .failures import PLUGIN
 from .keys import place_of, plain_slug
-from .places import ABSENT, Kind, Place
+from .places import ABSENT, Kind, Place, from_json, same, to_json
 from .site import PostType
 from .terms import Terms, UnknownTerms
-from .values import from_json, same, to_json
 
 _LOOK: Final = "Make a new plan to see what is at the site now."
 Book = Mapping[str, Terms]
