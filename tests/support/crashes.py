@@ -108,7 +108,7 @@ def crash_round(
     wanted.write_csv(source, separator=";")
     key = ["siret"] if keyed else []
     plan = Job(str(source), to=url, table="companies", key=key, mode=mode).plan(folder / "plan.parquet")
-    run = plan.start(detach=True, chunk_size=max(rows // 100, 1), report=False)
+    run = plan.start(detach=True, chunk_size=max(rows // 100, 1), report=False, again=True)
     killed = kill_and_resume(run, kills, within=within, rng=rng)
     with engine.connect() as connection:
         found = connection.execute(
