@@ -36,13 +36,7 @@ PACE: dict[str, Any] = {"chunk_size": 100, "workers": 1, "delay": 0.04}
     metavar="DIR",
     help="Where the sample goes. Default: demo in BATCHKIT_HOME.",
 )
-@click.option(
-    "--rows",
-    type=click.IntRange(min=100, max=1_000_000),
-    default=10_000,
-    metavar="N",
-    help="Rows of the sample. Default: 10000.",
-)
+@options.count("--rows", "Rows of the sample.", 100, 1_000_000, usual=10_000)
 @options.as_json
 def demo(folder: str | None, rows: int, console: Console) -> int:
     """Show the whole way on a made-up file: plan, dry run, apply, report. A few rows are bad on purpose."""

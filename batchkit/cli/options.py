@@ -38,6 +38,20 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Verb], Verb]:
     return decorate
 
 
+def count(
+    flag: str,
+    text: str,
+    least: int = 0,
+    most: int | None = None,
+    *,
+    usual: int | None = None,
+    unit: str = "N",
+) -> Callable[[Verb], Verb]:
+    """An option that takes a whole number; its usual value stands in its help."""
+    text += f" Default: {usual}." if usual is not None else ""
+    return click.option(flag, type=click.IntRange(least, most), default=usual, metavar=unit, help=text)
+
+
 def _dashed(name: str) -> str:
     return name.replace("_", "-")
 

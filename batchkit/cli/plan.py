@@ -35,13 +35,7 @@ PLAN_OPTIONS = options.together(
     ),
 )
 PAGE_OPTIONS = options.together(
-    click.option(
-        "--examples",
-        type=click.IntRange(min=0),
-        default=5,
-        metavar="N",
-        help="How many changes are shown. Default: 5.",
-    ),
+    options.count("--examples", "How many changes are shown.", usual=5),
     click.option(
         "--all-problems",
         is_flag=True,

@@ -10,7 +10,7 @@ import click
 
 from ..sandbox.rules import LOGINS, META, SEO_PLUGINS, WINDOWS, Rules
 from .family import DONE
-from .options import together
+from .options import count, together
 
 _USUAL = Rules()
 
@@ -66,19 +66,8 @@ _rules = together(
 )
 @_rules
 @click.option("--seed", type=int, metavar="N", help="Makes the faults the same each time.")
-@click.option(
-    "--most-at-once",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Requests taken at once; more are answered 429.",
-)
-@click.option(
-    "--keep-alive",
-    type=click.IntRange(min=1),
-    default=30,
-    metavar="SECONDS",
-    help="How long an idle connection is kept. Default: 30.",
-)
+@count("--most-at-once", "Requests taken at once; more are answered 429.", 1)
+@count("--keep-alive", "How long an idle connection is kept.", 1, usual=30, unit="SECONDS")
 def sandbox(**wanted: Any) -> int:
     """Serve APIs on this machine to try jobs on, with faults to order; Ctrl-C ends it.
 

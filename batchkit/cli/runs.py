@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="List the runs, newest first.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
+@options.count("--limit", "Only the newest N.", 1)
 @options.as_json
 def runs(limit: int | None, console: Console) -> int:
     """List the runs, newest first."""
@@ -82,12 +82,7 @@ def _target(run: Run) -> str:
 @click.option(
     "--outcome", "outcome", metavar="KIND", help="Of a run: list the rows that are pending, unknown, ..."
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="How many examples of a plan (default: 5), or rows of a run (default: 100).",
-)
+@options.count("--limit", "How many examples of a plan (default: 5), or rows of a run (default: 100).")
 @click.option(
     "--all-problems",
     is_flag=True,

@@ -20,18 +20,12 @@ if TYPE_CHECKING:
     from ..upkeep.retention import Removal
 
 
-_days = options.together(*(
-    click.option(
-        f"--{what}-days", type=click.IntRange(min=0), default=usual, metavar="N",
-        help=f"Days {how}. Default: {usual}.",
-    )
-    for what, usual, how in (
-        ("runs", 7, "a run stays after it finished"),
-        ("files", 30, "plans and files stay"),
-        ("logs", 90, "logs stay"),
-        ("ledger", 90, "it is remembered what removed runs sent or appended"),
-    )
-))  # fmt: skip
+_days = options.together(
+    options.count("--runs-days", "Days a run stays after it finished.", usual=7),
+    options.count("--files-days", "Days plans and files stay.", usual=30),
+    options.count("--logs-days", "Days logs stay.", usual=90),
+    options.count("--ledger-days", "Days it is remembered what removed runs sent or appended.", usual=90),
+)
 
 
 @click.command(short_help="Remove old runs, plans and logs.")
