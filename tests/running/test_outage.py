@@ -114,7 +114,7 @@ def test_a_target_that_turns_everybody_away_is_waited_for(
     target = kind()
     target.falls_at, target.answer = 10, answer
     run = plan_of(tmp_path / "p.parquet", 30).start(target=target, wait_for_target=20, **FAST)
-    assert run.wait(20) is RunState.FINISHED, run.snapshot().message
+    assert run.wait(60) is RunState.FINISHED, run.snapshot().message
     assert counts(run) == {"done": 30}
     assert sorted(target.sent) == list(range(30))
     log = (run.folder / "log.jsonl").read_text()
@@ -130,13 +130,13 @@ def test_without_the_setting_the_run_fails_and_names_it(tmp_path: Path, rule: st
     if rule == "429":
         target.answer = {"fate": Fate.RETRY, "rule": "429", "pushback": True}
     run = plan_of(tmp_path / "p.parquet", 30).start(target=target, **FAST)
-    assert run.wait(20) is RunState.FAILED
+    assert run.wait(60) is RunState.FAILED
     assert counts(run) == {"pending": 30}
     assert f"gateway says {rule}" in run.snapshot().message
     assert "wait until it is back: wait_for_target" in run.snapshot().message
     target.down = 0
     run.resume(target=target)
-    assert run.wait(20) is RunState.FINISHED
+    assert run.wait(60) is RunState.FINISHED
     assert counts(run) == {"done": 30}
 
 
@@ -146,8 +146,8 @@ def test_a_target_that_stays_away_ends_the_run_in_time(tmp_path: Path) -> None:
     target.down = 10_000
     before = time.monotonic()
     run = plan_of(tmp_path / "p.parquet", 5).start(target=target, wait_for_target=0.6, **FAST)
-    assert run.wait(20) is RunState.FAILED
-    assert time.monotonic() - before < 5
+    assert run.wait(60) is RunState.FAILED
+    assert time.monotonic() - before < 20
     assert counts(run) == {"pending": 5}
     assert "as wait_for_target says" in run.snapshot().message
 
@@ -157,7 +157,7 @@ def test_a_gateway_leaves_few_messages_in_doubt(tmp_path: Path) -> None:
     target = Site(idempotent=False)
     target.falls_at = 10
     run = plan_of(tmp_path / "p.parquet", 60).start(target=target, wait_for_target=20, **FAST)
-    assert run.wait(20) is RunState.FINISHED, run.snapshot().message
+    assert run.wait(60) is RunState.FINISHED, run.snapshot().message
     assert 1 <= counts(run)["unknown"] <= 3, "more than the workers had in hand"
     assert max(target.tries.values()) == 1, "a message was sent twice"
     assert counts(run)["done"] == len(target.sent) == 60 - counts(run)["unknown"]
@@ -171,7 +171,7 @@ def test_a_dead_gateway_is_not_fed_with_messages(tmp_path: Path, kind: type[Site
     run = plan_of(tmp_path / "p.parquet", 60).start(
         target=target, wait_for_target=waits, connection_limit=4, **FAST
     )
-    assert run.wait(20) is RunState.FAILED
+    assert run.wait(60) is RunState.FAILED
     assert counts(run)["unknown"] <= 4 + 2
     assert counts(run)["pending"] >= 54
     assert "wait_for_target" in run.snapshot().message
@@ -184,7 +184,7 @@ def test_a_long_order_to_wait_ends_when_the_target_is_back(tmp_path: Path) -> No
     target.answer = {"fate": Fate.RETRY, "rule": "503", "away": True, "pushback": True, "retry_after": 600}
     run = plan_of(tmp_path / "p.parquet", 20).start(target=target, **FAST)
     until(lambda: run.snapshot().limiter.startswith("the target asked to wait (503)"))
-    assert run.wait(10) is RunState.FINISHED
+    assert run.wait(60) is RunState.FINISHED
     assert counts(run) == {"done": 20}
 
 
@@ -201,7 +201,7 @@ def test_an_order_to_go_slower_is_obeyed_in_full(tmp_path: Path) -> None:
     target.behave = note
     start = time.monotonic()
     run = plan_of(tmp_path / "p.parquet", 3).start(target=target, **{**FAST, "workers": 1})
-    assert run.wait(10) is RunState.FINISHED
+    assert run.wait(60) is RunState.FINISHED
     assert sent[0] - start >= 0.75
     assert target.pings == 0
 
@@ -213,7 +213,7 @@ def test_a_question_that_misleads_is_not_asked_for_ever(tmp_path: Path) -> None:
     target.answer = {"fate": Fate.RETRY, "rule": "503", "away": True, "pushback": True, "retry_after": 0.9}
     start = time.monotonic()
     run = plan_of(tmp_path / "p.parquet", 1).start(target=target, **FAST)
-    assert run.wait(10) is RunState.FINISHED
+    assert run.wait(60) is RunState.FINISHED
     assert time.monotonic() - start >= 0.85
     assert target.pings == 1
 
@@ -228,7 +228,7 @@ def test_what_one_item_does_to_a_gateway_is_that_items_fault(tmp_path: Path) -> 
 
     target.behave = behave
     run = plan_of(tmp_path / "p.parquet", 3).start(target=target, retries=1, **FAST)
-    assert run.wait(10) is RunState.FINISHED, run.snapshot().message
+    assert run.wait(60) is RunState.FINISHED, run.snapshot().message
     assert counts(run) == {"done": 2, "unknown": 1}
     assert run.outcomes("unknown")["item"].to_list() == [2]
 
@@ -255,7 +255,7 @@ def test_a_call_that_was_under_way_may_get_through_meanwhile(tmp_path: Path) -> 
     target = Late()
     target.down = 6
     run = plan_of(tmp_path / "p.parquet", 9).start(target=target, wait_for_target=20, retries=0, **FAST)
-    assert run.wait(20) is RunState.FINISHED, run.snapshot().message
+    assert run.wait(60) is RunState.FINISHED, run.snapshot().message
     assert counts(run) == {"done": 9}
     assert sorted(target.sent) == list(range(9))
 
@@ -318,11 +318,11 @@ def test_an_update_cut_off_by_an_outage_is_compared_and_sent_by_a_resume(
     target = Shelf({"0": "old 0"}, idempotent=idempotent)
     target.down = 10_000
     run = plan_of(tmp_path / "p.parquet", 1, changes=["update"]).start(target=target, retries=1, **FAST)
-    assert run.wait(10) is RunState.FAILED
+    assert run.wait(60) is RunState.FAILED
     assert sum(target.tries.values()) > 0, "it was never sent"
     target.down = 0
     run.resume(target=target)
-    assert run.wait(10) is RunState.FINISHED
+    assert run.wait(60) is RunState.FINISHED
     assert counts(run) == {"done": 1}
     assert target.rows == {"0": "new 0"}
     assert target.sent == [0]
@@ -347,7 +347,7 @@ def test_one_item_that_is_always_turned_away_fails_alone(
     target = kind(behave=_mind(*minded))
     settings = {**FAST, "workers": workers}
     run = plan_of(tmp_path / "p.parquet", 30).start(target=target, retries=1, backoff_max=0.02, **settings)
-    assert run.wait(20) is RunState.FINISHED, run.snapshot().message
+    assert run.wait(60) is RunState.FINISHED, run.snapshot().message
     assert counts(run) == {"done": 30 - len(minded), "rejected": len(minded)}
     refused = run.outcomes("rejected")
     assert refused["item"].to_list() == list(minded)
@@ -368,7 +368,7 @@ def test_items_that_are_always_turned_away_fail_alone(
     target = kind(behave=_mind(*minded))
     settings = {**FAST, "workers": workers, "backoff_max": 0.02, "retries": 1}
     run = plan_of(tmp_path / "p.parquet", 60).start(target=target, **settings)
-    assert run.wait(30) is RunState.FINISHED, run.snapshot().message
+    assert run.wait(60) is RunState.FINISHED, run.snapshot().message
     assert counts(run) == {"done": 60 - len(minded), "rejected": len(minded)}
     assert sorted(run.outcomes("rejected")["item"]) == list(minded)
 
@@ -388,12 +388,12 @@ def test_a_target_that_turns_all_away_from_some_point_on_costs_no_item(
     target.behave = fall
     settings = {**FAST, "workers": workers, "backoff_max": 0.02, "retries": 1}
     run = plan_of(tmp_path / "p.parquet", 30).start(target=target, **settings)
-    assert run.wait(30) is RunState.FAILED
+    assert run.wait(60) is RunState.FAILED
     assert set(counts(run)) == {"done", "pending"}
     assert "wait_for_target" in run.snapshot().message
     target.down, target.behave = 12, None
     run.resume(target=target, wait_for_target=20)
-    assert run.wait(30) is RunState.FINISHED, run.snapshot().message
+    assert run.wait(60) is RunState.FINISHED, run.snapshot().message
     assert counts(run) == {"done": 30}
 
 
@@ -401,7 +401,7 @@ def test_a_resume_with_only_such_an_item_left_finishes(tmp_path: Path) -> None:
     """Nobody else can show that the target is there any more, but the target itself answers."""
     target = Site(behave=_mind(0))
     run = plan_of(tmp_path / "p.parquet", 1).start(target=target, retries=1, backoff_max=0.02, **FAST)
-    assert run.wait(20) is RunState.FINISHED, run.snapshot().message
+    assert run.wait(60) is RunState.FINISHED, run.snapshot().message
     assert counts(run) == {"rejected": 1}
 
 
@@ -420,5 +420,5 @@ def test_a_limit_in_bursts_costs_no_item(tmp_path: Path) -> None:
 
     target = Mute(behave=behave)
     run = plan_of(tmp_path / "p.parquet", 30).start(target=target, retries=2, **FAST)
-    assert run.wait(20) is RunState.FINISHED, run.snapshot().message
+    assert run.wait(60) is RunState.FINISHED, run.snapshot().message
     assert counts(run) == {"done": 30}
