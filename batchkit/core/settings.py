@@ -177,7 +177,7 @@ class Settings(BaseModel):
     """Items tried before a share of failures is judged."""
 
     connection_limit: Annotated[Count, Shown("Unanswered calls")] = 5
-    """Give up when so many calls in a row were answered by nobody."""
+    """Give up when so many calls in a row were answered by nobody, or turned away with nobody let in."""
 
     repeat_limit: Annotated[Count | None, Optional, Shown("Same failure in a row", "no limit")] = None
     """Give up when so many items in a row fail for one and the same reason. Default: no limit."""
