@@ -239,8 +239,15 @@ def test_page_reloaded_while_the_run_goes_on(lab: Lab, page: Page) -> None:
 
 
 def test_wizard_leads_from_a_file_to_a_preview(lab: Lab, page: Page) -> None:
-    """Read the file, connect, check: the mapping is proposed and the changed cells are marked."""
+    """Read the file, connect, check: the mapping is proposed, changes are marked, wide tables scroll."""
     path = make_input(lab)
+    rows = lab.notebooks / "rows.csv"
+    head, *lines = rows.read_text(encoding="utf-8").splitlines()
+    wide = [
+        head + "".join(f";note{n}" for n in range(12)),
+        *(line + ";une longue remarque" * 12 for line in lines),
+    ]
+    rows.write_text("\n".join(wide), encoding="utf-8")
     notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
     cell: dict[str, Any] = {
         "cell_type": "code",
@@ -260,6 +267,11 @@ def test_wizard_leads_from_a_file_to_a_preview(lab: Lab, page: Page) -> None:
     page.locator("td.bk-changed").first.wait_for()
     assert page.locator("td.bk-changed").first.inner_text() == "St Etienne → Saint-Étienne"
     assert state(page) == "Ready"
+    box, table, panel = page.evaluate(
+        "[...'.bk-scroll|.bk-table|.bk-panel'.split('|')].map("
+        "name => document.querySelector(name).getBoundingClientRect().width)"
+    )
+    assert box <= panel < table  # it scrolls in its own box, and the rest stays in sight
 
 
 def saved_views(lab: Lab) -> int:
