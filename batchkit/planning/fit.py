@@ -7,6 +7,7 @@ import unicodedata
 from collections import abc
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any, Final
 
 from ..checking.fields import Field
@@ -176,11 +177,8 @@ def _make_fields(columns: Sequence[str], lookups: Collection[str] = ()) -> list[
         name = name_field(column)
         if name not in lookups and f"{name}_id" in lookups:
             name += "_id"  # fed by a name, such as `categorie_id` by the column `categorie`
-        free = name
-        n = 1
-        while free in fields:
-            n += 1
-            free = f"{name}_{n}"
+        numbered = (f"{name}_{n}" for n in count(2))
+        free = next(each for each in chain([name], numbered) if each not in fields)
         fields[free] = Field(free, column=column)
     return list(fields.values())
 
@@ -226,15 +224,13 @@ def _find_key_field(
 ) -> Field:
     """The key's field: called so, or fed by a column called so."""
     plain = normalised(name)
-    for one in fields:
-        if one.name == name:
-            return one
-    for one in fields:
-        if normalised(one.name) == plain or (one.column is not None and normalised(one.column) == plain):
-            return one
-    for known in types:
-        if normalised(known) == plain:
-            return Field(known)
+    fitting = [one for one in fields if one.name == name]
+    fitting += [
+        one for one in fields if plain in {normalised(each) for each in (one.name, one.column) if each}
+    ]
+    fitting += [Field(known) for known in types if normalised(known) == plain]
+    if fitting:
+        return fitting[0]
     if (types and not any_key) or not any(normalised(column) == plain for column in columns):
         raise MappingError(
             f"The key {name!r} is neither a field that is filled nor a field of the target.",
