@@ -57,8 +57,9 @@ def numbers_of_firms(cells: Cells, kind: str, field: str) -> None:
         kind: `siren` or `siret`.
         field: The field's name, for advice.
     """
-    library = import_module(f"stdnum.fr.{kind}")
-    digits = 14 if kind == "siret" else 9
+    from stdnum.fr import siren, siret
+
+    library, digits = (siret, 14) if kind == "siret" else (siren, 9)
     spaced = cells.text.str.contains(r"\s").arg_true()
     if len(spaced):
         cells.text = patched(cells.text, spaced, cells.text.gather(spaced).str.replace_all(r"\s", ""))
