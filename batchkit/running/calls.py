@@ -57,10 +57,13 @@ class Calls:
             if self._put_aside(call):  # another call for that key left meanwhile
                 gate.give_back(call.size)
                 return False
-            now = self._s.pace.clock()
-            for item in call.items:
-                self._keys.take(self._target.limited_by(item), now)
+            self._count_keys(call)
         return True
+
+    def _count_keys(self, call: Call) -> None:
+        now = self._s.pace.clock()
+        for item in call.items:
+            self._keys.take(self._target.limited_by(item), now)
 
     def _put_aside(self, call: Call) -> bool:
         """Put a call aside whose key had its last one only just now; True when it is put aside."""
@@ -85,6 +88,8 @@ class Calls:
         intent = Intent(call.intent, call.items[-1].index)
         # One that is still open, for the call is in doubt, ends in the same commit.
         await asyncio.wrap_future(self._s.record.journal.intend([intent], instead_of=before))
+        if self._s.settings.key_rest > 0:
+            self._count_keys(call)  # the rest begins when it leaves, and a busy disk may have taken its time
         return await self._send_now(call)
 
     def _send_now(self, call: Call) -> Awaitable[Sequence[Result] | None]:

@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from batchkit.core.states import Change, Outcome, RunState
+from batchkit.journal.writer import Journal
 from batchkit.planning.job import Job
 from batchkit.planning.plan import Plan
 from batchkit.targets.base import Failure, Fate, Item, Result
@@ -93,6 +94,24 @@ def test_key_rest_lies_between_two_calls_for_one_key_while_others_go_on(tmp_path
         assert all(b - a >= 0.29 for a, b in itertools.pairwise(times))
     firsts, seconds, _ = zip(*left.values(), strict=True)
     assert max(firsts) < min(seconds), "another recipient's rest held this one up"
+
+
+def test_key_rest_begins_when_a_call_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a busy disk takes to note the first of two messages doesn't shorten the rest before the second."""
+    left: list[float] = []
+    target = Recipients("memory:test", idempotent=False, behave=lambda _: left.append(time.monotonic()))
+    monkeypatch.setattr(target, "limited_by", lambda _: "one")
+    run_commit, slow = Journal._commit, iter([0.0])
+
+    def commit(self: Journal, connection: Any, rows: Any, statements: Any) -> None:
+        if any("intents VALUES" in sql for sql, _ in statements):
+            time.sleep(0.25 if next(slow, None) is not None else 0)
+        run_commit(self, connection, rows, statements)
+
+    monkeypatch.setattr(Journal, "_commit", commit)
+    run = plan_of(tmp_path / "p.parquet", 2).start(target=target, key_rest=0.4, workers=2, report=False)
+    assert run.wait(60) is RunState.FINISHED
+    assert left[1] - left[0] >= 0.39
 
 
 def test_rest_of_one_call_lets_its_worker_go_on(tmp_path: Path) -> None:
