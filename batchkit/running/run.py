@@ -229,7 +229,9 @@ class Run(RunView):
             over = state in _QUIET_STATES or self._never_began(state)
             if driver is None and over and not self._child_lives():
                 return self.state
-            left = _POLL if deadline is None else min(_POLL, deadline - time.monotonic())
+            # A driver of this process wakes who waits for it; only the others are asked again and again.
+            poll = _POLL if driver is None else 5 * _POLL
+            left = poll if deadline is None else min(poll, deadline - time.monotonic())
             if left <= 0:
                 return state
             if driver is not None:
