@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from ..core.secrets import redact
 from ..core.states import Outcome, RunState, check_transition
 from .journal import (
     CODES,
+    FIRST_BEAT,
     OVERWRITE,
     PATIENCE,
     Intent,
@@ -51,14 +52,20 @@ class Journal(JournalReader):
     Args:
         path: The file `journal.sqlite` of a run folder.
         lost: Its end is lost: from its first commit on it says so.
+        note: Called, in the writer's thread, with each beat that is committed, before anything else is.
 
     Attributes:
         error: Why nothing can be written any more; None while all is well.
     """
 
-    def __init__(self, path: Path, *, lost: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, lost: bool = False, note: Callable[[int], None] = lambda _: None
+    ) -> None:
         super().__init__(path)
         self._lost = lost
+        self._note = note
+        self._beat: int = self.meta("beat", FIRST_BEAT)
+        self._beat_due = False
         self._pages = 0  # in the log since the last checkpoint
         # Guards the lists below; the writer waits on it for work, and holds it only to take the lists over.
         self._work = threading.Condition()
@@ -142,6 +149,11 @@ class Journal(JournalReader):
         """Write facts about the run with the next group."""
         with self._work:
             self._statements.extend((_FACT_SQL, (name, json.dumps(value))) for name, value in facts.items())
+
+    def give_beat(self) -> None:
+        """Take a beat with the next group, then note it: so a journal is seen to lack its end."""
+        with self._work:
+            self._beat_due = True
 
     def set_state(self, state: RunState, message: str = "") -> None:
         """Move the run to a state; `flush` waits until that is on disk.
@@ -232,7 +244,8 @@ class Journal(JournalReader):
         """Bring the log into the journal's own file, such that the file without its log is known for that.
 
         The file is left saying that it is not whole; that it is stands in the log alone, until an orderly end
-        brings it over. So a journal whose log was left behind in a copy shows what it lacks.
+        brings it over. So a journal whose log was left behind in a copy shows what it lacks; and so does the
+        note beside it, whose beat is from here on a later one than the file has.
         """
         facts = [("whole", False)] + [("lost", True)] * self._lost
         self._commit(connection, [], [(_FACT_SQL, (name, json.dumps(value))) for name, value in facts])
@@ -242,8 +255,18 @@ class Journal(JournalReader):
         with contextlib.suppress(sqlite3.Error):  # no room, say: then the log has it all, as before
             connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
         connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
-        self._commit(connection, [], [(_FACT_SQL, ("whole", json.dumps(True)))])
+        self._commit(connection, [], [(_FACT_SQL, ("whole", json.dumps(True))), self._next_beat()])
+        self._leave_word()
         self._lost, self._pages = False, 0
+
+    def _next_beat(self) -> tuple[str, Sequence[Any]]:
+        self._beat += 1
+        return _FACT_SQL, ("beat", json.dumps(self._beat))
+
+    def _leave_word(self) -> None:
+        """Note the beat that was just committed: a journal with its log is never behind its note."""
+        with contextlib.suppress(OSError):  # a full disk is the journal's to tell
+            self._note(self._beat)
 
     def _write_group(self, connection: sqlite3.Connection) -> bool:
         """Commit what came in since the last group; False when the journal is closed and nothing is left."""
@@ -253,12 +276,17 @@ class Journal(JournalReader):
             # Rows are taken before statements: an intent closed after its outcome never commits before it.
             rows = [self._rows_in.popleft() for _ in range(len(self._rows_in))]
             statements, self._statements = self._statements, []
+            beat_due, self._beat_due = self._beat_due, False
             self._promised, self._waiting = self._waiting, []
             closing = self._closing
+        if beat_due:
+            statements.append(self._next_beat())
         if rows or statements:
             self._commit(connection, rows, statements)
             answers = sum(len(row[-1]) for row in rows if row[-1])  # a text that was generated, say
             self._pages += 5 + (len(rows) + len(statements)) // 20 + answers // 4096
+        if beat_due:
+            self._leave_word()
         kept, self._promised = self._promised, []
         for future in kept:
             future.set_result(None)

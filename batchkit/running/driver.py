@@ -214,7 +214,6 @@ class Driver(threading.Thread):
                 folder=self._folder,
                 dry_run=journal.meta("dry_run", False),
                 owner=str(owner_of(self._folder) or ""),
-                note_beat=self._ownership.note,
             )
             _run_to_its_end(self.engine.drive())
             # Before the target is closed: what it told is here, and closing may take its time.
@@ -337,4 +336,4 @@ def _open_journal(folder: Path, ownership: Ownership) -> Journal:
         RunLog(log).write("journal lost its end", beat=beat, noted=noted)
     else:
         ownership.note(beat)  # before the journal is opened for writing: from then on its word needs this one
-    return Journal(folder / JOURNAL, lost=lost)
+    return Journal(folder / JOURNAL, lost=lost, note=ownership.note)

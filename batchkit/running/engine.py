@@ -57,7 +57,6 @@ class Engine:
         folder: The run folder.
         dry_run: Nothing may stay written.
         owner: `pid 123 on host`.
-        note_beat: Called, in another thread, with each beat that the journal has taken.
         clock: Monotonic seconds.
     """
 
@@ -72,7 +71,6 @@ class Engine:
         folder: Path,
         dry_run: bool = False,
         owner: str = "",
-        note_beat: Callable[[int], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plan = plan
@@ -104,9 +102,7 @@ class Engine:
             dry_run=dry_run,
             alive=journal.meta("alive", 0.0),
         )
-        self._figures = Figures(
-            self._session, plan, target, self._queue, folder, owner=owner, note_beat=note_beat
-        )
+        self._figures = Figures(self._session, plan, target, self._queue, folder, owner=owner)
 
     # What others may ask, from any thread.
 
@@ -140,8 +136,6 @@ class Engine:
         self._workers = Workers(self._session, self._queue, self._delivery.deliver, self._internal_error)
         self._journal.set_meta(alive=time.time())
         self._set_state(RunState.RUNNING)
-        # Noted before anything is sent, since an intent is waited for and commits no sooner than this.
-        self._figures.give_beat()
         self._read_messages()
         ticker = asyncio.create_task(self._tick())
         try:

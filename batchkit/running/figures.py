@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +11,6 @@ from ..core.pacing import until_window
 from ..core.problem import Problem
 from ..core.settings import window_times
 from ..core.states import Outcome, RunState
-from ..journal.journal import FIRST_BEAT
 from ..journal.snapshot import Snapshot
 from ..planning.plan import Plan
 from ..targets.base import CallTarget, FrameTarget
@@ -35,7 +31,6 @@ class Figures:
         queue: The calls that wait.
         folder: The run folder.
         owner: `pid 123 on host`.
-        note_beat: Called, in another thread, with each beat that the journal has taken.
 
     Attributes:
         message: Why the run paused or failed; empty while it goes well.
@@ -50,7 +45,6 @@ class Figures:
         folder: Path,
         *,
         owner: str,
-        note_beat: Callable[[int], None],
     ) -> None:
         self.message = ""
         self._s = session
@@ -59,8 +53,6 @@ class Figures:
         self._queue = queue
         self._folder = folder
         self._owner = owner
-        self._note_beat = note_beat
-        self._beat = session.record.journal.meta("beat", FIRST_BEAT)
         self._notices = [str(Problem(**each)) for each in session.record.journal.meta("notices", [])]
         self._memory = 0
         self._disk: DiskEstimate | None = None
@@ -111,20 +103,7 @@ class Figures:
         self._s.record.journal.set_meta(
             snapshot=self.snapshot().to_dict(), seconds=tally.seconds, alive=time.time()
         )
-        self.give_beat()
-
-    def give_beat(self) -> None:
-        """Let the journal take a beat, then the note beside it: so a journal is seen to lack its end."""
-        self._beat += 1
-        beat = self._beat
-        self._s.record.journal.set_meta(beat=beat)
-
-        def note(committed: Future[None]) -> None:
-            if committed.exception() is None:
-                with contextlib.suppress(OSError):  # a full disk is the journal's to tell
-                    self._note_beat(beat)
-
-        self._s.record.journal.committed().add_done_callback(note)
+        self._s.record.journal.give_beat()
 
     def sample(self) -> None:
         """Put a point of the run's course on record."""

@@ -21,7 +21,7 @@ from batchkit.journal import writer
 from batchkit.journal.journal import Intent
 from batchkit.journal.writer import Journal
 from batchkit.planning.plan import Plan
-from batchkit.running import driver
+from batchkit.running import driver, engine
 from batchkit.running.run import Run
 from batchkit.targets.base import Item
 from batchkit.testing import CallRecorder, MemoryTarget
@@ -129,13 +129,13 @@ def test_rows_without_a_key_go_in_once_whatever_the_chunks(
         assert sorted(name for (name,) in link.execute("SELECT name FROM log")) == sorted(rows["name"])
 
 
+async def _slow(_: Sequence[Item]) -> None:
+    await asyncio.sleep(0.002)
+
+
 def test_messages_that_may_have_been_sent_are_left_to_the_operator(plan: Plan, tmp_path: Path) -> None:
     """Nobody gets a message twice because a journal lost what was sent; the operator's word sends it."""
-
-    async def slow(_: Sequence[Item]) -> None:
-        await asyncio.sleep(0.002)
-
-    target = CallRecorder("memory:test", idempotent=False, behave=slow)
+    target = CallRecorder("memory:test", idempotent=False, behave=_slow)
     run = plan.start(target=target, report=False)
     copy = Run(_copied(run, tmp_path / "copy", *NOTE))
     again = CallRecorder("memory:test", idempotent=False)
@@ -146,6 +146,24 @@ def test_messages_that_may_have_been_sent_are_left_to_the_operator(plan: Plan, t
     copy.resume(target=again, settle="resend")
     assert copy.wait(20) is RunState.FINISHED
     assert sorted(again.sent) == list(range(300))
+
+
+def test_messages_sent_since_the_journal_took_its_log_over_are_not_sent_again(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note beside a journal shows from that very moment on that there is more than its own file has."""
+    monkeypatch.setattr(writer, "_LOG_PAGES", 50)
+    monkeypatch.setattr(engine, "SNAPSHOT_EVERY", 3_600)
+    target = CallRecorder("memory:test", idempotent=False, behave=_slow)
+    run = plan.start(target=target, report=False)
+    until(lambda: run.snapshot().outcomes["done"] >= 100)
+    sent = set(target.sent)
+    copy = Run(_copied(run, tmp_path / "copy", *NOTE, done=100))
+    assert 0 < copy.journal.counts()[Outcome.DONE] < len(target.sent)
+    again = CallRecorder("memory:test", idempotent=False)
+    copy.resume(target=again)
+    assert copy.wait(20) is RunState.FINISHED
+    assert not sent & {*again.sent}
 
 
 def test_a_whole_journal_is_not_suspected(plan: Plan, target: MemoryTarget, tmp_path: Path) -> None:
