@@ -108,7 +108,7 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
             with contextlib.suppress(BatchkitError):
                 plan = Plan.load(folder / "plan.parquet", verify=False)
                 done = done if is_unseen(plan.facts) else 0
-                parts = [each.tobytes() for each in self._tags(plan, journal)] if done else []
+                parts = [*self._tags(plan, journal)] if done else []
             facts = {name: journal.meta(name) for name in ("address", "place", "work", "rows")}
             work = [self._tag(facts[name]) if facts[name] else None for name in ("work", "rows")]
             place = self._tag(places_of(facts)[0])
@@ -171,11 +171,13 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
             return None
         done = pl.concat([_series(tags) for _, tags in there]).unique().implode()
         newest, shared = "", 0
-        for tags in self._tags(plan):
-            hits = (mine := pl.Series("tag", tags, pl.UInt64)).filter(mine.is_in(done))
-            shared += hits.len()
-            if hits.len() and not newest:
-                newest = next(name for name, each in there if hits.is_in(_series(each).implode()).any())
+        for tags, older in zip(self._tags(plan), self._tags(plan, key=self._older_key(plan)), strict=True):
+            frame = pl.DataFrame({"tag": _series(tags), "older": _series(older)})
+            hits = frame.filter(pl.any_horizontal(pl.all().is_in(done)))
+            shared += hits.height
+            if hits.height and not newest:
+                either = pl.concat([hits["tag"], hits["older"]])
+                newest = next(name for name, each in there if either.is_in(_series(each).implode()).any())
         return Done(newest, shared) if shared else None
 
     # Tags
@@ -183,8 +185,15 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
     def _tag(self, text: str) -> bytes:
         return hashlib.blake2b(text.encode(), key=self._key, digest_size=16).digest()
 
-    def _tags(self, plan: Plan, journal: JournalReader | None = None) -> Iterator[array[int]]:
+    def _older_key(self, plan: Plan) -> bytes:
+        """What earlier versions hashed items with, by the address as it is written; their ledgers last."""
+        return hashlib.blake2b(plan.facts["address"].encode(), key=self._key, digest_size=32).digest()
+
+    def _tags(
+        self, plan: Plan, journal: JournalReader | None = None, *, key: bytes | None = None
+    ) -> Iterator[bytes]:
         """The tags of a plan's items, or of those that are done, or may be, by a journal; 8 bytes each."""
+        key = key or self._key
         columns = _columns(plan)
         outcomes = outcome_frames(plan, journal, size=_WINDOW) if journal else None
         for start in range(0, len(plan), _WINDOW):
@@ -193,7 +202,7 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
             if outcomes is not None:
                 gone = pl.col("outcome").is_in([str(Outcome.DONE), str(Outcome.UNKNOWN)])
                 rows = rows.join(next(outcomes).filter(gone).select(ITEM), on=ITEM, how="semi")
-            yield array("Q", (_short(text, self._key) for text in row_texts(rows, columns)))
+            yield array("Q", (_short(text, key) for text in row_texts(rows, columns))).tobytes()
 
 
 def forget_all() -> None:
