@@ -66,8 +66,10 @@ def _read_cap(value: Any) -> Any:
         if percent and 0 <= number <= 100:
             return value.strip()
         # Below 1 it can only be meant as a share; a count is a whole number.
-        value = number if percent or 0 < number < 1 else int(number) if number.is_integer() else -number
-    if isinstance(value, bool) or not 0 <= value <= (1 if isinstance(value, float) else math.inf):
+        count = int(number) if number.is_integer() and not percent else None
+        value = number if 0 < number < 1 else count
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= (1 if isinstance(value, float) else math.inf):
         raise PydanticCustomError("cap", "not a cap")
     return value
 

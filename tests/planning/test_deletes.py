@@ -88,7 +88,8 @@ def test_delete_spares_all_when_hidden_rows_are_skipped(tmp_path: Path) -> None:
         assert told is hidden
 
 
-def test_delete_cap_must_be_readable() -> None:
-    """A cap that is neither count nor share is refused."""
+@pytest.mark.parametrize("cap", ["a lot", "-0.5", "-5%", "101%", "1.5", 1.5, -1, None, True, ["5"]])
+def test_delete_cap_must_be_readable(cap: Any) -> None:
+    """A cap that is neither count nor share is refused; a sign too many is not taken for a share."""
     with pytest.raises(JobError, match="delete_cap"):
-        planned({"id": ["1"]}, delete=True, delete_cap="a lot")
+        planned({"id": ["1"]}, delete=True, delete_cap=cap)
