@@ -16,9 +16,10 @@ import queue
 import re
 import secrets
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
@@ -71,13 +72,14 @@ class PlanWriter:
         self._temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(2)}.part")
         self._waiting: queue.Queue[pl.DataFrame | BaseException | None] = queue.Queue(2)
         self._facts: dict[str, Any] = {}
-        self._encoder = ThreadPoolExecutor(1, "batchkit-plan")
+        self._encoded: Future[None] = Future()
 
     def __enter__(self) -> Self:
         with disk_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._temporary.touch(mode=0o600)
-        self._encoded = self._encoder.submit(self._encode)
+        # No pool: Python waits for its threads, and who leaves while a plan is made shouldn't have to.
+        threading.Thread(target=self._encode, name="batchkit-plan", daemon=True).start()
         return self
 
     def write(self, frame: pl.DataFrame) -> None:
@@ -133,7 +135,7 @@ class PlanWriter:
     ) -> None:
         with contextlib.suppress(BaseException):
             self._hand_over(_Abandoned())
-        self._encoder.shutdown()
+        wait([self._encoded])
         self._temporary.unlink(missing_ok=True)
 
     def _hand_over(self, piece: pl.DataFrame | BaseException | None) -> None:
@@ -160,14 +162,19 @@ class PlanWriter:
         }
 
     def _encode(self) -> None:
-        pl.io.plugins.register_io_source(self._pieces, schema=self.schema).sink_parquet(
-            self._temporary,
-            compression="zstd",
-            compression_level=1,
-            statistics=False,
-            row_group_size=WINDOW,
-            metadata=self._entries,
-        )
+        try:
+            pl.io.plugins.register_io_source(self._pieces, schema=self.schema).sink_parquet(
+                self._temporary,
+                compression="zstd",
+                compression_level=1,
+                statistics=False,
+                row_group_size=WINDOW,
+                metadata=self._entries,
+            )
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
+            self._encoded.set_exception(error)
+        else:
+            self._encoded.set_result(None)
 
 
 class _Abandoned(Exception):

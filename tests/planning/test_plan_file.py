@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -191,3 +193,29 @@ def test_a_source_whose_name_is_no_text_can_be_planned(tmp_path: Path) -> None:
     source = {"name": os.fsdecode(b"prix-\xe9t\xe9.csv"), "kind": "csv"}
     plan = write_plan(tmp_path / "p.parquet", rows, address="memory:x", target={}, fields=[], source=source)
     assert Plan.load(plan.path).facts["source"]["name"].encode()
+
+
+LEAVING = """
+import sys, threading, time
+from pathlib import Path
+import polars as pl
+from batchkit.planning.plan_file import CHANGE, ITEM, PROBLEMS, PlanWriter
+from batchkit.planning.row_problems import PROBLEM_LIST
+
+begun = threading.Event()
+
+def plan():
+    schema = pl.Schema({ITEM: pl.UInt32, CHANGE: pl.String, PROBLEMS: PROBLEM_LIST})
+    with PlanWriter(Path(sys.argv[1]), schema):
+        begun.set()
+        time.sleep(600)  # a source that takes its time
+
+threading.Thread(target=plan, daemon=True).start()
+begun.wait()
+"""
+
+
+def test_a_plan_under_way_keeps_no_process_from_ending(tmp_path: Path) -> None:
+    """As a notebook's kernel that is shut down while its panel makes a plan."""
+    command = [sys.executable, "-c", LEAVING, str(tmp_path / "p.parquet")]
+    subprocess.run(command, check=True, timeout=60)
