@@ -39,7 +39,7 @@ def open_file(path: Path, *, create: bool, timeout: float) -> sqlite3.Connection
     """A connection to a file, which is never created unless asked for."""
     place = f"{path.as_uri()}?mode={'rwc' if create else 'rw'}"
     # The pool hands a connection from one worker's thread to the next, and never to two at a time.
-    link = sqlite3.connect(place, timeout, isolation_level=None, check_same_thread=False, uri=True)
+    link = sqlite3.connect(place, timeout=timeout, isolation_level=None, check_same_thread=False, uri=True)
     try:
         # Ours alone, nothing of it stays in the file: journal mode and synchronous are the owner's to choose.
         link.execute("PRAGMA foreign_keys = ON")
