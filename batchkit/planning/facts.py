@@ -78,7 +78,8 @@ def foresee_problems(
     """
     filled = {*outline.key, *fields}
     others = {name: kind for name, kind in outline.types.items() if name not in filled and not kind.generated}
-    free = list(others)
+    # Those that a site keeps under technical names last: a list is cut off after twenty.
+    free = sorted(others, key=lambda name: "." in name)
     near = _explain_mapping(unused, free)
     if unused:
         known = f" Fields that nothing feeds: {list_names(free)}." if free else ""
@@ -112,7 +113,8 @@ def _explain_mapping(columns: Sequence[str], fields: Sequence[str]) -> str:
     """How to map the first column whose name is like a field's; no guess where none is, for it does harm."""
     by_name = {normalised(name): name for name in fields}
     for column in columns:
-        if found := get_close_matches(normalised(column), by_name, n=1):
+        # Nearly the same, as a slip or a plural is: "Titre SEO" is no title.
+        if found := get_close_matches(normalised(column), by_name, n=1, cutoff=0.8):
             return f", as in {map_column(by_name[found[0]], column)}"
     return f" by {option('map')}"
 
