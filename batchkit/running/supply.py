@@ -6,6 +6,8 @@ import asyncio
 from functools import partial
 from typing import Final
 
+import polars as pl
+
 from ..core.chunks import by_count
 from ..core.states import Outcome
 from ..core.words import plural
@@ -34,7 +36,7 @@ class Supply:
         plan: The plan.
         target: The target.
         queue: Where the calls go.
-        delivery: Asks the target what it holds before a chunk is sent.
+        delivery: Asks the target what it holds before a chunk is sent, and what it has taken already.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Supply:
         self._plan = plan
         self._target = target
         self._queue = queue
+        self._delivery = delivery
         self._frames = isinstance(target, FrameTarget)
         self._recovery = Recovery(session, plan, target, delivery) if isinstance(target, CallTarget) else None
         compares = isinstance(target, CallTarget) and target.readable
@@ -183,8 +186,10 @@ class Supply:
         """Send exactly the chunks that were under way when an earlier session died: twice does no harm."""
         journal = self._s.record.journal
         intents = await aside(journal.intents)
-        if isinstance(self._target, FrameTarget):
-            intents = await aside(partial(self._with_applied, self._target, intents))
+        if isinstance(self._target, FrameTarget) and self._resumed:
+            if (applied := await self._ask_applied(self._target)) is None:
+                return  # the session ends; the intents stay for the next one
+            intents = await aside(partial(self._with_applied, intents, applied))
         chunks = recovery_chunks(self._plan, covered, intents, as_items=not self._frames)
         while (chunk := await aside(lambda: next(chunks, None))) is not None:
             self._s.record.log.write("recover", first=chunk.first, last=chunk.last, items=chunk.frame.height)
@@ -198,18 +203,25 @@ class Supply:
             if intent.first in open_still:
                 journal.close_intent(intent.first)
 
-    def _with_applied(self, target: FrameTarget, intents: list[Intent]) -> list[Intent]:
+    async def _ask_applied(self, target: FrameTarget) -> list[Intent] | None:
+        """The chunks that the target has on record of this run; None when the session ended first."""
+
+        async def question() -> list[Intent]:
+            found = await aside(partial(target.applied_chunks, self._s.run))
+            return [Intent(*bounds) for bounds in found or ()]
+
+        # With patience: a server that is busy just now is no reason for a resume to fail.
+        return await self._delivery.ask(Chunk(pl.DataFrame(), 0, 0), question)
+
+    def _with_applied(self, intents: list[Intent], applied: list[Intent]) -> list[Intent]:
         """The intents, and what the target has applied besides where the journal doesn't know of it.
 
         Sent again within the very bounds it had, such a chunk is answered from the target's record. Within
         any others it is refused: so what an intent with other bounds holds wasn't applied, and comes with
         the rest.
         """
-        if not self._resumed:
-            return intents
         journal = self._s.record.journal
         known = {(first, last) for first, last, *_ in journal.chunks()}
-        applied = [Intent(*bounds) for bounds in target.applied_chunks(self._s.run) or ()]
         crossed = [
             intent
             for intent in intents

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from batchkit import Job
-from batchkit.core.errors import RunError
+from batchkit.core.errors import RunError, TargetError
 from batchkit.core.states import Outcome, RunState
 from batchkit.journal import writer
 from batchkit.journal.journal import Intent
@@ -23,7 +23,8 @@ from batchkit.journal.writer import Journal
 from batchkit.planning.plan import Plan
 from batchkit.running import driver, engine
 from batchkit.running.run import Run
-from batchkit.targets.base import Item
+from batchkit.targets.base import Failure, Fate, Item
+from batchkit.targets.sql.target import SqlTarget
 from batchkit.testing import CallRecorder, MemoryTarget
 from tests.support.plans import plan_of
 from tests.support.waiting import until
@@ -103,6 +104,35 @@ def test_the_loss_shows_in_a_later_session_as_well(
     copy.resume(target=target)
     assert copy.wait(20) is RunState.FINISHED
     assert copy.outcomes()["outcome"].to_list() == ["done"] * 300
+
+
+def test_a_resume_asks_a_busy_database_again_what_it_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked before anything is sent, with the patience that everything else is asked with."""
+    database = tmp_path / "log.db"
+    with contextlib.closing(sqlite3.connect(database)) as link:
+        link.execute("CREATE TABLE log (name text)")
+    rows = pl.DataFrame({"name": [f"n{number}" for number in range(30)]})
+    plan = Job(rows, to=f"sqlite:///{database}", table="log", mode="append").plan()
+    run = plan.start(chunk_size=10, canary=10, report=False)
+    until(lambda: run.state is RunState.PAUSED)
+    run.stop()
+    run.wait(20)
+    ask, asked = SqlTarget.applied_chunks, list[str]()
+
+    def busy_once(self: SqlTarget, name: str) -> list[tuple[int, int]] | None:
+        asked.append(name)
+        if len(asked) == 1:
+            raise TargetError("Busy.", failure=Failure(Fate.RETRY, "busy", "database is locked"))
+        return ask(self, name)
+
+    monkeypatch.setattr(SqlTarget, "applied_chunks", busy_once)
+    run.resume(backoff=0.01)
+    assert run.wait(20) is RunState.FINISHED, run.snapshot().message
+    assert asked == [run.id] * 2
+    with contextlib.closing(sqlite3.connect(database)) as link:
+        assert sorted(name for (name,) in link.execute("SELECT name FROM log")) == sorted(rows["name"])
 
 
 @pytest.mark.parametrize("size", [10, 70])
