@@ -108,11 +108,12 @@ def _pace(plan: Plan, chosen: Mapping[str, Any]) -> str:
     rate, delay, size = (settings.get(name) for name in ("rate", "delay", "chunk_size"))
     if not items or not (rate or (delay and size)):
         return ""
-    pauses = delay * (items // size) if delay and size else 0.0
+    pauses = delay * ((items - 1) // size) if delay and size else 0.0  # none after the last chunk
     parts = [words.format_rate(rate)] if rate else []
     parts += [f"{delay:g} s between chunks of {number(size)}"] if delay and size else []
-    least = words.format_seconds((items / rate if rate else 0.0) + pauses)
-    return f"Pace: {', '.join(parts)}; at least {least}. Other settings: --rate, --delay, --chunk-size."
+    seconds = (items / rate if rate else 0.0) + pauses
+    least = f"; at least {words.format_seconds(seconds)}" if seconds else ""
+    return f"Pace: {', '.join(parts)}{least}. Other settings: --rate, --delay, --chunk-size."
 
 
 def _rows(summary: PlanSummary) -> str:

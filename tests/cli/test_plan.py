@@ -49,6 +49,18 @@ def test_look_at_a_workbook_lists_hidden_sheets(tmp_path: Path) -> None:
     assert "id  3" in call("look", tmp_path / "two.xlsx", "--sheet", "Secret").stdout.replace("  1  ", "")
 
 
+@pytest.mark.parametrize(
+    ("size", "least"), [(4, "least 0.2 s"), (5, "least 0.2 s"), (11, "least 0.1 s"), (12, "")]
+)
+def test_the_pace_is_no_slower_than_what_is_foretold(shop: Shop, size: int, least: str) -> None:
+    """12 rows are to be written, 0.1 s between chunks: there is no delay after the last of them."""
+    page = call(
+        "run", *shop.options, "--dry-run", "--yes", "--chunk-size", size, "--delay", "0.1", code=1
+    ).stdout
+    (pace,) = [line for line in page.splitlines() if line.startswith("Pace:")]
+    assert (least in pace) if least else ("least" not in pace)
+
+
 def test_plan_says_what_would_change(shop: Shop, tmp_path: Path) -> None:
     """Numbers by kind, an example before and after, the problem with its row, and the next command."""
     path = tmp_path / "shops.plan"
