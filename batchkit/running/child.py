@@ -15,6 +15,7 @@ from ..core import secrets
 
 _LOG: Final = "detached.log"
 _NOTE: Final = "detached.json"
+_CLOCK_STEP: Final = 2.0  # seconds: the birth of a process is told by a clock that is put right at times
 
 
 def spawn(folder: Path) -> subprocess.Popen[bytes]:
@@ -58,7 +59,8 @@ def lives(folder: Path) -> bool | None:
             return None
         process = psutil.Process(note["pid"])
         # By its birth too: the number of a process that is gone may be another's by now.
-        return bool(process.create_time() == note["began"]) and process.status() != psutil.STATUS_ZOMBIE
+        same = bool(abs(process.create_time() - note["began"]) < _CLOCK_STEP)
+        return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
     except (OSError, ValueError, LookupError):

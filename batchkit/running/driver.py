@@ -131,7 +131,7 @@ class Driver(threading.Thread):
             settings: Settings from here on.
             again: What other runs of the same rows have done until now is no reason not to do it.
         """
-        ownership = Ownership(folder)
+        ownership, whole = Ownership(folder), False
         try:
             journal = _open_journal(folder, ownership)
             try:
@@ -150,8 +150,9 @@ class Driver(threading.Thread):
                 journal.flush()
             finally:
                 journal.close()
+                whole = journal.error is None
         finally:
-            ownership.release()
+            ownership.release(noted=not whole)
 
     def poke(self) -> None:
         """Look at the control messages now rather than at the next tick."""
@@ -164,7 +165,7 @@ class Driver(threading.Thread):
             journal = _open_journal(self._folder, self._ownership)
         except Exception as error:  # noqa: BLE001 - whatever it is, the run must be let go of
             self._log.write("not started", error=str(error))
-            self._let_go()
+            self._let_go(noted=True)
             return
         _last_words.pop(self._folder, None)
         try:

@@ -38,7 +38,7 @@ _TO_BEGIN: Final = 60.0
 
 
 class Records:
-    """What a plan's target itself has on record of runs; each run is asked after once.
+    """What a plan's target itself has on record of runs; a run is asked after once until it does more.
 
     A server that is away takes its time to be known for that, so it is asked before the lock is held under
     which runs start (`refuse_repeat`, twice), and not again.
@@ -50,14 +50,20 @@ class Records:
 
     def __init__(self, plan: Plan, target: Target | None = None) -> None:
         self._plan, self._target = plan, target
-        self._known: dict[str, bool | None] = {}
+        self._known: dict[tuple[str, int], bool | None] = {}
         self._silent = False
 
-    def of(self, run: str) -> bool | None:
-        """Whether there is one of a run; None where the target keeps none, or can't be asked."""
-        if run not in self._known:
-            self._known[run] = None if self._silent else self._ask(run)
-        return self._known[run]
+    def of(self, run: str, done: int) -> bool | None:
+        """Whether there is one of a run; None where the target keeps none, or can't be asked.
+
+        Args:
+            run: The run.
+            done: How much it did by its journal: where somebody went on with it while the lock was waited
+                for, an earlier answer counts no longer.
+        """
+        if (run, done) not in self._known:
+            self._known[run, done] = None if self._silent else self._ask(run)
+        return self._known[run, done]
 
     def _ask(self, run: str) -> bool | None:
         try:
@@ -190,7 +196,7 @@ class _Other:
     def did_any(self, records: Records) -> bool:
         """Whether some of its rows are at the target, or may be."""
         # The target's own record has the last word: a database made anew has none of what the journal says.
-        recorded = records.of(self.id)
+        recorded = records.of(self.id, self.done)
         if recorded is None:
             return bool(self.done or self.journal.intents() or self.journal.lacks_end())
         return recorded
@@ -221,7 +227,7 @@ def _removed(plan: Plan, records: Records) -> Iterator[Done]:
             found = ledger.same_work(plan.facts)
     for past in found:
         kept = (runs_folder() / past.run).exists()
-        if not kept and records.of(past.run) is not False:
+        if not kept and records.of(past.run, past.items) is not False:
             yield past
 
 

@@ -293,10 +293,9 @@ class Run(RunView):
         if driver is None and owner is None and not self._child_lives():
             what = "no settings are in force that could change" if arguments else f"nothing runs to {command}"
             with_them = " with them" if arguments else ""
-            raise RunError(
-                f"The run {self.id} is {self.state}: {what}.",
-                advice=f"To go on{with_them}: {advice.resume(self.id, **(arguments or {}))}",
-            )
+            way_on = f"To go on{with_them}: {advice.resume(self.id, **(arguments or {}))}"
+            over = self.state is RunState.FINISHED
+            raise RunError(f"The run {self.id} is {self.state}: {what}.", advice="" if over else way_on)
         sender = f"pid {os.getpid()} on {socket.gethostname()}"
         self._journal.post(command, dict(arguments or {}), sender)
         if driver is not None:

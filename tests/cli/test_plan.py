@@ -50,9 +50,9 @@ def test_look_at_a_workbook_lists_hidden_sheets(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "least"), [(4, "least 0.2 s"), (5, "least 0.2 s"), (11, "least 0.1 s"), (12, "")]
+    ("size", "least"), [("4", "least 0.2 s"), ("5", "least 0.2 s"), ("11", "least 0.1 s"), ("12", "")]
 )
-def test_the_pace_is_no_slower_than_what_is_foretold(shop: Shop, size: int, least: str) -> None:
+def test_the_pace_is_no_slower_than_what_is_foretold(shop: Shop, size: str, least: str) -> None:
     """12 rows are to be written, 0.1 s between chunks: there is no delay after the last of them."""
     page = call(
         "run", *shop.options, "--dry-run", "--yes", "--chunk-size", size, "--delay", "0.1", code=1

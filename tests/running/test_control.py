@@ -115,12 +115,13 @@ def test_second_resume_names_the_owner(plan: Plan) -> None:
     assert run.wait(20) is RunState.STOPPED
 
 
-def test_stopped_run_says_nobody_drives_it(plan: Plan) -> None:
-    """What nobody drives can't be paused; the message says how to take it up."""
+def test_finished_run_says_nobody_drives_it(plan: Plan) -> None:
+    """What nobody drives can't be paused; how to take it up is said where something is left."""
     run = plan.start(report=False)
     run.wait(20)
-    with pytest.raises(RunError, match="nothing runs to pause"):
+    with pytest.raises(RunError, match="nothing runs to pause") as refused:
         run.pause()
+    assert not refused.value.advice
 
 
 def test_killed_process_leaves_an_interrupted_run(plan: Plan) -> None:

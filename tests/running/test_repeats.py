@@ -25,6 +25,7 @@ from batchkit.planning.plan import Plan
 from batchkit.planning.plan_file import PlanWriter
 from batchkit.planning.work import RowSum
 from batchkit.reports.progress import watch
+from batchkit.running.repeats import Records
 from batchkit.running.run import Run, list_runs
 from batchkit.targets.sql.target import SqlTarget
 from tests.support.crashes import kill_while_at_work
@@ -440,3 +441,15 @@ def test_a_sum_forgets_the_order_and_keeps_how_often(
     mixed = rng.sample(pairs, len(pairs))
     assert summed(pairs, len(pairs) // 2) == summed(mixed, rng.randint(0, len(pairs)))
     assert summed([*pairs, ("a", 1)], 1) != summed(pairs, 1)
+
+
+def test_the_target_is_asked_again_of_a_run_that_has_done_more(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it had before the lock under which runs start was waited for may not be its last word."""
+    answers = [False, True]
+    monkeypatch.setattr(SqlTarget, "has_run", lambda *_: answers.pop(0))
+    records = Records(log.plan(rows(3)))
+    assert records.of("r", 0) is False
+    assert records.of("r", 0) is False
+    assert records.of("r", 3) is True
