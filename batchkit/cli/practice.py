@@ -28,7 +28,9 @@ def _rule(name: str, takes: str | tuple[str, ...], text: str, default: str = "")
 _rules = together(
     _rule("token", "TEXT", "What `Authorization: Bearer` must hold.", "anybody may"),
     _rule(
-        "password", "TEXT", "Application password of the WordPress users demo, editor, author, subscriber."
+        "password",
+        "TEXT",
+        "Application password of the WordPress users demo, admin, editor, author, subscriber.",
     ),
     _rule("wordpress_seo", SEO_PLUGINS, "Which SEO plugin the WordPress site has."),
     _rule(
