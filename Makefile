@@ -35,7 +35,7 @@ wordpress: setup
 	@$(BIN)/python tools/setup_wordpress.py $(if $(SUITE),--suite $(SUITE))
 
 test: setup browser wordpress
-	@$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 test-slow: setup browser wordpress
 	@$(BIN)/python -m pytest -m slow $(ARGS)

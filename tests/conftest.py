@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,10 +33,13 @@ _MARKED_BY = {
 }
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two workers a core, for half of the tests' time is waiting for servers, browsers and processes."""
+    return min(8, 2 * (os.cpu_count() or 1))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by what they ask for: `-m 'not postgres'` needs no mark by hand. The longest goes first."""
-    # Begun last, it would keep one worker busy for half a minute while the others have nothing left.
-    items.sort(key=lambda item: item.path.name != "test_wheel.py")
+    """Mark tests by what they ask for: `-m 'not postgres'` needs no mark by hand."""
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
             if mark := _MARKED_BY.get(fixture):

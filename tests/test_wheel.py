@@ -76,13 +76,8 @@ def build_wheel(environment: Environment, folder: Path) -> Path:
     return wheel
 
 
-def each_python() -> list[object]:
-    """The versions; those beside the running one take a minute each and are left to the slow tests."""
-    other = pytest.mark.slow
-    return [pytest.param(v, marks=[] if v == pythons.OWN else other) for v in pythons.VERSIONS]
-
-
-@pytest.mark.parametrize("version", each_python())
+@pytest.mark.slow
+@pytest.mark.parametrize("version", pythons.VERSIONS)
 def test_wheel_runs_the_demo_and_with_what_it_advises_a_notebook(version: str, tmp_path: Path) -> None:
     """Wheel → demo; `lab` lays out notebooks and samples and names an extra; with that, a notebook runs."""
     python = pythons.find_python(version)
