@@ -155,10 +155,10 @@ def _look(folder: Path) -> Entry | None:
         try:
             address = f"{(folder / JOURNAL).absolute().as_uri()}?{how}"
             with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE)) as journal:
-                told, unknown, did = journal.execute(_READ).fetchone()
+                facts_text, unknown, did = journal.execute(_READ).fetchone()
         except sqlite3.Error:
             continue  # somebody writes to it at this very moment, or it is none
-        facts = json.loads(told)
+        facts = json.loads(facts_text)
         if not 0 < facts.get("version", 0) <= VERSION:
             return None
         quiet = facts["state"] in _OVER and owner_of(folder) is None

@@ -80,8 +80,8 @@ def outcome_frames(
 
 def _in_words(frame: pl.DataFrame, run: str, say: Say | None) -> pl.DataFrame:
     """The frame with what the advice says can be done in words, each advice once and not each row."""
-    told = frame["advice"].unique()
-    acting = told.filter(told.str.contains("⟦", literal=True))
+    advice = frame["advice"].unique()
+    acting = advice.filter(advice.str.contains("⟦", literal=True))
     said = {text: worded(about_run(text, run), say) for text in acting}
     return frame.with_columns(pl.col("advice").replace(said)) if said else frame
 

@@ -58,6 +58,7 @@ class Ticker:
                     go_on = False
                 if not go_on:
                     self.remove(look)
+            # Nobody waits for this thread, and it dies with its process: nothing has to cut this short.
             time.sleep(self._interval)
 
     def _next_round(self) -> list[Look]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import polars as pl
 
@@ -260,9 +260,9 @@ class _CreatedNames:
     def _ids(self, field: str, names: pl.Series) -> pl.DataFrame:
         lookup = self._plan.facts["mapping"][field]["lookup"]
         with leaving(self._plan.open_target()) as target:
-            assert isinstance(target, FrameTarget)  # noqa: S101  only such targets are planned with lookups
             target.connect()
-            return target.resolve_lookup(lookup, names)
+            # Only targets of frames are planned with lookups.
+            return cast(FrameTarget, target).resolve_lookup(lookup, names)
 
 
 def _collect_facts(plan: Plan, run_id: str, notices: Sequence[Problem]) -> dict[str, Any]:

@@ -113,8 +113,8 @@ def _put_right(
 
 def _seconds(value: object) -> float | None:
     """A wait in seconds; None for none, and for what is no number."""
-    with contextlib.suppress(TypeError, ValueError):
-        seconds = float(value)  # type: ignore[arg-type]  # what it can't take is a TypeError
+    with contextlib.suppress(ValueError):
+        seconds = float(str(value))
         return seconds if seconds >= 0 else None
     return None
 

@@ -59,6 +59,15 @@ def _copy(folder: Path, to: Path, *names: str) -> Path:
     return to
 
 
+def _append_plan(folder: Path, count: int) -> tuple[Path, pl.DataFrame, Plan]:
+    """A database with an empty table without a key, the rows to append to it, and their plan."""
+    database = folder / "log.db"
+    with contextlib.closing(sqlite3.connect(database)) as link:
+        link.execute("CREATE TABLE log (name text)")
+    rows = pl.DataFrame({"name": [f"n{number}" for number in range(count)]})
+    return database, rows, Job(rows, to=f"sqlite:///{database}", table="log", mode="append").plan()
+
+
 def _copied(run: Run, to: Path, *names: str, done: int = 50) -> Path:
     """A copy of the folder of a run under way, as it would be found if its process died now."""
     until(lambda: run.snapshot().outcomes["done"] >= done)
@@ -110,11 +119,7 @@ def test_a_resume_asks_a_busy_database_again_what_it_took(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is asked before anything is sent, with the patience that everything else is asked with."""
-    database = tmp_path / "log.db"
-    with contextlib.closing(sqlite3.connect(database)) as link:
-        link.execute("CREATE TABLE log (name text)")
-    rows = pl.DataFrame({"name": [f"n{number}" for number in range(30)]})
-    plan = Job(rows, to=f"sqlite:///{database}", table="log", mode="append").plan()
+    database, rows, plan = _append_plan(tmp_path, 30)
     run = plan.start(chunk_size=10, canary=10, report=False)
     until(lambda: run.state is RunState.PAUSED)
     run.stop()
@@ -141,11 +146,7 @@ def test_rows_without_a_key_go_in_once_whatever_the_chunks(
     tmp_path: Path, size: int, names: tuple[str, ...]
 ) -> None:
     """The database has on record which rows it took, so a resume in chunks of another size adds the rest."""
-    database = tmp_path / "log.db"
-    with contextlib.closing(sqlite3.connect(database)) as link:
-        link.execute("CREATE TABLE log (name text)")
-    rows = pl.DataFrame({"name": [f"n{number}" for number in range(300)]})
-    plan = Job(rows, to=f"sqlite:///{database}", table="log", mode="append").plan()
+    database, rows, plan = _append_plan(tmp_path, 300)
     run = plan.start(chunk_size=10, delay=0.01, report=False)
     copy = Run(_copied(run, tmp_path / "copy", *names))
     # As a resume of an earlier version leaves it: refused, since its chunks overlap with those on record.
