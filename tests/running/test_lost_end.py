@@ -109,7 +109,8 @@ def test_the_loss_shows_in_a_later_session_as_well(
     run.wait(20)
     run.resume(target=target)
     copy = Run(_copied(run, tmp_path / "copy", done=100))
-    assert 0 < copy.journal.counts()[Outcome.DONE] < len(target.rows)
+    # With a log taken over at each commit, the copy may by chance lack nothing.
+    assert 0 < copy.journal.counts()[Outcome.DONE] < len(target.rows) + (pages == 1)
     copy.resume(target=target)
     assert copy.wait(20) is RunState.FINISHED
     assert copy.outcomes()["outcome"].to_list() == ["done"] * 300
